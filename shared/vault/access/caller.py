@@ -144,11 +144,11 @@ SUPPLIED: Mapping[str, SecurityProfile] = {
 class Caller:
     """A user with a live session or an access token.
 
-    ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault acting by
-    itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name;
-    ``profile`` then is only what a delegate may use of it.
-    ``connection_id`` is the connection whose remote Vault works in the session; a ``read_only`` session writes nothing.
-    ``revision`` is that of the Vault's configuration when the call began; the call reads nothing older.
+    ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault itself, and
+    for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name; ``profile``
+    is then limited to what a delegate may use. ``connection_id`` is the connection whose remote Vault uses the session;
+    a ``read_only`` session writes nothing. ``revision`` is the revision of the Vault's configuration when the call
+    began; the call reads no older configuration.
     """
 
     user_id: int

@@ -1,4 +1,4 @@
-"""Finds a visitor's sessions: in this Vault, and in the remote Vault of a connection."""
+"""Finds the caller's sessions: in this Vault, and in the remote Vault of a connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SESSION = 500
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source Vault of a connection, and the visitor's sessions with which to ask about it.
+    """The source Vault of a connection, and the caller's sessions for questions to the connector about it.
 
     ``connection`` is the API name, ``connection_id`` the record's id.
     """

@@ -267,7 +267,7 @@ async def _renditions(visit: Visit, place: Place) -> list[tuple[str, str]]:
 
 
 async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
-    """Return the fields of a version that have a value, with the names behind users and references."""
+    """Return the fields of a version that have a value, with the names of the users and records that they refer to."""
     target = document_target(visit.registry.documents)
     if target is None:
         return []

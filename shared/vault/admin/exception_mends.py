@@ -1,6 +1,6 @@
 """Finds the causes of a User Exception Message's items, and the pages on which to correct them.
 
-Addresses contain names of configuration, and a key only when it is the key of a catalogue: never one of a person.
+Addresses contain names of configuration; a source key only if it is that of a catalogue, and never that of a person.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Link:
 
 @dataclass(slots=True)
 class ItemCause:
-    """One cause among the items of a message: its field rule, the number of its items, and links for its correction."""
+    """One cause among the items of a message: error type, rule and field, the error text of each item, and links."""
 
     error_type: str
     rule: str

@@ -156,7 +156,7 @@ async def change_members(visit: Editing, group_id: GroupId) -> Response:
 
 @router.post("/{group_id}/delete")
 async def delete(visit: Deleting, group_id: GroupId) -> Response:
-    """Delete a group, unless it is one of the system."""
+    """Delete a group, unless it is a system group."""
     await visit.vault.groups.delete(visit.caller, group_id)
     return visit.go("/ui/groups", "The Group was deleted.")
 

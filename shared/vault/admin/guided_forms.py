@@ -98,7 +98,7 @@ class Guide:
         return ApiError(ErrorType.PARAMETER_REQUIRED, message)
 
     def sections(self, shown: Sequence[Input]) -> Sections | None:
-        """Return the inputs by section, with ``needed`` set; None when the object no longer has the field of the choice."""
+        """Return the inputs by section, with ``needed`` set; None when the object no longer has the choice's field."""
         values = {each.name: each.value for each in shown}
         marked = self._marked(shown, values)
         choice = next(

@@ -104,7 +104,7 @@ async def one_package(visit: Visiting, package_id: str) -> Response:
         "package.html",
         package_id=package_id,
         name=record["name__v"],
-        standing=formatter.show("package_status__v", record),
+        status=formatter.show("package_status__v", record),
         details=_details(formatter, record),
         validation=stored.validation or {},
         deployment=deployment,

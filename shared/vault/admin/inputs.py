@@ -25,7 +25,7 @@ MAX_OPTIONS = 30  # records in a list to choose from
 
 
 class InputKind(StrEnum):
-    """The kinds of inputs on a page: the types of HTML inputs, and the elements of other names."""
+    """The kinds of inputs on a page: types of HTML inputs, and names for other elements."""
 
     TEXT = "text"
     TEXT_AREA = "textarea"
@@ -246,7 +246,7 @@ async def reference_options(
 
 
 async def _reference(visit: Visit, field: Field, value: str) -> Input:
-    """Return the input of a reference: a choice of records, or a text when they are many or must not be read."""
+    """Return the input of a reference: a choice of records; a text for many records, or those not to be read."""
     name, label, required = field.name, field.label, field.required
     referenced = visit.registry.objects.get(field.object or "")
     found = await reference_options(visit, field)

@@ -185,7 +185,7 @@ def _may_create(visit: Visit) -> bool:
 
 
 def _refusal(visit: Visit, statements: Sequence[Statement]) -> ApiError | None:
-    """Return why the components would refuse statements; None when they would not."""
+    """Return the error with which statements would be refused; None when they would be executed."""
     registry = visit.registry
     try:
         for statement in statements:

@@ -30,7 +30,7 @@ WAIT_SECONDS = 30.0
 async def download(visit: Visit, shown: RecordList) -> Response:
     """Return the list as a CSV file: the columns of the page, of up to ``MAX_DOWNLOADED`` records.
 
-    :raises VaultFault: API_LIMIT_EXCEEDED when other downloads take all turns; as ``QueryService.run``.
+    :raises VaultFault: API_LIMIT_EXCEEDED when too many other downloads run; as ``QueryService.run``.
     """
     turns = visit.vault.list_downloads
     user_id = visit.caller.user_id

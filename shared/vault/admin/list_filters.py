@@ -1,4 +1,4 @@
-"""Filters a list of records by the values of fields, which its address or a view contains."""
+"""Filters a list of records by values of fields, which come from the list's address or from a view."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Range:
 
 
 def filters_of(target: VaultObject, asked: Mapping[str, str]) -> dict[str, str]:
-    """Return the filter values of an address, by field or by end of a field's range; impossible ones are ignored."""
+    """Return the filter values of an address, by field or by end of a field's range; invalid values are ignored."""
     found = {}
     for name, value in asked.items():
         text = value.replace("\x00", "")

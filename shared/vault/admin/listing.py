@@ -46,13 +46,13 @@ class Listing:
 
     @property
     def first(self) -> int:
-        """Return the place of the first row, from 1; 0 without rows."""
+        """Return the number of the page's first row among all rows, from 1; 0 without rows."""
         before = (self.number - 1) * self.size
         return before + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
-        """Return the place of the last row."""
+        """Return the number of the page's last row among all rows."""
         return (self.number - 1) * self.size + len(self.rows)
 
     @property

@@ -113,7 +113,7 @@ def _under_way(stations: Sequence[Station]) -> bool:
 async def _elsewhere(
     visit: Visit, sources: Sequence[Source], message_id: str
 ) -> list[Station]:
-    """Return the stations in the other Vaults in which the visitor has a session.
+    """Return the stations in the other Vaults in which the caller has a session.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
@@ -142,7 +142,7 @@ async def _elsewhere(
 
 
 def _of_step(step: StepTaken, registry: Registry) -> Station:
-    """Return the station of a step that the sending Vault has noted."""
+    """Return the station of a step that the sending Vault has recorded."""
     queue = (("Queue", f"/ui/queues/{step.queue}"),)
     tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
     match step.step:

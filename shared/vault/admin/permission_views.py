@@ -34,7 +34,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Everything that a profile allows: by operations, by grants, and the pages that its users see."""
+    """Everything that a profile allows: operations on objects, grants, and the pages that its users see."""
 
     objects: list[Allowed]
     grants: list[str]

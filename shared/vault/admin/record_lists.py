@@ -119,7 +119,7 @@ async def record_list(
     view: ListView | None = None,
     usual: Sequence[str] = (),
 ) -> RecordList:
-    """Return the list that the address of a visit selects; unset parameters are taken from the view.
+    """Return the list that the request's address selects; parameters that are not set are taken from the view.
 
     ``usual`` are the columns unless the user or the view chooses others.
     """

@@ -70,7 +70,7 @@ def expected_results(
 
 
 def _check_permission(caller: Caller, statement: Statement, step: Step) -> None:
-    """Check a step as the component store does.
+    """Check the caller's permission for a step, as the component store does.
 
     :raises ComponentError: NOT_PERMITTED.
     """

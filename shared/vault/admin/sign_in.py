@@ -28,7 +28,7 @@ async def sign_in_form(
     request: Request,
     next: str = "",
 ) -> Response:
-    """Show the form."""
+    """Show the sign-in form."""
     # Before it stands in the form: a link to the sign-in may name any address.
     target = safe_target(next)
     return sign_in_page(request, target)

@@ -53,7 +53,7 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Return whether the page asks for confirmation first: what the action ends does not restart by itself."""
+        """Return whether the page asks for confirmation first, because the action ends something for good."""
         name = self.name.rpartition(".")[2]
         return name.startswith(ENDING)
 
@@ -87,7 +87,7 @@ class RecordView:
         return f"/ui/objects/{self.target.name}/{self.id}"
 
     @property
-    def standing(self) -> Shown:
+    def state_or_status(self) -> Shown:
         """Return the record's lifecycle state, or its status when its object has no lifecycle."""
         return self.shown("state__v" if self.target.lifecycle else "status__v")
 
@@ -125,7 +125,7 @@ def object_of(
 
 
 async def record_of(visit: Visit, object_name: str, record_id: str) -> dict[str, Any]:
-    """Return all values of a record, with the names behind its references.
+    """Return all values of a record, with the names of the records that it refers to.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object or record.
     """

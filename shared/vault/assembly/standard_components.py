@@ -53,7 +53,7 @@ async def _changed_components(
     registry: Registry,
     shipped: Registry,
 ) -> dict[Key, Component]:
-    """Return the components of ``shipped`` that were changed since they were loaded last, merged with the Vault's."""
+    """Return the components of ``shipped`` that are new or changed, merged with the changes made in this Vault."""
     rows = await standard_pass.fetch(UNTOUCHED, SYSTEM.user_id)
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}

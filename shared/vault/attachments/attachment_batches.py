@@ -249,7 +249,7 @@ class AttachmentBatches:
 async def _attach(
     writer: AttachmentWriter, additions: Sequence[tuple[BatchRow, Addition]]
 ) -> None:
-    """Carry out the additions of rows, each with its row, except those whose external id is taken."""
+    """Attach the files of ``additions``, each with its row; an external id in use becomes an error of the row."""
     taken = await writer.taken_external_ids([addition for _, addition in additions])
     accepted: list[tuple[BatchRow, Addition]] = []
     for at, (row, addition) in enumerate(additions):

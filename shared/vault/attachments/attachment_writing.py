@@ -126,6 +126,6 @@ class AttachmentWriter:
 
 
 def _change(step: Step) -> Change:
-    """Return a step as a change of its record."""
+    """Return the change that a step makes for the audit trail: record id, text before, text after."""
     before = None if step.before is None else step.before.audit_text
     return step.after.record_id, before, step.after.audit_text

@@ -269,7 +269,7 @@ class AttachmentFields:
 
 
 def _field_file(row: Record) -> FieldFile:
-    """Return a row of FILES as a file."""
+    """Return the file that a row of the statement FILES describes."""
     content = Content(row["sha256"], row["size"], row["md5"], row["stored_as"])
     return FieldFile(
         row["handle"],

@@ -181,7 +181,7 @@ async def write_edits(
     object_name: str,
     changes: Sequence[tuple[Record | Mapping[str, object], Mapping[str, object]]],
 ) -> None:
-    """Write entries for records that have been changed, one for each field.
+    """Write an entry for each changed field of records.
 
     A change is the record as it was stored (with ``id`` and at least the changed fields), and its new values.
     """
@@ -391,7 +391,7 @@ async def _write_emptied(
 def _referring(
     registry: Registry, object_name: str, deletion: RelationshipDeletion
 ) -> Iterator[tuple[str, Field]]:
-    """Yield the fields that refer to an object with this rule for its deletion, each with its own object."""
+    """Yield the object name and field of each reference to an object that has the rule ``deletion``."""
     for other in registry.objects.values():
         for field in other.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name

@@ -143,7 +143,7 @@ class RecordJobs:
         return item, self._files.get(key)
 
     async def merge_status(self, caller: Caller, job_id: int) -> MergeStatus:
-        """Return the status and the progress of a merge.
+        """Return the status of a merge.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """
