@@ -1,4 +1,4 @@
-"""Decides by their security profile what callers may do; no other module decides it."""
+"""Decides what callers may do, by their security profiles; no other module decides it."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ async def reference_options(
 
 
 async def _reference(visit: Visit, field: Field, value: str) -> Input:
-    """Return the input of a reference: a choice of records; a text for many records, or those not to be read."""
+    """Return the input of a reference: a choice of few records, else a text, with suggestions of readable records."""
     name, label, required = field.name, field.label, field.required
     referenced = visit.registry.objects.get(field.object or "")
     found = await reference_options(visit, field)

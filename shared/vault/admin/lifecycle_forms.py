@@ -90,7 +90,7 @@ class Addition(StrEnum):
 
 
 def objects_of(registry: Registry, lifecycle: str) -> list[VaultObject]:
-    """Return the objects whose records have a lifecycle."""
+    """Return the objects that use a lifecycle."""
     return [each for each in registry.objects.values() if each.lifecycle == lifecycle]
 
 
@@ -258,7 +258,7 @@ def _chosen(
 
 
 def user_fields(registry: Registry, lifecycle: str) -> list[tuple[str, str]]:
-    """Return name and label of the fields whose users can be notified, which all objects of a lifecycle have."""
+    """Return the name and label of each user field that all objects of a lifecycle have, to notify its user."""
     of_each = [
         {
             field.name: field.label

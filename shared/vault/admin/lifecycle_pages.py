@@ -56,7 +56,7 @@ EXAMPLE_STATES = "Open"
 
 @router.get("")
 async def lifecycles(visit: Visiting) -> Response:
-    """List the lifecycles with the objects whose records have them."""
+    """List the lifecycles, each with the objects that use it."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     registry = visit.registry
     listed = sorted(registry.lifecycles.values(), key=lambda each: each.label.lower())

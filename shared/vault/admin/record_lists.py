@@ -227,7 +227,7 @@ def _is_sortable(field: Field) -> bool:
 def _columns(
     target: VaultObject, chosen: Sequence[str], usual: Sequence[str]
 ) -> list[str]:
-    """Return the columns: the user's choice, else the usual ones of the object.
+    """Return the columns: the user's choice, else the usual columns of the object.
 
     Without usual columns they are the name, the state or status, and the first of the object's own fields.
     """

@@ -1,4 +1,4 @@
-"""Finds earlier answers to questions similar to that of a record."""
+"""Finds earlier answers to questions that are similar to a record's question."""
 
 from __future__ import annotations
 

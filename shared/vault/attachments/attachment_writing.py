@@ -111,7 +111,7 @@ class AttachmentWriter:
         await self.audit([change])
 
     async def audit(self, changes: Sequence[Change]) -> None:
-        """Write each change as an edit of its record."""
+        """Write the audit entries of changes, each as an edit of its record."""
         edits = [
             ({"id": record_id, FIELD: before}, {FIELD: after})
             for record_id, before, after in changes

@@ -28,7 +28,7 @@ CUT = "…"
 
 
 class AuditAction(StrEnum):
-    """The actions of entries; entries about components have MDL commands instead."""
+    """The actions that entries name; entries about components name MDL commands instead."""
 
     CREATE = "Create"
     EDIT = "Edit"
@@ -391,7 +391,7 @@ async def _write_emptied(
 def _referring(
     registry: Registry, object_name: str, deletion: RelationshipDeletion
 ) -> Iterator[tuple[str, Field]]:
-    """Yield the object name and field of each reference to an object that has the rule ``deletion``."""
+    """Yield the reference fields to an object with the rule ``deletion``, each after the name of its own object."""
     for other in registry.objects.values():
         for field in other.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name
