@@ -204,7 +204,7 @@ async def run_on_cause(visit: Visiting) -> Response:
 def _action(name: str) -> str:
     """Return the name of an action that runs on several records.
 
-    :raises VaultFault: PARAMETER_REQUIRED for anything else.
+    :raises VaultFault: PARAMETER_REQUIRED for any other name.
     """
     if name not in BULK:
         raise VaultFault(

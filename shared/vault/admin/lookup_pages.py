@@ -174,7 +174,7 @@ async def _form(visit: Visit, connection: str, error: ApiError | None) -> Respon
 
 
 async def connections_of(visit: Visit) -> list[tuple[str, str]]:
-    """Return id and name of the connections."""
+    """Return the id and name of each connection that the caller may read."""
     statement = "SELECT id, name__v FROM connection__sys ORDER BY name__v"
     rows = await selected(visit, statement)
     return [(str(row["id"]), str(row["name__v"])) for row in rows]

@@ -60,7 +60,7 @@ async def _meant(visit: Visit, object_name: str, typed: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    """Return a name without accents, surrounding white space and differences of case."""
+    """Return a name for comparison: in lower case, without accents, and with single spaces."""
     decomposed = unicodedata.normalize("NFKD", text)
     letters = [each for each in decomposed if not unicodedata.combining(each)]
     return " ".join("".join(letters).casefold().split())

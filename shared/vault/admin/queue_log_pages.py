@@ -32,7 +32,7 @@ async def of_day(
     queue: Queue = "",
     after: After = 0,
 ) -> Response:
-    """List the entries of a day in order, of one queue or of all."""
+    """List the entries of a day by time, of one queue or of all queues; ``after`` is the id before the first entry."""
     # PostgreSQL takes NUL in no text.
     wanted = queue.replace("\x00", "") or None
     lines = await visit.vault.queue_log.page(

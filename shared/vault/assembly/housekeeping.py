@@ -40,7 +40,7 @@ class Purge:
 
 
 class Housekeeping:
-    """Removes jobs that ended ``job_days`` ago with their files, then carries out the purges in their order."""
+    """Removes jobs and their files ``job_days`` days after the jobs' end, then carries out the purges in order."""
 
     def __init__(
         self,
