@@ -40,7 +40,7 @@ class InputKind(StrEnum):
 
     @property
     def has_length(self) -> bool:
-        """Return whether the browser limits the length of what is typed into such an input."""
+        """Return whether the browser limits the length of the text in inputs of this kind."""
         match self:
             case (
                 InputKind.TEXT
