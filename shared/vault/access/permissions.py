@@ -385,7 +385,7 @@ def require_own(
 
 
 def in_person(caller: Caller) -> None:
-    """Check that the user acts in person, as changes of their sign-in, tokens and delegations require.
+    """Check that the user acts in person, which changes of their sign-in, tokens and delegations require.
 
     :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """

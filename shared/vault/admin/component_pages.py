@@ -26,7 +26,7 @@ NAMED = 10  # statements in the message after a script
 
 @router.get("")
 async def types(visit: Visiting) -> Response:
-    """List the component types that have components, each with their number."""
+    """List the component types that have components, each with the number of its components."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     counts = Counter(kind for kind, _ in visit.registry.components)
     listed = [(COMPONENT_TYPES[kind], counts[kind]) for kind in sorted(counts)]

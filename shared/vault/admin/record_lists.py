@@ -68,7 +68,7 @@ class RecordList:
 
     @property
     def sort(self) -> str:
-        """Return the field that orders the list, with a leading ``-`` for descending order; empty for the usual order."""
+        """Return the field that orders the list, after ``-`` if in descending order; empty for the usual order."""
         return self.selection.sort
 
     @property
