@@ -154,7 +154,7 @@ def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]
 
 
 async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return parameter → options (API name, name) for connections and integrations that can be retried as a whole."""
+    """Return the options (API name, name) of each parameter that restricts a retry: connection and integration."""
     scopes = []
     for parameter, object_name, name in SCOPES:
         if may(visit.caller, object_name, Operation.READ):

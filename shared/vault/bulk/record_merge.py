@@ -1,4 +1,4 @@
-"""Merges one record into another, within a transaction of the caller."""
+"""Merges one record into another, within the transaction of the calling function."""
 
 from __future__ import annotations
 
