@@ -274,7 +274,7 @@ def may_set(
 ) -> bool:
     """Return whether the caller may set a field of records that they may write.
 
-    Of business data, only connections may set a field that is not editable.
+    A field of business data that is not editable may be set by connections only.
     """
     if field.editable and not field.system:
         return True

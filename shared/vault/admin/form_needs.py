@@ -76,7 +76,7 @@ def _value(criterion: EntryCriterion, values: Values) -> str:
 
 
 def _applies(condition: str | None, values: Values) -> bool:
-    """Return whether a condition is true of the values; False when they do not decide it, True without a condition."""
+    """Return whether a criterion applies to the values: without a condition, or when its condition is true of them."""
     if condition is None:
         return True
     try:
