@@ -109,8 +109,8 @@ async def _completed(visit: Visit, text: str, back: str) -> Response:
     authorize_components(visit.caller)
     if COMPLETE in visit.form.fields:
         chosen = completion_of(visit.form.fields)
-        begun = statement_text(visit.registry, chosen)
-        text = "\n".join(each for each in (text.rstrip("\n"), begun) if each)
+        statement = statement_text(visit.registry, chosen)
+        text = "\n".join(each for each in (text.rstrip("\n"), statement) if each)
     return await script_page(visit, text, back)
 
 

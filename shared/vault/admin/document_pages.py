@@ -113,8 +113,8 @@ Creating = Annotated[Visit, Depends(visiting(most_bytes, _may_create))]
 async def documents(visit: Visiting, page: Page = 1) -> Response:
     """List documents, the latest first; the address may restrict them to a type, a state or a search."""
     model, _ = visit.vault.documents.model(visit.caller, Operation.READ)
-    asked = visit.request.query_params
-    search = asked.get("search", "")
+    parameters = visit.request.query_params
+    search = parameters.get("search", "")
     q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
     labels = labels_of(model)
     choices = [
@@ -122,7 +122,7 @@ async def documents(visit: Visiting, page: Page = 1) -> Response:
             name,
             label,
             tuple((each, each) for each in sorted(set(labels[name].values()))),
-            asked.get(name, ""),
+            parameters.get(name, ""),
         )
         for name, label in FILTERS.items()
     ]

@@ -39,7 +39,7 @@ class VisitTimes:
         return cls(_moment(previous), _moment(latest))
 
     def opened_at(self, now: datetime) -> VisitTimes:
-        """Return the times after the user has opened the page ``now``."""
+        """Return the new times of a user who opens the page at ``now``."""
         if self.latest is not None and now - self.latest > SAME_VISIT:
             return VisitTimes(self.latest, now)
         return VisitTimes(self.previous, now)

@@ -54,10 +54,10 @@ class Range:
     last: str
 
 
-def filters_of(target: VaultObject, asked: Mapping[str, str]) -> dict[str, str]:
+def filters_of(target: VaultObject, parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the filter values of an address, by field or by end of a field's range; invalid values are ignored."""
     found = {}
-    for name, value in asked.items():
+    for name, value in parameters.items():
         text = value.replace("\x00", "")
         if text and (_is_value(target, name) or _is_end(target, name, text)):
             found[name] = text
@@ -190,12 +190,12 @@ def linked_of(
     shown = {each.name for each in choices}
     ends = [each.name for each in ranges_of(target, columns, filters)]
     shown |= {f"{name}{end}" for name in ends for end in (FROM, TO)}
-    said = []
+    linked = []
     for name, value in filters.items():
         if name not in shown:
             field = target.fields.get(name) or target.fields[name.rpartition(".")[0]]
-            said.append((field.label, value))
-    return said
+            linked.append((field.label, value))
+    return linked
 
 
 def _kind(field: Field) -> str:

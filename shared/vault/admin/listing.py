@@ -78,8 +78,8 @@ async def listed(
     :raises VaultFault: as ``QueryService.run``.
     """
     offset = (number - 1) * size
-    asked = size if counted else size + 1
-    text = f"{statement} PAGESIZE {asked} PAGEOFFSET {offset}"
+    rows_read = size if counted else size + 1
+    text = f"{statement} PAGESIZE {rows_read} PAGEOFFSET {offset}"
     page = await visit.vault.queries.run(
         visit.caller,
         text,

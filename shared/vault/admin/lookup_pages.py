@@ -59,10 +59,10 @@ async def lookups(
 ) -> Response:
     """List the lookup rows by source key; connection (id), set and the words of ``q`` restrict them, unless empty."""
     formatter = ValueFormatter(object_of(visit, OBJECT), visit.caller, visit.registry)
-    asked = {CONNECTION: connection, NAME: name}
+    filters = {CONNECTION: connection, NAME: name}
     terms = [
         f"{column} = {literal(value.replace(NUL, ''))}"
-        for column, value in asked.items()
+        for column, value in filters.items()
         if value
     ]
     where = f" WHERE {' AND '.join(terms)}" if terms else ""

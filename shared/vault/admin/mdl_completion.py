@@ -57,8 +57,8 @@ class Completion:
 
 def completion_of(form: Mapping[str, str]) -> Completion:
     """Return the choice in a form; an unknown command counts as ALTER."""
-    asked = form.get("of_command", "")
-    command = next((each for each in COMMANDS if each == asked), Command.ALTER)
+    command_name = form.get("of_command", "")
+    command = next((each for each in COMMANDS if each == command_name), Command.ALTER)
     type_name = form.get("of_type", "").strip()
     return Completion(
         command,

@@ -108,11 +108,11 @@ async def add(visit: Visiting) -> Response:
     """Store a row with the target key that was typed."""
     object_of(visit, OBJECT, Operation.CREATE)
     sent = visit.form.fields
-    asked = {
+    parameters = {
         "connection": sent.get(CONNECTION, "")[:40],
         "integration": sent.get("integration", "")[:40],
     }
-    path = f"{HERE}?{urlencode(asked)}"
+    path = f"{HERE}?{urlencode(parameters)}"
     row = {name: sent[name] for name in (*PARTS, TARGET, CONNECTION) if sent.get(name)}
     if not row.get(TARGET, "").strip():
         message = "Type the target key first"

@@ -182,12 +182,12 @@ def _steps() -> list[SimpleNamespace]:
     return [
         SimpleNamespace(
             mark=mark,
-            words=said,
+            words=badge,
             title=f"Step {number}",
             aim="What it is for",
             mends=mends,
         )
-        for number, (mark, said, mends) in enumerate(words, start=1)
+        for number, (mark, badge, mends) in enumerate(words, start=1)
     ]
 
 

@@ -123,18 +123,18 @@ async def record_list(
 
     ``usual`` are the columns unless the user or the view chooses others.
     """
-    asked = visit.request.query_params
-    kept = view.selection if view is not None else Selection()
-    search = asked.get("search", "")
-    words = kept.words if "search" not in asked else ""
+    parameters = visit.request.query_params
+    stored = view.selection if view is not None else Selection()
+    search = parameters.get("search", "")
+    words = stored.words if "search" not in parameters else ""
     if search:
         words = await visit.vault.searches.words(visit.caller.user_id, search)
-    work_list = _work_list(visit, target, asked.get("list", kept.work_list))
-    chosen = asked.getlist("column") or kept.columns
+    work_list = _work_list(visit, target, parameters.get("list", stored.work_list))
+    chosen = parameters.getlist("column") or stored.columns
     selection = Selection(
         columns=tuple(chosen),
-        sort=_sort(target, asked.get("sort", kept.sort)),
-        filters=filters_of(target, {**kept.filters, **asked}),
+        sort=_sort(target, parameters.get("sort", stored.sort)),
+        filters=filters_of(target, {**stored.filters, **parameters}),
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
@@ -193,10 +193,10 @@ def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
     return f" ORDER BY {by}"
 
 
-def _sort(target: VaultObject, asked: str) -> str:
+def _sort(target: VaultObject, order: str) -> str:
     """Return the order in an address; empty for an invalid one."""
-    field = target.fields.get(asked.removeprefix("-"))
-    return asked if field is not None and _is_sortable(field) else ""
+    field = target.fields.get(order.removeprefix("-"))
+    return order if field is not None and _is_sortable(field) else ""
 
 
 def _is_sortable(field: Field) -> bool:

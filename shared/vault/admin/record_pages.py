@@ -98,8 +98,8 @@ async def list_page(
     """
     object_name = shown.target.name
     view = shown.view
-    asked = visit.request.query_params
-    if asked.get("format") == CSV:
+    parameters = visit.request.query_params
+    if parameters.get("format") == CSV:
         return await download(visit, shown)
     return visit.page(
         template,
@@ -108,8 +108,8 @@ async def list_page(
         views=views,
         may_change=view is not None
         and visit.vault.list_views.may_change(visit.caller, view),
-        view_is_gone=view is None and asked.get("view", ALL) != ALL,
-        search_is_gone=bool(asked.get("search")) and not shown.q,
+        view_is_gone=view is None and parameters.get("view", ALL) != ALL,
+        search_is_gone=bool(parameters.get("search")) and not shown.q,
         listing=await listed(
             visit, shown.statement, page, PAGE_SIZE, counted=False, first_hits=True
         ),

@@ -34,29 +34,33 @@ class RuleChoices:
         """Return the inputs; the input of an attribute with choices becomes a text input with suggestions."""
         return [self._offered(each) for each in inputs]
 
-    def _offered(self, made: Input) -> Input:
-        choices = self.by_attribute.get(made.name)
+    def _offered(self, field: Input) -> Input:
+        choices = self.by_attribute.get(field.name)
         if choices is None:
-            return made
-        return replace(made, kind=InputKind.SUGGEST, options=tuple(choices))
+            return field
+        return replace(field, kind=InputKind.SUGGEST, options=tuple(choices))
 
 
 async def choices_of(
     visit: Visit, rule: Component, values: Mapping[str, str]
 ) -> RuleChoices:
     """Return the choices of a rule and its parts; ``values`` are the form's values, on which some choices depend."""
-    made = RuleChoices(_own(visit, values))
-    made.by_attribute["connection"] = _named(await named(visit, "connection__sys"))
+    found_choices = RuleChoices(_own(visit, values))
+    found_choices.by_attribute["connection"] = _named(
+        await named(visit, "connection__sys")
+    )
     points = await named(visit, "integration_point__sys")
-    made.by_attribute["integration_point"] = _named(points)
+    found_choices.by_attribute["integration_point"] = _named(points)
     api_name = values.get("connection") or rule.text("connection")
-    made.source = await source_of(visit, api_name, "api_name__sys")
-    if made.source is not None:
+    found_choices.source = await source_of(visit, api_name, "api_name__sys")
+    if found_choices.source is not None:
         try:
-            made.by_attribute |= await _of_source(visit, made.source, values)
+            found_choices.by_attribute |= await _of_source(
+                visit, found_choices.source, values
+            )
         except VaultFault as fault:
-            made.error = fault.error
-    return made
+            found_choices.error = fault.error
+    return found_choices
 
 
 def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
@@ -120,15 +124,15 @@ async def _of_source(
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
     connector, sessions = visit.vault.connector, asker_sessions(visit)
-    asked = (source.connection, "objects")
-    found = await connector.ask("sources", *asked, sessions=sessions)
+    address = (source.connection, "objects")
+    found = await connector.ask("sources", *address, sessions=sessions)
     objects = _labelled(found)
     queried = [*objects, (DOCUMENTS, "Documents")]
     choices = {"query_object": queried, "primary_query_object": queried}
     name = values.get("query_object", "")
     # A name that is still being typed is not an object: the connector is not asked for its fields.
     if name in dict(objects):
-        fields = await connector.ask("sources", *asked, name, sessions=sessions)
+        fields = await connector.ask("sources", *address, name, sessions=sessions)
         choices["query_field"] = [
             (
                 str(each["name"]),

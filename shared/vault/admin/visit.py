@@ -185,24 +185,24 @@ def visiting(
         vault = vault_of(request)
         secret = request.cookies.get(cookies.session_cookie(vault.vault_id), "")
         # An open page that draws itself anew does not keep the session alive.
-        asked = REDRAWN not in request.headers
-        caller = await admitted(request, secret or None, used=asked)
+        by_user = REDRAWN not in request.headers
+        caller = await admitted(request, secret or None, used=by_user)
         # Pages are for people; a remote Vault has its session for calls.
         if caller.connection_id is not None:
             raise invalid_session()
         # A page that draws itself anew keeps its head, which shows the number.
-        unread = await vault.notifications.unread(caller) if asked else 0
-        made = Visit(request, vault, caller, secret, unread)
-        request.state.visit = made
+        unread = await vault.notifications.unread(caller) if by_user else 0
+        current = Visit(request, vault, caller, secret, unread)
+        request.state.visit = current
         if request.method in READING:
-            yield made
+            yield current
             return
         admit(caller)
         most = file_bytes(vault) if callable(file_bytes) else file_bytes
         async with upload_form(request, most) as form:
             require_form_token(secret, form)
-            made.form = form
-            yield made
+            current.form = form
+            yield current
 
     return visit
 

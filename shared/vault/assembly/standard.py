@@ -67,8 +67,8 @@ async def _load_part(
     records: RecordService,
     folder: Path,
 ) -> None:
-    begun = await connection.fetchval(IS_BEGUN, folder.name)
-    standard_pass = StandardPass(connection, first=not begun)
+    loaded_before = await connection.fetchval(IS_BEGUN, folder.name)
+    standard_pass = StandardPass(connection, first=not loaded_before)
     # Records need the objects that the components define.
     await load_components(standard_pass, components, _shipped(folder))
     for file in _files(folder, "*.csv"):

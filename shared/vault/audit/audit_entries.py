@@ -337,26 +337,32 @@ async def write_deletions(
 
     The database also deletes their child records, and empties references to all deleted records.
     """
-    doomed: dict[str, set[str]] = defaultdict(set)
+    deleted_ids: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
     # Level by level: deleting a record deletes its children, and those delete theirs.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
-        for owner, going in level.items():
-            doomed[owner].update(going)
-            await _write_deleted(connection, registry, caller, owner, going)
+        for owner, ids_of_level in level.items():
+            deleted_ids[owner].update(ids_of_level)
+            await _write_deleted(connection, registry, caller, owner, ids_of_level)
             for child, field in _referring(
                 registry,
                 owner,
                 RelationshipDeletion.CASCADE,
             ):
                 sql = GOING.format(table=table(child), column=quoted(field.name))
-                rows = await connection.fetch(sql, going, list(doomed[child]))
+                rows = await connection.fetch(
+                    sql, ids_of_level, list(deleted_ids[child])
+                )
                 found = [row["id"] for row in rows]
-                doomed[child].update(found)
+                deleted_ids[child].update(found)
                 following[child] += found
-        level = {owner: going for owner, going in following.items() if going}
-    await _write_emptied(connection, registry, caller, doomed)
+        level = {
+            owner: ids_of_level
+            for owner, ids_of_level in following.items()
+            if ids_of_level
+        }
+    await _write_emptied(connection, registry, caller, deleted_ids)
 
 
 async def _write_deleted(
@@ -375,16 +381,16 @@ async def _write_emptied(
     connection: Connection,
     registry: Registry,
     caller: Caller,
-    doomed: Mapping[str, set[str]],
+    deleted_ids: Mapping[str, set[str]],
 ) -> None:
     """Write entries for the references to deleted records that the database empties in the remaining records."""
-    for owner, gone in doomed.items():
+    for owner, ids_of_owner in deleted_ids.items():
         for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
-            if not gone or not is_audited(registry, child):
+            if not ids_of_owner or not is_audited(registry, child):
                 continue
             sql = EMPTIED.format(table=table(child), column=quoted(field.name))
-            also_gone = list(doomed.get(child, ()))
-            values = (child, field.name, list(gone), also_gone)
+            deleted_children = list(deleted_ids.get(child, ()))
+            values = (child, field.name, list(ids_of_owner), deleted_children)
             await connection.execute(sql, *author(caller), *values)
 
 

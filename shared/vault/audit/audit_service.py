@@ -252,7 +252,7 @@ def _row(record: Record, skip: int = 0) -> dict[str, object]:
 def _conditions(listed: _Listed, wanted: AuditFilter) -> tuple[str, list[object]]:
     """Return the terms of a WHERE clause that select the entries, and their parameters."""
     actions = [action.lower() for action in wanted.actions]
-    asked: tuple[tuple[str, object], ...] = (
+    filters: tuple[tuple[str, object], ...] = (
         ("a.happened >= ${}", wanted.start),
         ("a.happened < ${}", wanted.end),
         ("a.item = ANY(${}::text[])", list(wanted.objects)),
@@ -264,7 +264,7 @@ def _conditions(listed: _Listed, wanted: AuditFilter) -> tuple[str, list[object]
     if listed.condition:
         values.append(listed.names)
         conditions.append(listed.condition.format(len(values)))
-    for condition, value in asked:
+    for condition, value in filters:
         # An empty filter is no condition.
         if value not in (None, []):
             values.append(value)
