@@ -174,7 +174,7 @@ async def update(
     if visit.form.fields.get("read", seen) != seen:
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     (result,) = await visit.vault.records.update(
-        visit.caller, object_name, [{"id": record_id, **row}], seen=seen
+        visit.caller, object_name, [{"id": record_id, **row}], unchanged_since=seen
     )
     if result.overtaken:
         record = await record_of(visit, object_name, record_id)
