@@ -337,32 +337,26 @@ async def write_deletions(
 
     The database also deletes their child records, and empties references to all deleted records.
     """
-    deleted_ids: dict[str, set[str]] = defaultdict(set)
+    deleted: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
     # Level by level: deleting a record deletes its children, and those delete theirs.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
-        for owner, ids_of_level in level.items():
-            deleted_ids[owner].update(ids_of_level)
-            await _write_deleted(connection, registry, caller, owner, ids_of_level)
+        for owner, parents in level.items():
+            deleted[owner].update(parents)
+            await _write_deleted(connection, registry, caller, owner, parents)
             for child, field in _referring(
                 registry,
                 owner,
                 RelationshipDeletion.CASCADE,
             ):
                 sql = GOING.format(table=table(child), column=quoted(field.name))
-                rows = await connection.fetch(
-                    sql, ids_of_level, list(deleted_ids[child])
-                )
+                rows = await connection.fetch(sql, parents, list(deleted[child]))
                 found = [row["id"] for row in rows]
-                deleted_ids[child].update(found)
+                deleted[child].update(found)
                 following[child] += found
-        level = {
-            owner: ids_of_level
-            for owner, ids_of_level in following.items()
-            if ids_of_level
-        }
-    await _write_emptied(connection, registry, caller, deleted_ids)
+        level = {child: found for child, found in following.items() if found}
+    await _write_emptied(connection, registry, caller, deleted)
 
 
 async def _write_deleted(
@@ -381,16 +375,16 @@ async def _write_emptied(
     connection: Connection,
     registry: Registry,
     caller: Caller,
-    deleted_ids: Mapping[str, set[str]],
+    deleted: Mapping[str, set[str]],
 ) -> None:
     """Write entries for the references to deleted records that the database empties in the remaining records."""
-    for owner, ids_of_owner in deleted_ids.items():
+    for owner, owners in deleted.items():
         for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
-            if not ids_of_owner or not is_audited(registry, child):
+            if not owners or not is_audited(registry, child):
                 continue
             sql = EMPTIED.format(table=table(child), column=quoted(field.name))
-            deleted_children = list(deleted_ids.get(child, ()))
-            values = (child, field.name, list(ids_of_owner), deleted_children)
+            deleted_children = list(deleted.get(child, ()))
+            values = (child, field.name, list(owners), deleted_children)
             await connection.execute(sql, *author(caller), *values)
 
 
