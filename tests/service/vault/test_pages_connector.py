@@ -213,7 +213,7 @@ async def test_a_missing_row_is_added_with_one_click(
     answer = {"read": 3, "complete": False, "missing_lookups": rows}
     connector.succeed("missing-lookups", answer)
     page = await visitor.open(missing_rows)
-    assert source_key in page.text and "more records than are looked at" in page.text
+    assert source_key in page.text and "more records than were checked" in page.text
     (asked,) = connector.asked
     assert asked.url.path == f"/missing-lookups/{vault.vault_id}/medical_crm__v"
     assert asked.headers["x-source-authorization"] == "a-session-there"
