@@ -1,4 +1,4 @@
-"""Finds a visitor's sessions: in this Vault, and in the remote Vault of a connection."""
+"""Finds the caller's sessions: in this Vault, and in the remote Vault of a connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SESSION = 500
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source Vault of a connection, and the visitor's sessions with which to ask about it.
+    """The source Vault of a connection, and the caller's sessions for questions to the connector about it.
 
     ``connection`` is the API name, ``connection_id`` the record's id.
     """
@@ -34,13 +34,16 @@ class Source:
     sessions: PageSessions
 
     @property
-    def seen(self) -> bool:
-        """Return whether the visitor has a session there; without one, none of that Vault's records are shown."""
+    def has_session(self) -> bool:
+        """Return whether the caller has a session in the source Vault; without one, none of its records are shown."""
         return bool(self.sessions.source)
 
 
 def page_sessions(visit: Visit, source: int | None = None) -> PageSessions:
-    """Return the sessions for questions to the connector; that of the source Vault only if the browser sends one."""
+    """Return the caller's sessions for a question to the connector.
+
+    ``source`` is the id of the source Vault; its session is empty unless the browser sends one.
+    """
     other = ""
     if source is not None:
         other = visit.request.cookies.get(session_cookie(source), "")
@@ -49,9 +52,9 @@ def page_sessions(visit: Visit, source: int | None = None) -> PageSessions:
 
 
 async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
-    """Return the source Vault of a connection, found by ``key``, by default its id.
+    """Return the source Vault of the connection whose field ``key`` has the value ``connection``.
 
-    None when it has no remote Vault.
+    None when there is no such connection, or it has no remote Vault.
     """
     # PostgreSQL takes NUL in no text.
     wanted = literal(connection.replace("\x00", ""))

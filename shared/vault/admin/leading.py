@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path
+from shared.vault.admin.showing import Shown, ValueFormatter, people, record_path
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 async def leading(
     visit: Visit, target: VaultObject, record: Mapping[str, Any]
 ) -> list[Shown]:
-    """Return the values at the head of a record's page, without empty ones and those that the caller may not read."""
+    """Return the values at the head of a record's page that are not empty and that the caller may read."""
     leads = visit.vault.definition.leads.get(target.name, ())
     if not leads:
         return []
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
     far = {
         lead: referenced
         for lead in leads
         if lead.relationships and (referenced := _referenced(visit, target, lead))
     }
-    row = await _far_values(visit, target, record, tuple(far))
+    row = await _related_values(visit, target, record, tuple(far))
     shown = []
     for lead in leads:
         if not lead.relationships and lead.path in target.fields:
-            shown.append(shower.show(lead.path, record))
+            shown.append(formatter.show(lead.path, record))
         elif lead in far and (text := row.get(lead.path)):
-            shown.append(_far(visit, far[lead], lead, row, text))
+            shown.append(_related_value(visit, far[lead], lead, row, text))
     return [each for each in shown if each.text]
 
 
-def _far(
+def _related_value(
     visit: Visit,
     referenced: VaultObject,
     lead: Lead,
     row: Mapping[str, Any],
     value: Any,
 ) -> Shown:
-    """Return a value of a related record as that record's page shows it; a name is a link to the record."""
-    shower = Shower(referenced, visit.caller, visit.registry)
-    shown = shower.show(lead.field, {lead.field: value})
+    """Return a value of a related record as the related record's page shows it; its name is a link to that page."""
+    formatter = ValueFormatter(referenced, visit.caller, visit.registry)
+    shown = formatter.show(lead.field, {lead.field: value})
     own = record_path(referenced.name, str(row[lead.id_path]))
     link = own if lead.field == "name__v" else shown.link
     return Shown(lead.path, lead.label, shown.text, link)
 
 
 def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:
-    """Return the object at the end of a path; None for an invalid path, or records that the caller may not read."""
+    """Return the object at the end of a lead's path; None for an invalid path, or when the caller may not read it."""
     reached = target
     for relationship in lead.relationships:
         found = next(
@@ -75,13 +75,13 @@ def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | 
     return reached if lead.field in reached.fields else None
 
 
-async def _far_values(
+async def _related_values(
     visit: Visit,
     target: VaultObject,
     record: Mapping[str, Any],
     leads: Sequence[Lead],
 ) -> dict[str, Any]:
-    """Return the values behind references, by their paths."""
+    """Return the values of related records, by path."""
     if not leads:
         return {}
     paths = dict.fromkeys(path for each in leads for path in (each.path, each.id_path))

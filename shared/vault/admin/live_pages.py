@@ -19,7 +19,7 @@ router = APIRouter(prefix="/live")
 
 @router.get("")
 async def live(visit: Visiting) -> Response:
-    """Show the present traffic; the connector's data on other Vaults only to callers with the right to ask it."""
+    """Show the present traffic; of other Vaults only to callers who may ask the connector."""
     traffic = await visit.vault.traffic.read(visit.caller)
     elsewhere: Mapping[str, Any] | None = None
     error: ApiError | None = None

@@ -18,7 +18,7 @@ from shared.vault.admin.list_filters import (
     ranges_of,
 )
 from shared.vault.admin.listing import find
-from shared.vault.admin.showing import Shower, people
+from shared.vault.admin.showing import ValueFormatter, people
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.queries.list_views import Selection
 
@@ -50,7 +50,7 @@ class RecordList:
     """
 
     target: VaultObject
-    shower: Shower
+    formatter: ValueFormatter
     columns: list[str]
     possible: list[Field]
     statement: str
@@ -63,12 +63,12 @@ class RecordList:
 
     @property
     def q(self) -> str:
-        """Return the words that the records have."""
+        """Return the words of the list's search; empty without one."""
         return self.selection.words
 
     @property
     def sort(self) -> str:
-        """Return the field that it is ordered by, with ``-`` before it for the last first; or empty."""
+        """Return the field that orders the list, after ``-`` if in descending order; empty for the usual order."""
         return self.selection.sort
 
     @property
@@ -83,7 +83,7 @@ class RecordList:
         return name
 
     def direction(self, name: str) -> str:
-        """Return how a column is ordered, as ``aria-sort`` has it; empty when it is not."""
+        """Return the value of ``aria-sort`` for a column; empty when the list is not ordered by it."""
         ways = {name: "ascending", f"-{name}": "descending"}
         return ways.get(self.sort, "")
 
@@ -93,7 +93,7 @@ class RecordList:
 
     @property
     def narrowed(self) -> bool:
-        """Return whether the list has fewer records than there are."""
+        """Return whether filters, a search or a work list restrict the list."""
         selection = self.selection
         return bool(selection.filters or selection.words or selection.work_list)
 
@@ -107,7 +107,7 @@ def list_path(object_name: str, view_id: UUID | None = None) -> str:
 async def views_of(
     visit: Visit, object_name: str
 ) -> tuple[list[ListView], ListView | None]:
-    """Return the views of an object's list that the caller sees, and the one in the address."""
+    """Return the views of an object's list that the caller sees, and the view in the address, or None."""
     named = visit.request.query_params.get("view", "")
     seen = await visit.vault.list_views.visible(visit.caller, object_name)
     return seen, next((each for each in seen if str(each.view_id) == named), None)
@@ -119,22 +119,22 @@ async def record_list(
     view: ListView | None = None,
     usual: Sequence[str] = (),
 ) -> RecordList:
-    """Return the list that the address of a visit selects; unset parameters are taken from the view.
+    """Return the list that the request's address selects; parameters that are not set are taken from the view.
 
-    ``usual`` are its columns unless the user or the view chooses others.
+    ``usual`` are the columns unless the user or the view chooses others.
     """
-    asked = visit.request.query_params
-    kept = view.selection if view is not None else Selection()
-    search = asked.get("search", "")
-    words = kept.words if "search" not in asked else ""
+    parameters = visit.request.query_params
+    stored = view.selection if view is not None else Selection()
+    search = parameters.get("search", "")
+    words = stored.words if "search" not in parameters else ""
     if search:
         words = await visit.vault.searches.words(visit.caller.user_id, search)
-    work_list = _work_list(visit, target, asked.get("list", kept.work_list))
-    chosen = asked.getlist("column") or kept.columns
+    work_list = _work_list(visit, target, parameters.get("list", stored.work_list))
+    chosen = parameters.getlist("column") or stored.columns
     selection = Selection(
         columns=tuple(chosen),
-        sort=_sort(target, asked.get("sort", kept.sort)),
-        filters=filters_of(target, {**kept.filters, **asked}),
+        sort=_sort(target, parameters.get("sort", stored.sort)),
+        filters=filters_of(target, {**stored.filters, **parameters}),
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
@@ -148,10 +148,10 @@ async def _listed(
     selection: Selection,
     usual: Sequence[str],
 ) -> RecordList:
-    """Return the list of a selection."""
+    """Return the list that a selection describes; ``usual`` are its columns unless the selection has others."""
     work_list = _work_list(visit, target, selection.work_list)
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
     desk = visit.vault.definition.desk
     of_desk = desk.columns if desk is not None and desk.object == target.name else ()
     columns = _columns(target, selection.columns, usual or of_desk)
@@ -161,12 +161,12 @@ async def _listed(
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
-    selected = shower.selection(columns)
+    selected = formatter.selection(columns)
     few = await few_records(visit, target, columns) if of_desk else {}
     choices = choices_of(target, visit.registry, columns, selection.filters, few)
     return RecordList(
         target=target,
-        shower=shower,
+        formatter=formatter,
         columns=columns,
         possible=[
             each for each in target.fields.values() if _can_be_column(target, each.name)
@@ -182,7 +182,7 @@ async def _listed(
 
 
 def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
-    """Return the ORDER BY of a list: the user's choice, else that of the work list, or the latest first."""
+    """Return the ORDER BY clause of a list: the user's choice, else that of the work list, else the latest first."""
     if sort:
         direction = "DESC" if sort.startswith("-") else "ASC"
         return f" ORDER BY {sort.removeprefix('-')} {direction}"
@@ -193,10 +193,10 @@ def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
     return f" ORDER BY {by}"
 
 
-def _sort(target: VaultObject, asked: str) -> str:
+def _sort(target: VaultObject, order: str) -> str:
     """Return the order in an address; empty for an invalid one."""
-    field = target.fields.get(asked.removeprefix("-"))
-    return asked if field is not None and _is_sortable(field) else ""
+    field = target.fields.get(order.removeprefix("-"))
+    return order if field is not None and _is_sortable(field) else ""
 
 
 def _is_sortable(field: Field) -> bool:
@@ -227,9 +227,9 @@ def _is_sortable(field: Field) -> bool:
 def _columns(
     target: VaultObject, chosen: Sequence[str], usual: Sequence[str]
 ) -> list[str]:
-    """Return the columns: the user's choice, else the usual ones of the object.
+    """Return the columns: the user's choice, else the usual columns of the object.
 
-    Without usual ones they are the name, the state or status, and the first of the object's own fields.
+    Without usual columns they are the name, the state or status, and the first of the object's own fields.
     """
     # Fields of the standard configuration may have been made inactive since.
     usual_now = [name for name in usual if _can_be_column(target, name)]
@@ -253,7 +253,7 @@ def _columns(
 
 
 def _can_be_column(target: VaultObject, name: str) -> bool:
-    """Return whether a field may be a column: its values are short, or the beginning of a long text says enough."""
+    """Return whether a field may be a column: its values are short, or it is a long text, which is cut."""
     field = target.fields.get(name)
     if field is None:
         return False

@@ -55,7 +55,7 @@ async def all_rules(
 
 
 def targets_of(rule: Component, registry: Registry) -> list[str]:
-    """Return the labels of the objects that a rule fills, each once; the name of one that there is not."""
+    """Return the labels of the objects that a rule writes, each once; the name of an object that this Vault lacks."""
     parts = rule.children_of("Fieldrule")
     names = dict.fromkeys(part.reference("target_object") or "" for part in parts)
     known = {name: registry.objects.get(name) for name in names if name}
@@ -63,7 +63,7 @@ def targets_of(rule: Component, registry: Registry) -> list[str]:
 
 
 def target_words(part: Component, registry: Registry) -> str:
-    """Return the labels of the object and the field that a field rule fills; empty where the Vault has none."""
+    """Return the labels of the object and field that a field rule writes; empty when this Vault lacks the field."""
     target = registry.objects.get(part.reference("target_object") or "")
     name = part.reference("target_object_field") or ""
     if target is None or name not in target.fields:
@@ -103,7 +103,7 @@ async def one_rule(
 
 
 def difference_of(delivered: str, present: str) -> list[tuple[str, str]]:
-    """Return the lines of two texts' difference, each with "added" or "removed"; surrounding lines have ""."""
+    """Return the lines in which two texts differ, each after "added" or "removed"; surrounding lines after ""."""
     signs = {"+": "added", "-": "removed", " ": ""}
     compared = unified_diff(
         delivered.splitlines(), present.splitlines(), n=1, lineterm=""

@@ -17,7 +17,7 @@ from shared.vault.api.document_addresses import rendition_urls, url_of, version_
 from shared.vault.api.file_body import open_document_form
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
-from shared.vault.attachments.attachment_service import OfRecord
+from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_reading import DocumentList
 from shared.vault.documents.document_states import offered
 from shared.vault.documents.document_store import Place
@@ -170,8 +170,8 @@ async def document(
         caller, version_of(request), place.document_id
     )
     renditions = await vault.document_files.renditions(caller, place)
-    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
-    files = await vault.document_attachments.all(of)
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
+    files = await vault.document_attachments.all(owner)
     own_url = url_of(request, place)
     whole = url_of(request, Place(place.document_id))
     attached = [

@@ -15,7 +15,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.configuration_reach import check_reach
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.access.profiles import check_change, supplied_components
-from shared.vault.audit.audit_entries import component_changed
+from shared.vault.audit.audit_entries import write_component_change
 from shared.vault.components import evolution
 from shared.vault.components.component_errors import ComponentError, MdlSyntaxError
 from shared.vault.components.component_kinds import ComponentKind
@@ -319,7 +319,7 @@ class ComponentService:
         await store_field_stamps(connection, caller, step)
         for key, component in step.changes.items():
             before = step.before.components.get(key)
-            await component_changed(
+            await write_component_change(
                 connection, caller, statement.command, before, component
             )
 

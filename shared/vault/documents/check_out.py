@@ -48,7 +48,7 @@ class DocumentLocks:
             now = await moment(connection)
             await connection.execute(LOCK, document_id, caller.user_id, now)
             lines = [(LOCKED_BY, None, caller.user_id)]
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.EDIT, document_id, lines
             )
 

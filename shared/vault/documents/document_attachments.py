@@ -9,7 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_batches import AttachmentBatches, BatchRow
-from shared.vault.attachments.attachment_service import AttachmentService, OfRecord
+from shared.vault.attachments.attachment_service import AttachmentService, FileOwner
 from shared.vault.attachments.attachment_writing import (
     FIELD,
     AttachmentWriter,
@@ -46,7 +46,7 @@ class DocumentAttachmentWriter(AttachmentWriter):
         for document_id, before, after in changes:
             listed = lines.setdefault(int(document_id), [])
             listed.append((FIELD, before, after))
-        await entries.documents_changed(
+        await entries.write_document_changes(
             self._connection, self._caller, entries.EDIT, lines
         )
 
@@ -73,13 +73,13 @@ class DocumentAttachments(AttachmentService):
         self._documents.model(caller, operation)
 
     async def require_record(
-        self, of: OfRecord, operation: Operation = Operation.EDIT
+        self, owner: FileOwner, operation: Operation = Operation.EDIT
     ) -> None:
         """Check that the document exists, and that the caller may carry out the operation on it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when not; INVALID_DATA when there is no such document.
         """
-        await self.require_version(of.caller, Place(int(of.record_id)), operation)
+        await self.require_version(owner.caller, Place(int(owner.record_id)), operation)
 
     async def require_version(
         self, caller: Caller, place: Place, operation: Operation = Operation.READ
@@ -92,24 +92,24 @@ class DocumentAttachments(AttachmentService):
         async with self._database.connection() as connection:
             await store.find(connection, place)
 
-    async def archive_name(self, of: OfRecord) -> str:
+    async def archive_name(self, owner: FileOwner) -> str:
         """Return the file name of the archive of a document's attachments, with the number of its latest version.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
-        self._documents.model(of.caller, Operation.READ)
+        self._documents.model(owner.caller, Operation.READ)
         async with self._database.connection() as connection:
-            version = await store.find(connection, Place(int(of.record_id)))
+            version = await store.find(connection, Place(int(owner.record_id)))
             title = await connection.fetchval(TITLE, version)
         return f"{title} - attachments.zip"
 
-    async def lock(self, connection: Connection, of: OfRecord) -> None:
+    async def lock(self, connection: Connection, owner: FileOwner) -> None:
         """Lock the document until the transaction ends.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
-        _, versions = self._documents.model(of.caller, Operation.EDIT)
-        await store.locked(connection, versions, Place(int(of.record_id)))
+        _, versions = self._documents.model(owner.caller, Operation.EDIT)
+        await store.locked(connection, versions, Place(int(owner.record_id)))
 
     def writer(
         self,
@@ -156,7 +156,7 @@ class DocumentAttachmentBatches(AttachmentBatches):
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return ID
 
-    async def named(
+    async def record_ids(
         self,
         connection: Connection,
         caller: Caller,
@@ -169,11 +169,11 @@ class DocumentAttachmentBatches(AttachmentBatches):
         ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
         wanted = [each for each in ids if each]
         known = await store.latest_locked(connection, versions, wanted)
-        named: list[str | None] = []
+        record_ids: list[str | None] = []
         for row, document_id in zip(rows, ids, strict=True):
             if document_id not in known:
                 row.fail(ErrorType.INVALID_DATA, "There is no document with this id")
-                named.append(None)
+                record_ids.append(None)
             else:
-                named.append(str(document_id))
-        return named
+                record_ids.append(str(document_id))
+        return record_ids

@@ -136,7 +136,9 @@ class DocumentBatches:
             if isinstance(file, SourceFile):
                 await store_file(connection, str(version["id"]), SOURCE_FILE, file)
         changes = dict.fromkeys(ids, ())
-        await entries.documents_changed(connection, caller, entries.CREATE, changes)
+        await entries.write_document_changes(
+            connection, caller, entries.CREATE, changes
+        )
         return dict(zip(accepted, ids, strict=True))
 
     async def update(

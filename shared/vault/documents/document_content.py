@@ -144,7 +144,7 @@ class DocumentFiles:
             await store_file(connection, version["id"], rendition, file)
             replaced = None if before is None else before["filename"]
             lines = [(rendition, replaced, file.filename)]
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.EDIT, place.document_id, lines
             )
 
@@ -170,7 +170,7 @@ class DocumentFiles:
                 raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
             await connection.execute(REMOVE, version["id"], rendition)
             lines = [(rendition, before["filename"], None)]
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.EDIT, place.document_id, lines
             )
 

@@ -94,7 +94,7 @@ class DocumentEvents:
             description = (*chosen, external_id or None, email or None)
             await connection.execute(INSERT, *about, *description, caller.user_id, now)
             lines = [("event", None, ".".join(chosen))]
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.EDIT, place.document_id, lines
             )
 

@@ -281,7 +281,7 @@ def _place(row: Texts, *, numbered: bool) -> Place:
     """
     names = (ID, *NUMBERS) if numbered else (ID,)
     for name in sorted(row.keys() - set(names)):
-        message = f"A row here has no column [{name[:100]}]"
+        message = f"Rows of this call have no column [{name[:100]}]"
         raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
     values: list[int] = []
     for name in names:

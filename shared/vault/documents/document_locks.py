@@ -97,4 +97,6 @@ async def unlock(
     """Remove a lock, and write an audit entry."""
     await connection.execute(UNLOCK, document_id)
     lines = [(LOCKED_BY, lock.user_id, None)]
-    await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
+    await entries.write_document_change(
+        connection, caller, entries.EDIT, document_id, lines
+    )

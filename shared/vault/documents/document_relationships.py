@@ -188,7 +188,7 @@ def _read(row: Texts) -> _Row:
     """Return the relationship that a row describes."""
     read = _Row()
     for name in sorted(row.keys() - COLUMNS):
-        message = f"A row here has no column [{name[:100]}]"
+        message = f"Rows of this call have no column [{name[:100]}]"
         read.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
     for name in (*IDS.values(), TYPE):
         if not row.get(name):
@@ -279,7 +279,7 @@ async def _created(connection: Connection, caller: Caller, row: _Row) -> RowResu
     if created is None:
         return RowResult(id="0")
     lines = [(row.type, None, target.document_id)]
-    await entries.document_changed(
+    await entries.write_document_change(
         connection, caller, entries.EDIT, source.document_id, lines
     )
     return RowResult(id=str(created), event=CREATED)

@@ -42,4 +42,4 @@ async def audit_role_edits(
         ]
         for former, current in edits
     }
-    await entries.documents_changed(connection, caller, entries.EDIT, lines)
+    await entries.write_document_changes(connection, caller, entries.EDIT, lines)

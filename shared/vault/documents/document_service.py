@@ -125,7 +125,7 @@ class DocumentService:
             if file is not None:
                 version = version_id(document_id, beginning.number)
                 await store_file(connection, version, SOURCE_FILE, file)
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.CREATE, document_id
             )
             return [RowResult(id=str(document_id))]
@@ -158,7 +158,7 @@ class DocumentService:
                 await store_file(connection, version, SOURCE_FILE, file)
                 await check_in(connection, caller, document_id)
             lines = [("version", str(Number.of(before)), str(number))]
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.EDIT, document_id, lines
             )
             return number
@@ -258,7 +258,7 @@ class DocumentService:
             await connection.execute(store.DELETE_TOKENS, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
-            await entries.document_changed(
+            await entries.write_document_change(
                 connection, caller, entries.DELETE, place.document_id, lines
             )
 
@@ -376,7 +376,7 @@ class DocumentService:
             ]
         for rows in alike.values():
             await store.update(connection, versions, rows)
-        await entries.documents_changed(connection, caller, entries.EDIT, lines)
+        await entries.write_document_changes(connection, caller, entries.EDIT, lines)
 
     def read(
         self, rows: Sequence[Mapping[str, object]], versions: VaultObject

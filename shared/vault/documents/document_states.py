@@ -82,7 +82,9 @@ async def make_steady(
         arguments = (document_id, lifecycle.name, superseded[0], states, version)
         changed = await connection.fetch(store.IN_STATE, *arguments)
         lines += [("status__v", steady.name, superseded[0]) for _ in changed]
-    await entries.document_changed(connection, caller, entries.EDIT, document_id, lines)
+    await entries.write_document_change(
+        connection, caller, entries.EDIT, document_id, lines
+    )
 
 
 async def _renumber(

@@ -288,7 +288,7 @@ async def _audit(
 ) -> None:
     """Write a change of a template into the audit trail of the configuration."""
     item = f"{ITEM} {name}"
-    await entries.record_entry(
+    await entries.write_entry(
         connection,
         caller,
         AuditTrail.SYSTEM,

@@ -161,7 +161,7 @@ class DocumentTokens:
         dates = (caller.user_id, now, expires)
         await connection.execute(INSERT, _digest(token), *about, *dates)
         lines = [("document_token", None, f"until {date_time_text(expires)}")]
-        await entries.document_changed(
+        await entries.write_document_change(
             connection, caller, entries.EDIT, document_id, lines
         )
         return TokenResult(document_id, token)

@@ -107,4 +107,4 @@ async def _record_removals(
             line = (row["relationship_type"], row["target_id"], None)
             lines.setdefault(row["source_id"], []).append(line)
     changes: Mapping[int, Sequence[AuditLine]] = lines
-    await entries.documents_changed(connection, caller, entries.EDIT, changes)
+    await entries.write_document_changes(connection, caller, entries.EDIT, changes)

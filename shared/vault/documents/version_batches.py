@@ -185,7 +185,7 @@ def _place(
     """
     if allowed is not None:
         for name in sorted(row.keys() - allowed - {key}):
-            message = f"A row here has no column [{name[:100]}]"
+            message = f"Rows of this call have no column [{name[:100]}]"
             raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
     if document_id is None:
         message = f"No document, or more than one, has this [{key[:100]}]"
