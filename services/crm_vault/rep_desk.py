@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
+from services.crm_vault.inquiries import (
+    CLOSED,
+    INTEGRATION,
+    OBJECT,
+    PENDING,
+    STATUS,
+    SUCCESS,
+)
+from shared.vault.assembly.spent_actions import only_value
 from shared.vault.assembly.work_lists import (
     Desk,
     GuidedForm,
@@ -92,6 +100,7 @@ INQUIRY_FORM = GuidedForm(
     goal="transfer_to_medical",
     integration=INTEGRATION,
     send="Submit and transfer",
+    send_again="Save and transfer",
     sent="The inquiry is on its way to Medical. This page follows it.",
     least=("account__v", "inquiry_text__v"),
     choice="delivery_method__v",
@@ -105,11 +114,14 @@ INQUIRY_FORM = GuidedForm(
     heading="Delivery of the answer",
     others="Other contact details",
 )
-# What has come of an inquiry, the answer first; or why nothing has.
+# Why nothing has come of an inquiry, or the answer; with it what was asked, and for whom.
 INQUIRY_LEADS = (
     Lead("transfer_error__v"),
     Lead("response__v"),
     Lead("response_package_link__v"),
+    Lead("inquiry_text__v"),
+    Lead("account__v"),
+    Lead("product__v"),
     Lead("inquiry_status__v"),
     Lead("transfer_status__v"),
     Lead("closed_date__v"),
@@ -143,15 +155,13 @@ LATER = 10
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
     """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
-    status = _one(inquiry.get("transfer_status__v"))
-    if status == "pending__v":
+    status = only_value(inquiry, STATUS)
+    if status == PENDING[STATUS]:
         return SOON
-    answered = _one(inquiry.get("inquiry_status__v")) == CLOSED
+    answered = only_value(inquiry, "inquiry_status__v") == CLOSED
     return LATER if status == SUCCESS and not answered else None
 
 
-def _one(value: object) -> object:
-    """Return the only value of a picklist field, which the API shows as a list."""
-    if isinstance(value, list) and value:
-        return value[0]
-    return value
+def is_sent(inquiry: Mapping[str, object], _user: int) -> bool:
+    """Return whether an inquiry is on its way to Medical, or has arrived: there is nothing to transfer."""
+    return only_value(inquiry, STATUS) in (PENDING[STATUS], SUCCESS)

@@ -1,4 +1,4 @@
-"""Finds the user actions that lead a new record to what it is made for, and what the state on the way requires."""
+"""Finds the user actions that lead a record to what it is made for, and what the states on the way require."""
 
 from __future__ import annotations
 
@@ -23,33 +23,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The user actions from a record's creation to a goal, by their full names, and the entry criteria on the way."""
+    """The user actions from a record's state to a goal, by their full names, and the entry criteria on the way."""
 
     actions: tuple[str, ...]
     criteria: tuple[EntryCriterion, ...]
 
 
-def way_to(registry: Registry, target: VaultObject, goal: str) -> Way | None:
-    """Return the way to a named action, which the state that records begin in offers, or the next one.
+def way_to(
+    registry: Registry, target: VaultObject, goal: str, state: str = ""
+) -> Way | None:
+    """Return the way to a named action, which a state offers, or the next one; by default that which records begin in.
 
     None when neither does, as where an administrator has taken the action away.
     """
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return None
-    begins = lifecycle.starting_state
+    begins = state or lifecycle.starting_state
     offered = registry.lifecycle_actions(target, begins)
     direct = _that_runs(goal, offered)
     if direct is not None:
-        return Way((_full_name(target, begins, direct),), ())
+        # What a record has lost since it entered the state keeps it from going on.
+        criteria = lifecycle.states[begins].entry_criteria
+        return Way((_full_name(target, begins, direct),), criteria)
     for step in offered:
-        state = lifecycle.states.get(step.next_state or "")
-        if step.action != CHANGE_STATE or state is None or not state.active:
+        following = lifecycle.states.get(step.next_state or "")
+        if step.action != CHANGE_STATE or following is None or not following.active:
             continue
-        onward = _from(target, state, goal)
+        onward = _from(target, following, goal)
         if onward is not None:
             first = _full_name(target, begins, step)
-            return Way((first, *onward), state.entry_criteria)
+            return Way((first, *onward), following.entry_criteria)
     return None
 
 

@@ -36,7 +36,7 @@ OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
     "The record was changed after you opened this form. The form shows your values; save again to store them",
 )
-SENT_BEFORE = "The form was sent before; this is what it made."
+SENT_BEFORE = "The form was sent before; this is what came of it."
 
 
 @router.get("/new")
@@ -153,6 +153,10 @@ async def update(
 ) -> Response:
     """Store the fields that were changed in the form, unless another user has changed the record since."""
     target = object_of(visit, object_name, Operation.EDIT)
+    sends = visit.form.fields.get(THEN) == SEND
+    if sends and (earlier := await visit.earlier()) is not None:
+        # Sent twice: the first time has changed the record.
+        return visit.go(earlier, SENT_BEFORE)
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
     values = entered(fields, visit.form.fields, visit.registry)
@@ -162,20 +166,75 @@ async def update(
         return await _edit_form(visit, target, record, row, ())
     if unknown:
         return await _edit_form(visit, target, record, row, unknown)
-    # The form has the date of the record that it showed: a later one is somebody else's change.
-    seen = str(record[MODIFIED])
-    if visit.form.fields.get("read", seen) != seen:
-        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
-    (result,) = await visit.vault.records.update(
-        visit.caller, object_name, [{"id": record_id, **row}], seen=seen
-    )
-    if result.overtaken:
-        record = await record_of(visit, object_name, record_id)
-        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
-    if result.errors:
-        return await _edit_form(visit, target, record, row, result.errors)
+    if sends:
+        return await _sent_on(visit, target, record, row)
+    result = await _stored(visit, target, record, row)
+    if isinstance(result, Response):
+        return result
     path = record_path(object_name, record_id)
     return visit.go_with(path, result, f"The {target.label} was saved.")
+
+
+async def _stored(
+    visit: Visit,
+    target: VaultObject,
+    record: Mapping[str, Any],
+    row: Mapping[str, Any],
+) -> RowResult | Response:
+    """Store changes of a record as its form showed it; return the form again when they were refused."""
+    if _is_overtaken(visit, record):
+        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
+    changes = [{"id": record["id"], **row}]
+    (result,) = await visit.vault.records.update(
+        visit.caller, target.name, changes, seen=str(record[MODIFIED])
+    )
+    if result.overtaken:
+        now = await record_of(visit, target.name, record["id"])
+        return await _edit_form(visit, target, now, row, (OVERTAKEN,))
+    if result.errors:
+        return await _edit_form(visit, target, record, row, result.errors)
+    return result
+
+
+def _is_overtaken(visit: Visit, record: Mapping[str, Any]) -> bool:
+    """Return whether a record was changed since the form was shown, which has the date of what it showed."""
+    seen = str(record[MODIFIED])
+    return visit.form.fields.get("read", seen) != seen
+
+
+async def _sent_on(
+    visit: Visit,
+    target: VaultObject,
+    record: Mapping[str, Any],
+    row: Mapping[str, Any],
+) -> Response:
+    """Store changes and take the record where it is made for, or show the form with what it lacks."""
+    guide = await guide_of(visit, target, record)
+    if guide is None or guide.way is None:
+        # The page had the button before an administrator took the action away.
+        text = guide.unsent if guide else "Records of this object are not sent"
+        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
+        return await _edit_form(visit, target, record, row, (gone,))
+    lack = guide.lack({**record, **row})
+    if lack:
+        return await _edit_form(visit, target, record, row, (lack.error(target),), lack)
+    if row or _is_overtaken(visit, record):
+        stored = await _stored(visit, target, record, row)
+        if isinstance(stored, Response):
+            return stored
+    path, actions = record_path(target.name, record["id"]), guide.way.actions
+    results: list[RowResult] = []
+
+    async def run() -> str | None:
+        result = await visit.vault.actions.run_each(
+            visit.caller, target.name, record["id"], actions
+        )
+        results.append(result)
+        return None if result.errors else path
+
+    await visit.once(run)
+    # What was typed is stored, whatever becomes of the rest.
+    return visit.go_with(path, results[0], guide.form.sent)
 
 
 @router.get("/{record_id}/delete")
@@ -281,7 +340,8 @@ async def _create_form(
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
     context = {"back": back, "read": "", "heading": "Create"}
-    return await _form(visit, target, shown, errors, context, lack)
+    guide = await guide_of(visit, target)
+    return await _form(visit, target, shown, errors, context, guide, lack)
 
 
 async def _edit_form(
@@ -290,13 +350,15 @@ async def _edit_form(
     record: Mapping[str, Any],
     row: Mapping[str, Any],
     errors: Sequence[ApiError],
+    lack: Lack | None = None,
 ) -> Response:
-    """Show the form of a record, with the changes of a form that was refused."""
+    """Show the form of a record, with the changes of a form that was refused; ``lack`` is what keeps it from going."""
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
     heading = f"Edit {record.get('name__v') or record['id']}"
     context = {"back": back, "read": record[MODIFIED], "heading": heading}
-    return await _form(visit, target, shown, errors, context)
+    guide = await guide_of(visit, target, record)
+    return await _form(visit, target, shown, errors, context, guide, lack)
 
 
 async def _form(
@@ -305,13 +367,13 @@ async def _form(
     shown: Sequence[Input],
     errors: Sequence[ApiError],
     context: Mapping[str, object],
+    guide: Guide | None,
     lack: Lack | None = None,
 ) -> Response:
     """Show a form, with the labels that its page shows in the errors, and each error at its field."""
     placed = (
         placed_at(shown, lack.at_fields(target)) if lack else at_fields(shown, errors)
     )
-    guide = await guide_of(visit, target)
     sections = guide.sections(placed) if guide else None
     return visit.page(
         "guided.html" if sections else "edit.html",

@@ -10,6 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
 from shared.vault.actions.goal_actions import Way, way_to
 from shared.vault.admin.form_needs import Lack, lack_of, needed
+from shared.vault.assembly.spent_actions import only_value
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 # What the buttons send as ``THEN``.
 UPDATE = "update"
 SEND = "send"
+INACTIVE = (
+    "The integration or its connection is not active; an administrator can activate it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Guide:
     way: Way | None
     active: bool  # the integration that takes what is sent
     permitted: bool
+    draft: bool = True  # in the state that records begin in
 
     @property
     def sends(self) -> bool:
@@ -62,12 +67,22 @@ class Guide:
         return self.way is not None and self.active and self.permitted
 
     @property
+    def send(self) -> str:
+        """Return the label of that button."""
+        return self.form.send if self.draft else self.form.send_again
+
+    @property
+    def in_one_step(self) -> bool:
+        """Return whether the button does more than the actions of the record's state each do."""
+        return self.sends and self.draft
+
+    @property
     def unsent(self) -> str:
         """Return why nothing can be sent now."""
         if self.way is None:
             return "The lifecycle does not lead there."
         if not self.active:
-            return "The integration or its connection is not active; an administrator can activate it."
+            return INACTIVE
         return "Your security profile does not allow it."
 
     def lack(self, row: Mapping[str, object]) -> Lack:
@@ -111,17 +126,23 @@ class Guide:
         return [replace(each, needed=each.name in names) for each in shown]
 
 
-async def guide_of(visit: Visit, target: VaultObject) -> Guide | None:
-    """Return the guide of an object's form; None for an object without one."""
+async def guide_of(
+    visit: Visit, target: VaultObject, record: Mapping[str, object] | None = None
+) -> Guide | None:
+    """Return the guide of an object's form, for a new record or one that there is; None for an object without one."""
     form = visit.vault.definition.guided.get(target.name)
     if form is None:
         return None
+    lifecycle = visit.registry.lifecycles.get(target.lifecycle or "")
+    begins = lifecycle.starting_state if lifecycle else ""
+    state = begins if record is None else str(only_value(record, "state__v"))
     return Guide(
         form,
         target,
-        way_to(visit.registry, target, form.goal),
+        way_to(visit.registry, target, form.goal, state),
         await visit.vault.runs.is_active(form.integration),
         may(visit.caller, target.name, Operation.EDIT),
+        draft=state == begins,
     )
 
 

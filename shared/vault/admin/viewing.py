@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
-from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
+from shared.vault.admin.offered_actions import Unoffered, offered_actions
 from shared.vault.admin.showing import Shower, Shown, people, record_path, writers
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
-from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.vault.actions.action_service import AvailableAction
     from shared.vault.admin.visit import Visit
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import Refusals
@@ -56,7 +58,8 @@ class Action:
 class RecordView:
     """The content of one record's page.
 
-    ``leading`` are the values at its head, ``children`` labels and addresses of lists of the records that refer to it.
+    ``leading`` are the values at its head, ``unoffered`` the actions that something has to be done for first,
+    ``children`` labels and addresses of lists of the records that refer to it.
     """
 
     target: VaultObject
@@ -67,6 +70,7 @@ class RecordView:
     details: list[Shown]
     system: list[Shown]
     actions: list[Action]
+    unoffered: list[Unoffered]
     refusals: Refusals
     children: list[tuple[str, str]]
 
@@ -154,8 +158,10 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     name = str(record.get("name__v") or record["id"])
     refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
     actions: list[Action] = []
+    unoffered: list[Unoffered] = []
     if may(visit.caller, object_name, Operation.EDIT) and refusals.update is None:
-        actions = await _actions(visit, target, record)
+        offered, unoffered = await offered_actions(visit, target, record)
+        actions = await _actions(visit, target, record, offered)
     return RecordView(
         target,
         record["id"],
@@ -165,6 +171,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
         own,
         system,
         actions,
+        unoffered,
         refusals,
         _children(visit, target, record["id"]),
     )
@@ -174,17 +181,11 @@ async def _actions(
     visit: Visit,
     target: VaultObject,
     record: dict[str, Any],
+    offered: Sequence[AvailableAction],
 ) -> list[Action]:
-    """Return the user actions that the record offers, with the inputs of their prompts."""
-    service = visit.vault.actions
-    offered = await service.available(visit.caller, target.name, record["id"])
+    """Return actions with the inputs of their prompts."""
     actions = []
-    # What moves the record on comes first.
-    ordered = sorted(offered, key=lambda each: each.type is not ActionType.STATE_CHANGE)
-    for action in ordered:
-        refused = connection_rules.REFUSED.get(action.runs)
-        if refused is not None and refused(record):
-            continue
+    for action in offered:
         # A prompt may name a field that the object has lost since.
         known = [name for name in action.prompts if name in target.fields]
         fields = [target.fields[name] for name in known]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.vault.assembly.action_parameters import EntryActionForm
+    from shared.vault.assembly.spent_actions import Spent
     from shared.vault.assembly.work_lists import (
         Answered,
         Desk,
@@ -40,7 +41,8 @@ class VaultDefinition:
     beside similar ones; ``look_again`` says by object when a record that is shown
     may have changed by itself. ``state_actions`` are by object those actions without parameters
     that states of its lifecycle may name, each with its label; ``entry_action_forms`` those
-    entry actions that have parameters.
+    entry actions that have parameters. ``spent_actions`` say by named action which records it
+    has nothing left to do for: pages do not offer it there.
     """
 
     name: str
@@ -63,3 +65,4 @@ class VaultDefinition:
     entry_action_forms: Mapping[str, Mapping[str, EntryActionForm]] = field(
         default_factory=dict
     )
+    spent_actions: Mapping[str, Spent] = field(default_factory=dict)

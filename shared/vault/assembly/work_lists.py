@@ -44,7 +44,8 @@ class Desk:
 class GuidedForm:
     """How a form leads through the records of an object, which are made for a named action of its lifecycle (``goal``).
 
-    ``send`` is the button that creates a record and takes it there, ``sent`` what is said then; it is offered while
+    ``send`` is the button that creates a record and takes it there, ``send_again`` the one that stores what was changed
+    of a record that is no draft, and takes it there; ``sent`` is what is said then. They are offered while
     ``integration`` is active. ``least`` are the fields without all of which a new record is worth nothing. Of the
     fields that ``belongs`` lists by the values of ``choice``, the form asks for those of the value that is chosen;
     ``heading`` stands over them and the choice, ``others`` over those of the other values.
@@ -53,6 +54,7 @@ class GuidedForm:
     goal: str
     integration: str
     send: str
+    send_again: str
     sent: str
     least: tuple[str, ...]
     choice: str
