@@ -49,6 +49,7 @@ class Work:
 
     work_list: WorkList
     shower: Shower
+    columns: list[str]
     listing: Listing
     path: str
     new: frozenset[str]  # ids of those that are new
@@ -123,19 +124,21 @@ async def _work(visit: Visit, since: datetime | None) -> list[Work]:
         return []
     if not may(visit.caller, desk.object, Operation.EDIT):
         return []
-    shower = Shower(visit.registry.objects[desk.object], visit.caller, visit.registry)
+    target = visit.registry.objects[desk.object]
+    shower = Shower(target, visit.caller, visit.registry, desk.far)
     shower.people = await people(visit, shower.target)
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:
+        columns = shower.known(each.columns)
         dated = [each.new_since] if each.new_since else []
-        selection = shower.selection(dict.fromkeys([*each.columns, *dated]))
+        selection = shower.selection(dict.fromkeys([*columns, *dated]))
         condition = each.condition.format(user_id=visit.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
         statement = f"SELECT {selection} FROM {source}"
         listing = await listed(visit, statement, size=COUNTED, counted=False)
         new = _new(listing.rows, each.new_since, since)
-        work.append(Work(each, shower, listing, path, new))
+        work.append(Work(each, shower, columns, listing, path, new))
     return work
 
 

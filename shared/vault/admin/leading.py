@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.far_objects import far_object
 from shared.vault.admin.listing import selected
-from shared.vault.admin.showing import Shower, Shown, people, record_path
+from shared.vault.admin.showing import Shower, Shown, people
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -27,7 +27,8 @@ async def leading(
     far = {
         lead: referenced
         for lead in leads
-        if lead.relationships and (referenced := _referenced(visit, target, lead))
+        if lead.relationships
+        and (referenced := far_object(visit.registry, visit.caller, target, lead))
     }
     row = await _far_values(visit, target, record, tuple(far))
     shown = []
@@ -35,44 +36,8 @@ async def leading(
         if not lead.relationships and lead.path in target.fields:
             shown.append(shower.show(lead.path, record))
         elif lead in far and (text := row.get(lead.path)):
-            shown.append(_far(visit, far[lead], lead, row, text))
+            shown.append(shower.far_value(far[lead], lead, row, text))
     return [each for each in shown if each.text]
-
-
-def _far(
-    visit: Visit,
-    referenced: VaultObject,
-    lead: Lead,
-    row: Mapping[str, Any],
-    value: Any,
-) -> Shown:
-    """Return a value of a related record as that record's page shows it; a name is a link to the record."""
-    shower = Shower(referenced, visit.caller, visit.registry)
-    shown = shower.show(lead.field, {lead.field: value})
-    own = record_path(referenced.name, str(row[lead.id_path]))
-    link = own if lead.field == "name__v" else shown.link
-    return Shown(lead.path, lead.label, shown.text, link)
-
-
-def _referenced(visit: Visit, target: VaultObject, lead: Lead) -> VaultObject | None:
-    """Return the object at the end of a path; None for an invalid path, or records that the caller may not read."""
-    reached = target
-    for relationship in lead.relationships:
-        found = next(
-            (
-                field.object
-                for field in reached.fields.values()
-                if field.active and field.relationship_outbound_name == relationship
-            ),
-            None,
-        )
-        following = visit.registry.objects.get(found or "")
-        if following is None or not following.active:
-            return None
-        if not may(visit.caller, following.name, Operation.READ):
-            return None
-        reached = following
-    return reached if lead.field in reached.fields else None
 
 
 async def _far_values(

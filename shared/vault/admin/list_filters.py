@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, assert_never
 
@@ -19,6 +19,7 @@ from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.work_lists import Narrowed, Narrowing
     from shared.vault.components.registry import Registry
 
 MAX_CHOICES = 4  # fields that the page has a choice of values for
@@ -54,14 +55,45 @@ class Range:
     last: str
 
 
-def filters_of(target: VaultObject, asked: Mapping[str, str]) -> dict[str, str]:
-    """Return the filter values of an address, by field or by end of a field's range; impossible ones are ignored."""
+def filters_of(
+    target: VaultObject,
+    asked: Mapping[str, str],
+    narrowings: Sequence[Narrowing] = (),
+) -> dict[str, str]:
+    """Return the filter values of an address, by field, by end of a field's range, or by narrowing.
+
+    Impossible ones are ignored.
+    """
     found = {}
     for name, value in asked.items():
         text = value.replace("\x00", "")
-        if text and (_is_value(target, name) or _is_end(target, name, text)):
+        is_field = _is_value(target, name) or _is_end(target, name, text)
+        if text and (is_field or _narrowed(narrowings, name, text)):
             found[name] = text
     return found
+
+
+def _narrowed(
+    narrowings: Sequence[Narrowing], name: str, value: str
+) -> Narrowed | None:
+    """Return the choice of a narrowing; None for anything else."""
+    narrowing = next((each for each in narrowings if each.name == name), None)
+    return narrowing.chosen(value) if narrowing else None
+
+
+def narrowed_by(
+    narrowings: Sequence[Narrowing], filters: Mapping[str, str]
+) -> list[Choice]:
+    """Return the filters beside those for the fields of columns."""
+    return [
+        Choice(
+            each.name,
+            each.label,
+            tuple((option.name, option.label) for option in each.choices),
+            filters.get(each.name, ""),
+        )
+        for each in narrowings
+    ]
 
 
 def _is_value(target: VaultObject, name: str) -> bool:
@@ -100,9 +132,26 @@ def _is_number(text: str) -> bool:
     return number.is_finite() and "e" not in text.lower() and len(text) <= 40
 
 
-def conditions(target: VaultObject, filters: Mapping[str, str]) -> list[str]:
+def conditions(
+    target: VaultObject,
+    filters: Mapping[str, str],
+    narrowings: Sequence[Narrowing] = (),
+) -> list[str]:
     """Return the terms of a WHERE for the values that narrow a list."""
-    return [_condition(target, name, value) for name, value in filters.items()]
+    terms = []
+    for name, value in filters.items():
+        narrowed = _narrowed(narrowings, name, value)
+        if narrowed is None:
+            terms.append(_condition(target, name, value))
+        else:
+            terms.append(_since(narrowed))
+    return terms
+
+
+def _since(narrowed: Narrowed) -> str:
+    """Return the condition of a choice, with the moment that it counts from."""
+    moment = datetime.now(UTC) - timedelta(days=narrowed.days)
+    return narrowed.condition.format(moment=f"{moment:%Y-%m-%dT%H:%M:%S}.000Z")
 
 
 def _condition(target: VaultObject, name: str, value: str) -> str:

@@ -15,6 +15,7 @@ from shared.vault.admin.list_filters import (
     few_records,
     filters_of,
     linked_of,
+    narrowed_by,
     ranges_of,
 )
 from shared.vault.admin.listing import find
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from shared.vault.admin.visit import Visit
-    from shared.vault.assembly.work_lists import WorkList
+    from shared.vault.assembly.work_lists import (
+        Desk,
+        FarColumn,
+        Narrowing,
+        WorkList,
+    )
     from shared.vault.queries.list_views import ListView
 
 MAX_COLUMNS = 6  # unless a person chooses them
@@ -52,7 +58,7 @@ class RecordList:
     target: VaultObject
     shower: Shower
     columns: list[str]
-    possible: list[Field]
+    possible: list[Field | FarColumn]
     statement: str
     selection: Selection
     view: ListView | None
@@ -60,6 +66,7 @@ class RecordList:
     ranges: list[Range]
     linked: list[tuple[str, str]]
     work_list: WorkList | None
+    work_lists: tuple[WorkList, ...]
 
     @property
     def q(self) -> str:
@@ -89,7 +96,7 @@ class RecordList:
 
     def sortable(self, name: str) -> bool:
         """Return whether a list can be ordered by a column."""
-        return _is_sortable(self.target.fields[name])
+        return not self.shower.is_far(name) and _is_sortable(self.target.fields[name])
 
     @property
     def narrowed(self) -> bool:
@@ -129,12 +136,13 @@ async def record_list(
     words = kept.words if "search" not in asked else ""
     if search:
         words = await visit.vault.searches.words(visit.caller.user_id, search)
-    work_list = _work_list(visit, target, asked.get("list", kept.work_list))
+    desk = _desk(visit, target)
+    work_list = _work_list(desk, asked.get("list", kept.work_list))
     chosen = asked.getlist("column") or kept.columns
     selection = Selection(
         columns=tuple(chosen),
         sort=_sort(target, asked.get("sort", kept.sort)),
-        filters=filters_of(target, {**kept.filters, **asked}),
+        filters=filters_of(target, {**kept.filters, **asked}, _narrowings(desk)),
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
@@ -149,35 +157,43 @@ async def _listed(
     usual: Sequence[str],
 ) -> RecordList:
     """Return the list of a selection."""
-    work_list = _work_list(visit, target, selection.work_list)
-    shower = Shower(target, visit.caller, visit.registry)
+    desk = _desk(visit, target)
+    narrowings = _narrowings(desk)
+    work_list = _work_list(desk, selection.work_list)
+    far = desk.far if desk else ()
+    shower = Shower(target, visit.caller, visit.registry, far)
     shower.people = await people(visit, target)
-    desk = visit.vault.definition.desk
-    of_desk = desk.columns if desk is not None and desk.object == target.name else ()
-    columns = _columns(target, selection.columns, usual or of_desk)
-    terms = conditions(target, selection.filters)
+    of_desk = desk.columns if desk else ()
+    columns = _columns(shower, selection.columns, usual or of_desk)
+    own = [name for name in columns if not shower.is_far(name)]
+    terms = conditions(target, selection.filters, narrowings)
     if work_list is not None:
         terms.append(work_list.condition.format(user_id=visit.caller.user_id))
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
     selected = shower.selection(columns)
-    few = await few_records(visit, target, columns) if of_desk else {}
-    choices = choices_of(target, visit.registry, columns, selection.filters, few)
+    few = await few_records(visit, target, own) if desk else {}
+    choices = [
+        *choices_of(target, visit.registry, own, selection.filters, few),
+        *narrowed_by(narrowings, selection.filters),
+    ]
     return RecordList(
         target=target,
         shower=shower,
         columns=columns,
         possible=[
-            each for each in target.fields.values() if _can_be_column(target, each.name)
+            *(f for f in target.fields.values() if _can_be_column(shower, f.name)),
+            *shower.far_columns,
         ],
         statement=f"SELECT {selected} FROM {target.name}{found}{condition}{order}",
         selection=selection,
         view=view,
         choices=choices,
-        ranges=ranges_of(target, columns, selection.filters),
-        linked=linked_of(target, columns, choices, selection.filters),
+        ranges=ranges_of(target, own, selection.filters),
+        linked=linked_of(target, own, choices, selection.filters),
         work_list=work_list,
+        work_lists=desk.lists if desk else (),
     )
 
 
@@ -224,16 +240,15 @@ def _is_sortable(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _columns(
-    target: VaultObject, chosen: Sequence[str], usual: Sequence[str]
-) -> list[str]:
+def _columns(shower: Shower, chosen: Sequence[str], usual: Sequence[str]) -> list[str]:
     """Return the columns: the user's choice, else the usual ones of the object.
 
     Without usual ones they are the name, the state or status, and the first of the object's own fields.
     """
     # Fields of the standard configuration may have been made inactive since.
-    usual_now = [name for name in usual if _can_be_column(target, name)]
-    known = [name for name in dict.fromkeys(chosen) if _can_be_column(target, name)]
+    target = shower.target
+    usual_now = [name for name in usual if _can_be_column(shower, name)]
+    known = [name for name in dict.fromkeys(chosen) if _can_be_column(shower, name)]
     if known:
         return ["name__v", *(name for name in known if name != "name__v")][
             :MOST_COLUMNS
@@ -252,11 +267,11 @@ def _columns(
     return [*head, *own[:further], LATEST]
 
 
-def _can_be_column(target: VaultObject, name: str) -> bool:
-    """Return whether a field may be a column: its values are short, or the beginning of a long text says enough."""
-    field = target.fields.get(name)
+def _can_be_column(shower: Shower, name: str) -> bool:
+    """Return whether there may be a column: its values are short, or the beginning of a long text says enough."""
+    field = shower.target.fields.get(name)
     if field is None:
-        return False
+        return shower.is_far(name)
     begins = field.active and field.type is FieldType.LONG_TEXT and not field.system
     return begins or _fits_list(field)
 
@@ -288,9 +303,16 @@ def _fits_list(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _work_list(visit: Visit, target: VaultObject, name: str) -> WorkList | None:
-    """Return the work list of this name; None without one."""
+def _desk(visit: Visit, target: VaultObject) -> Desk | None:
+    """Return the desk whose lists are of this object; None when there is none."""
     desk = visit.vault.definition.desk
-    if desk is None or desk.object != target.name:
-        return None
-    return desk.list_named(name)
+    return desk if desk is not None and desk.object == target.name else None
+
+
+def _narrowings(desk: Desk | None) -> tuple[Narrowing, ...]:
+    return desk.narrowings if desk else ()
+
+
+def _work_list(desk: Desk | None, name: str) -> WorkList | None:
+    """Return the work list of this name; None without one."""
+    return desk.list_named(name) if desk else None

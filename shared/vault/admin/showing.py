@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.far_objects import far_object
 from shared.vault.admin.listing import selected
 from shared.vault.admin.rendering import shown_moment
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -14,6 +15,7 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.work_lists import FarColumn, Lead
     from shared.vault.components.registry import Registry
 
 LONG = 120  # from so many characters on, a text has the width of the page
@@ -55,7 +57,8 @@ class Named:
 class Shown:
     """One value with its label.
 
-    ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored.
+    ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored;
+    ``beneath`` stands under it.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Shown:
     mark: str = ""
     long: bool = False
     moment: str = ""
+    beneath: str = ""
 
 
 def is_web_address(text: str) -> bool:
@@ -104,10 +108,21 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
 
 
 class Shower:
-    """Formats the values of one object's records for one caller."""
+    """Formats the values of one object's records for one caller.
 
-    def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
+    ``far`` are the columns of its lists with values of other records, as far as the caller may read those.
+    """
+
+    def __init__(
+        self,
+        target: VaultObject,
+        caller: Caller,
+        registry: Registry,
+        far: Iterable[FarColumn] = (),
+    ) -> None:
         self.target = target
+        found = {each: far_object(registry, caller, target, each.lead) for each in far}
+        self._far = {each.name: (each, end) for each, end in found.items() if end}
         # Names of users by id, where no record of theirs is joined; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
         self._registry = registry
@@ -117,11 +132,67 @@ class Shower:
     def selection(self, columns: Iterable[str]) -> str:
         """Return the select list for these fields: the id, the fields, and the names of referenced records."""
         wanted = list(columns)
+        own = dict.fromkeys(name for name in wanted if name not in self._far)
+        for name in wanted:
+            if name in self._far:
+                column, _ = self._far[name]
+                known = [each for each in column.beneath if self._has(each)]
+                lead = column.lead
+                own |= dict.fromkeys((lead.path, lead.id_path, *known))
         names = [path for name, path in self.paths.items() if name in wanted]
-        return ", ".join(["id", *wanted, *names])
+        return ", ".join(dict.fromkeys(["id", *own, *names]))
+
+    def _has(self, name: str) -> bool:
+        field = self.target.fields.get(name)
+        return field is not None and field.active
+
+    @property
+    def far_columns(self) -> list[FarColumn]:
+        """Return the columns with values of other records that the caller may read."""
+        return [column for column, _ in self._far.values()]
+
+    def known(self, columns: Iterable[str]) -> list[str]:
+        """Return those of the columns that are fields, or values of other records that the caller may read."""
+        fields = self.target.fields
+        return [name for name in columns if name in fields or name in self._far]
+
+    def is_far(self, name: str) -> bool:
+        """Return whether a column has values of other records."""
+        return name in self._far
+
+    def label(self, name: str) -> str:
+        """Return the head of a column."""
+        if name in self._far:
+            return self._far[name][0].label
+        return self.target.fields[name].label
+
+    def far_value(
+        self, referenced: VaultObject, lead: Lead, row: Mapping[str, Any], value: object
+    ) -> Shown:
+        """Return a value of a related record as that record's page shows it; a name is a link to the record."""
+        shower = Shower(referenced, self._caller, self._registry)
+        shown = shower.show(lead.field, {lead.field: value})
+        own = record_path(referenced.name, str(row[lead.id_path]))
+        link = own if lead.field == "name__v" else shown.link
+        return Shown(lead.path, lead.label, shown.text, link)
+
+    def _column(self, name: str, row: Mapping[str, Any]) -> Shown:
+        """Return the cell of a column with values of other records."""
+        column, referenced = self._far[name]
+        value = row.get(column.lead.path)
+        under = [
+            self.show(each, row).text for each in column.beneath if self._has(each)
+        ]
+        beneath = next(filter(None, under), "")
+        if value in (None, "", []):
+            return Shown(name, column.label, beneath)
+        shown = self.far_value(referenced, column.lead, row, value)
+        return replace(shown, name=name, beneath=beneath)
 
     def show(self, name: str, row: Mapping[str, Any]) -> Shown:
         """Return a field of a row, which has the names behind its references by their paths."""
+        if name in self._far:
+            return self._column(name, row)
         field = self.target.fields[name]
         value = row.get(name)
         if value in (None, "", []):

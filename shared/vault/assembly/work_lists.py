@@ -24,16 +24,85 @@ class WorkList:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """A value at the head of a record's page: a field of the record, or by relationships of a record that it refers to.
+
+    ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
+    the far field's own label does not say whose it is.
+    """
+
+    path: str
+    label: str = ""
+
+    @property
+    def relationships(self) -> tuple[str, ...]:
+        """Return the relationships on the way, none for a field of the record itself."""
+        return tuple(self.path.split(".")[:-1])
+
+    @property
+    def field(self) -> str:
+        """Return the field at the end."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def id_path(self) -> str:
+        """Return the path of the id of the record at the end."""
+        return ".".join((*self.relationships, "id"))
+
+
+@dataclass(frozen=True, slots=True)
+class FarColumn:
+    """A column of a desk's lists with a value of a record that is referred to, by a ``name`` that no field has.
+
+    Of the record's own fields in ``beneath``, the first one with a value stands under it.
+    """
+
+    name: str
+    lead: Lead
+    beneath: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Return the head of the column."""
+        return self.lead.label
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """One choice of a narrowing: a condition in VQL, with ``{moment}`` for the moment so many ``days`` ago."""
+
+    name: str
+    label: str
+    condition: str
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What a desk's lists can be narrowed by beside the fields of their columns, by a ``name`` that no field has."""
+
+    name: str
+    label: str
+    choices: tuple[Narrowed, ...]
+
+    def chosen(self, name: str) -> Narrowed | None:
+        """Return one of the choices; None when there is none of this name."""
+        return next((each for each in self.choices if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """The home page's part for users who may edit the records of an object: what they create, and their lists in order.
 
-    ``columns`` are those of the list of all records.
+    ``columns`` are those of the list of all records; among them and those of the lists may be ``far`` ones.
     """
 
     object: str
     create: str
     columns: tuple[str, ...]
     lists: tuple[WorkList, ...]
+    far: tuple[FarColumn, ...] = ()
+    narrowings: tuple[Narrowing, ...] = ()
 
     def list_named(self, name: str) -> WorkList | None:
         """Return one of the lists; None when there is none of this name."""
@@ -81,33 +150,6 @@ class Answered:
     condition: str
     date: str
     same: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """A value at the head of a record's page: a field of the record, or by relationships of a record that it refers to.
-
-    ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
-    the far field's own label does not say whose it is.
-    """
-
-    path: str
-    label: str = ""
-
-    @property
-    def relationships(self) -> tuple[str, ...]:
-        """Return the relationships on the way, none for a field of the record itself."""
-        return tuple(self.path.split(".")[:-1])
-
-    @property
-    def field(self) -> str:
-        """Return the field at the end."""
-        return self.path.rpartition(".")[2]
-
-    @property
-    def id_path(self) -> str:
-        """Return the path of the id of the record at the end."""
-        return ".".join((*self.relationships, "id"))
 
 
 @dataclass(frozen=True, slots=True)
