@@ -7,6 +7,7 @@ from pathlib import Path
 from services.crm_vault import account_merges
 from services.crm_vault.inquiries import (
     OBJECT,
+    REASON,
     TransferredInquiry,
     fail_transfer,
     transfer_to_medical,
@@ -31,6 +32,7 @@ CRM_VAULT = VaultDefinition(
     " Vault, whose answers come back here.",
     first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
+    error_texts=frozenset({REASON}),
     spent_actions={"transfer_to_medical": is_sent},
     state_actions={OBJECT: {"transfer_to_medical": "Transfer to Medical"}},
     triggers={

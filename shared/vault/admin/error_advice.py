@@ -48,7 +48,7 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
 
 
 def in_words(text: str, registry: Registry) -> str:
-    """Return a text with labels in place of the names of objects, and of fields of the object named before them."""
+    """Return a text with labels in place of the names of objects, and of fields behind an object or named after it."""
     words: list[str] = []
     target = None
     for word in text.split(" "):
@@ -56,10 +56,25 @@ def in_words(text: str, registry: Registry) -> str:
         rest = word[len(name) :]
         # A name has no capitals; the first word of a sentence may have got one.
         name = name[:1].lower() + name[1:]
-        label = ""
+        label = field_words(name, registry)
         if (named := registry.objects.get(name)) is not None:
             target, label = named, named.label
         elif target is not None and name in target.fields:
             label = target.fields[name].label
         words.append(f"{label}{rest}" if label else word)
     return " ".join(words)
+
+
+def field_words(path: str, registry: Registry) -> str:
+    """Return the labels of an object and its field, written ``object.field``; empty where this Vault has none."""
+    name, _, field = path.partition(".")
+    target = registry.objects.get(name)
+    if target is None or field not in target.fields:
+        return ""
+    return f"{target.label}: {target.fields[field].label}"
+
+
+def object_words(name: str, registry: Registry) -> str:
+    """Return the label of an object; empty where this Vault has none of this name."""
+    target = registry.objects.get(name)
+    return target.label if target else ""

@@ -127,6 +127,7 @@ async def _work(visit: Visit, since: datetime | None) -> list[Work]:
     target = visit.registry.objects[desk.object]
     shower = Shower(target, visit.caller, visit.registry, desk.far)
     shower.people = await people(visit, shower.target)
+    shower.error_texts = visit.vault.definition.error_texts
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:

@@ -24,6 +24,7 @@ async def leading(
         return []
     shower = Shower(target, visit.caller, visit.registry)
     shower.people = await people(visit, target)
+    shower.error_texts = visit.vault.definition.error_texts
     far = {
         lead: referenced
         for lead in leads

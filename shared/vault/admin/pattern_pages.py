@@ -14,9 +14,12 @@ from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.listing import Listing
 from shared.vault.admin.message_pages import Station
 from shared.vault.admin.origins import Origin
+from shared.vault.admin.preview_words import PreviewWords
 from shared.vault.admin.run_progress import chart_of, progress_of
 from shared.vault.admin.showing import Shower, Shown
 from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.component_tree import Component
+from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError
 from shared.vault.integrations.run_model import Counts, Run
 from shared.vault.jobs.job_model import JobStatus
@@ -60,6 +63,7 @@ INPUTS = (
     Input("locked", "Locked", InputKind.TEXT, "is only shown", locked=True),
     Input("a_long_text", "Long text", InputKind.TEXT_AREA, "Several\nlines"),
 )
+EXAMPLE_RULE = Component(RULE, "example_rule__c", {})
 REFUSED = ApiError(
     ErrorType.INVALID_DATA, "Number: type digits, with a point before fractions"
 )
@@ -96,6 +100,7 @@ async def patterns(visit: Visiting) -> Response:
         verdicts={"expected": 120, "equal": 118, "missing": 2},
         source=SimpleNamespace(seen=False, vault_id=10101, vault_name="Another Vault"),
         preview=_preview(),
+        words=PreviewWords(visit.registry, EXAMPLE_RULE, visit.vault.vault_id),
     )
 
 

@@ -163,6 +163,7 @@ async def _listed(
     far = desk.far if desk else ()
     shower = Shower(target, visit.caller, visit.registry, far)
     shower.people = await people(visit, target)
+    shower.error_texts = visit.vault.definition.error_texts
     of_desk = desk.columns if desk else ()
     columns = _columns(shower, selection.columns, usual or of_desk)
     own = [name for name in columns if not shower.is_far(name)]

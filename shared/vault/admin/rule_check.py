@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shared.vault.admin.preview_words import PreviewWords, preview_words
 from shared.vault.admin.rule_choices import Choice, records_of
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.description import configuration_json
@@ -30,7 +31,7 @@ class RuleCheck:
     """The result of checking a rule.
 
     ``refusal`` is why it would not be saved, ``record`` the record of the preview, ``records`` those to choose from,
-    ``preview`` the connector's answer about it, and ``error`` why there is none.
+    ``preview`` the connector's answer about it with its labels in ``words``, and ``error`` why there is none.
     """
 
     rule: Component
@@ -40,6 +41,7 @@ class RuleCheck:
     record: str = ""
     records: list[Choice] = field(default_factory=list)
     preview: Mapping[str, Any] | None = None
+    words: PreviewWords | None = None
     error: ApiError | None = None
 
     @property
@@ -87,7 +89,9 @@ async def preview(
         check.records = await records_of(visit, source, check.object, words)
         check.record = _chosen(record, check.records)
         if check.record and not check.refusal:
-            check.preview = await _previewed(visit, check, source)
+            shown = await _previewed(visit, check, source)
+            check.words = await preview_words(visit, check.rule, source, shown)
+            check.preview = shown
     except VaultFault as fault:
         check.error = fault.error
 

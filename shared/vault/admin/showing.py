@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.error_advice import in_words
 from shared.vault.admin.far_objects import far_object
 from shared.vault.admin.listing import selected
 from shared.vault.admin.rendering import shown_moment
@@ -125,6 +126,8 @@ class Shower:
         self._far = {each.name: (each, end) for each, end in found.items() if end}
         # Names of users by id, where no record of theirs is joined; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
+        # Fields with error texts, whose names of objects and fields are shown by their labels.
+        self.error_texts: frozenset[str] = frozenset()
         self._registry = registry
         self._caller = caller
         self.paths = reference_paths(target, caller, registry)
@@ -202,6 +205,8 @@ class Shower:
         # Text, or references to configuration, whose names are those of components.
         if name in NAMED_FIELDS:
             return self._named(field, value)
+        if name in self.error_texts:
+            return Shown(name, field.label, in_words(value, self._registry), long=True)
         return self._typed(field, value, row)
 
     def _typed(self, field: Field, value: Any, row: Mapping[str, Any]) -> Shown:

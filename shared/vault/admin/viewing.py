@@ -148,6 +148,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     record = await record_of(visit, object_name, record_id)
     shower = Shower(target, visit.caller, visit.registry)
     colleagues = await people(visit, target)
+    shower.error_texts = visit.vault.definition.error_texts
     shower.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
     shown = [shower.show(name, record) for name in names]

@@ -42,7 +42,8 @@ class VaultDefinition:
     may have changed by itself. ``state_actions`` are by object those actions without parameters
     that states of its lifecycle may name, each with its label; ``entry_action_forms`` those
     entry actions that have parameters. ``spent_actions`` say by named action which records it
-    has nothing left to do for: pages do not offer it there.
+    has nothing left to do for: pages do not offer it there. ``error_texts`` are fields with errors, of
+    which pages show names of objects and fields by their labels.
     """
 
     name: str
@@ -66,3 +67,4 @@ class VaultDefinition:
         default_factory=dict
     )
     spent_actions: Mapping[str, Spent] = field(default_factory=dict)
+    error_texts: frozenset[str] = frozenset()
