@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,8 @@ class Origin:
     """The origin of one field's value: another Vault, a person, or both; empty texts are unknown.
 
     ``vault`` transferred it at ``date`` from the record ``source_id``, by a rule or by the integration point itself;
-    ``changed`` is when it was changed last, ``changed_by`` the user.
+    ``changed`` is when it was changed last, ``changed_by`` the user. ``number`` is that of its transfer among those of
+    the record, 0 without one.
     """
 
     vault: str = ""
@@ -30,12 +31,47 @@ class Origin:
     message_id: str = ""
     changed: str = ""
     changed_by: str = ""
+    number: int = 0
+
+    @property
+    def transfer(self) -> tuple[str, ...]:
+        """Return what the values of one transfer have in common; empty without a transfer."""
+        if not self.vault:
+            return ()
+        return (self.vault, self.source_id, self.date, self.rule, self.message_id)
 
 
-async def origins_of(
-    visit: Visit, object_name: str, record_id: str
-) -> dict[str, Origin]:
-    """Return the origins of a record's fields by field name; fields of unknown origin are omitted."""
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """A transfer that values of a record are from, which all of ``fields`` have in common."""
+
+    origin: Origin
+    fields: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The origins of a record's values by field name, and the transfers among them, numbered from 1."""
+
+    by_field: Mapping[str, Origin]
+    transfers: Sequence[Transferred]
+
+
+def numbered(found: Mapping[str, Origin]) -> Origins:
+    """Return origins with the numbers of their transfers, which are shown once and not at each value."""
+    transfers: dict[tuple[str, ...], Transferred] = {}
+    by_field: dict[str, Origin] = {}
+    for name, origin in found.items():
+        key = origin.transfer
+        if key:
+            transfers.setdefault(key, Transferred(origin, [])).fields.append(name)
+        number = list(transfers).index(key) + 1 if key else 0
+        by_field[name] = replace(origin, number=number)
+    return Origins(by_field, list(transfers.values()))
+
+
+async def origins_of(visit: Visit, object_name: str, record_id: str) -> Origins:
+    """Return the origins of a record's values; fields of unknown origin are omitted."""
     caller = visit.caller
     rows = await visit.vault.lineage.of_record(caller, object_name, record_id)
     names: dict[int, str] = {}
@@ -47,7 +83,7 @@ async def origins_of(
         changes = await visit.vault.audit.latest_changes(caller, object_name, record_id)
         for name, entry in changes.items():
             found[name] = _changed(found.get(name, Origin()), entry)
-    return found
+    return numbered(found)
 
 
 def _transferred(row: Row, names: Mapping[int, str]) -> Origin:

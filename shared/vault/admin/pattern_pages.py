@@ -13,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.listing import Listing
 from shared.vault.admin.message_pages import Station
-from shared.vault.admin.origins import Origin
+from shared.vault.admin.origins import Origin, numbered
 from shared.vault.admin.preview_words import PreviewWords
 from shared.vault.admin.run_progress import chart_of, progress_of
 from shared.vault.admin.showing import Shower, Shown
@@ -90,7 +90,7 @@ async def patterns(visit: Visiting) -> Response:
         inputs=_inputs(visit),
         refused=[REFUSED],
         fields=_fields(now),
-        origins={"text": _origin(now)},
+        origins=numbered({"name__v": _origin(now)}),
         marks=MARKS,
         run=run,
         progress=progress_of(run, now),
@@ -124,7 +124,7 @@ def _inputs(visit: Visit) -> Sequence[Input]:
 def _fields(now: datetime) -> list[Shown]:
     moment = _text(now, minutes=3)
     return [
-        Shown("text", "Text", "Is it stable at room temperature?"),
+        Shown("name__v", "Text", "Is it stable at room temperature?"),
         Shown("link", "Another record", "The second example", link="/ui/patterns"),
         Shown("state", "State", "Active", mark="active"),
         Shown("moment", "Moment", moment, moment=moment),
