@@ -98,7 +98,7 @@ async def calls_of(vault: VaultServices, size: int) -> Mapping[str, Call]:
     def list_page(order: str) -> Call:
         return lambda: listed(visit, f"{PAGE} ORDER BY {order}")
 
-    ids = ", ".join(f"'V4A{number:012}'" for number in range(1, BATCH + 1))
+    ids = ", ".join(f"'V4AZ{number:011}'" for number in range(1, BATCH + 1))
     since = "modified_date__v > '2020-01-01T00:00:00.000Z'"
     return {
         "page of 50": queried(f"{PAGE} PAGESIZE 50"),
@@ -125,7 +125,7 @@ async def calls_of(vault: VaultServices, size: int) -> Mapping[str, Call]:
             SYSTEM, "account__v", "dvo zo"
         ),
         "one record": lambda: vault.queries.record(
-            SYSTEM, "account__v", "V4A000000000123"
+            SYSTEM, "account__v", "V4AZ00000000123"
         ),
         "create one": _created(vault),
         "upsert of 500 by external id": _upserted(vault),

@@ -34,7 +34,7 @@ from shared.vault.components.schema import create_search_index, drop_search_inde
 SIZES = (10_000, 1_000_000)
 ROUNDS = 20
 CRM = "crm_vault"
-ACCOUNT = "V4A000000000123"
+ACCOUNT = "V4AZ00000000123"
 EXCEPTION = "exception_message__sys"
 CLONED: Mapping[str, Mapping[str, str]] = {
     "medical_inquiry__v": {},
@@ -55,13 +55,13 @@ SELECT {values} FROM records.{table} t CROSS JOIN generate_series(1, $2) AS n WH
 """
 WAYS = """
 INSERT INTO platform.message_way (message_id, queue, object, record_id, records, entered, delivered, attempts)
-SELECT 'way-' || n, 'crm_to_medical_outbound_queue__v', 'account__v', 'V4A' || lpad(n::text, 12, '0'), 1, now(), now(),
+SELECT 'way-' || n, 'crm_to_medical_outbound_queue__v', 'account__v', 'V4AZ' || lpad(n::text, 11, '0'), 1, now(), now(),
     1
 FROM generate_series(1, $1) AS n
 """
 TRAIL = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, action, item, record_id, field, old_value, new_value)
-SELECT 'object', 1, 'somebody', 'Edit', 'account__v', 'V4A' || lpad(n::text, 12, '0'), 'credentials__v', 'MD', 'PhD'
+SELECT 'object', 1, 'somebody', 'Edit', 'account__v', 'V4AZ' || lpad(n::text, 11, '0'), 'credentials__v', 'MD', 'PhD'
 FROM generate_series(1, $1) AS n
 """
 LIST = "/ui/objects/account__v"

@@ -39,7 +39,7 @@ ACCOUNT, ADDRESS = "account__v", "address__v"
 ACCOUNTS = """
 INSERT INTO records.account__v (id, global_id__sys, name__v, first_name_cda__v, last_name_cda__v, email_cda__v,
     external_id__v, veevaid__v, status__v, created_by__v, created_date__v, modified_by__v, modified_date__v)
-SELECT 'V4A' || lpad(n::text, 12, '0'), 'G' || n, first || ' ' || last, first, last, lower(last) || n || '@example.org',
+SELECT 'V4AZ' || lpad(n::text, 11, '0'), 'G' || n, first || ' ' || last, first, last, lower(last) || n || '@example.org',
     'EXT-' || lpad(n::text, 8, '0'), 'VID' || n, 'active__v', 1, now(), 1, now() - n * interval '1 second'
 FROM (
     SELECT n, CASE WHEN n <= 5 THEN 'Zoë' WHEN n % 50 = 0 THEN 'Maribel' ELSE letters(n, 5) END AS first,
@@ -50,7 +50,7 @@ FROM (
 ADDRESSES = """
 INSERT INTO records.address__v (id, global_id__sys, name__v, account__v, city_cda__v, postal_code_cda__v, status__v,
     created_by__v, created_date__v, modified_by__v, modified_date__v)
-SELECT 'V4D' || n, 'D' || n, n || ' ' || letters(n, 6) || ' Street', 'V4A' || lpad(n::text, 12, '0'),
+SELECT 'V4D' || n, 'D' || n, n || ' ' || letters(n, 6) || ' Street', 'V4AZ' || lpad(n::text, 11, '0'),
     CASE WHEN n <= 3 THEN 'Zlín' WHEN n % 30 = 0 THEN 'London' ELSE letters(n % 997, 7) END, n % 90000, 'active__v',
     1, now(), 1, now()
 FROM generate_series(1, $1) AS n

@@ -56,7 +56,7 @@ def _vault_calls() -> Mapping[str, Call]:
             return await _read(answer)
 
     async def record(http: aiohttp.ClientSession) -> object:
-        async with http.get(f"{path}/vobjects/account__v/V4A000000000123") as answer:
+        async with http.get(f"{path}/vobjects/account__v/V4AZ00000000123") as answer:
             return await _read(answer)
 
     async def create(http: aiohttp.ClientSession) -> object:
@@ -73,7 +73,7 @@ def _bare_calls() -> Mapping[str, Call]:
             return await answer.read()
 
     async def record(http: aiohttp.ClientSession) -> object:
-        async with http.get("/record/V4A000000000123") as answer:
+        async with http.get("/record/V4AZ00000000123") as answer:
             return await answer.read()
 
     async def create(http: aiohttp.ClientSession) -> object:

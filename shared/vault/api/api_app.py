@@ -12,7 +12,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -80,6 +79,7 @@ from shared.vault.api.plain_routes import PlainRoutes
 from shared.vault.api.request_context import (
     ApiHeaders,
     VersionConvertor,
+    header_in,
     is_api,
     wants_xml,
 )
@@ -89,7 +89,7 @@ from shared.vault.api.response_envelope import (
     on_http_error,
     on_invalid_parameter,
 )
-from shared.vault.api.single_slashes import SingleSlashes, has_spare_slashes
+from shared.vault.api.single_slashes import SingleSlashes
 from shared.vault.api.usage_notes import UsageNotes
 from shared.vault.api.xml_answers import XmlAnswers
 from shared.vault.errors import VaultFault
@@ -337,14 +337,19 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     faults = partial(FaultLayer, vault=vault)
     app.add_middleware(Detour, layer=faults, needed=may_be_struck)
     app.add_middleware(RequestMetrics)
-    app.add_middleware(Detour, layer=SingleSlashes, needed=has_spare_slashes)
+    app.add_middleware(Detour, layer=SingleSlashes, needed=_has_spare_slashes)
     return app
 
 
 def _asks_for_xml(scope: Scope) -> bool:
     if scope["type"] != "http" or not is_api(scope["path"]):
         return False
-    return wants_xml(Headers(scope=scope).get("accept", ""))
+    return wants_xml(header_in(scope, b"accept"))
+
+
+def _has_spare_slashes(scope: Scope) -> bool:
+    path = scope["path"] if scope["type"] == "http" else ""
+    return "//" in path or path.endswith("/")
 
 
 def _add_documentation(app: FastAPI) -> None:

@@ -13,7 +13,6 @@ import structlog
 from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 
 from shared.protocol.client_ids import CLIENT_ID
@@ -135,6 +134,8 @@ def wants_xml(accept: str) -> bool:
 
 def _prefers(accept: str, wanted: str) -> bool:
     """Return whether a media type precedes JSON; weights (``q=``) are ignored."""
+    if wanted not in accept.lower():
+        return False
     known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
     return next(known, JSON_TYPE) == wanted
 
@@ -277,7 +278,7 @@ class ApiHeaders:
     """ASGI middleware that adds the API's headers to answers, and binds client and call to log lines.
 
     It reads the request's state: ``user_id`` and ``session_id`` of the caller, ``revision`` of the configuration when
-    the call began, and ``usage`` of a limit.
+    the call began, and ``usage`` of a limit. It stores ``execution_id``, ``client_id`` and ``reference_id`` there.
     """
 
     def __init__(self, app: ASGIApp, vault_id: int, burst_limit: int) -> None:
@@ -293,7 +294,8 @@ class ApiHeaders:
         state = scope.setdefault("state", {})
         execution_id = str(uuid.uuid4())
         state["execution_id"] = execution_id
-        client_id = client_id_of(scope)
+        state["client_id"] = client_id = client_id_of(scope)
+        state["reference_id"] = reference_id = _reference_id_of(scope)
         # Clients name themselves as they like: a label of each name would make metrics without end.
         label = client_id if client_id in (INVALID, UNKNOWN) else "named"
         metrics.api_calls.labels(label).inc()
@@ -304,7 +306,7 @@ class ApiHeaders:
                 headers.append((b"x-vaultapi-executionid", execution_id.encode()))
                 headers += self._limit_headers(state.get("usage"))
                 headers += self._session_headers(state)
-                headers += _client_headers(scope, client_id)
+                headers += _client_headers(client_id, reference_id)
                 # Envelopes have set it already: their failures are HTTP 200.
                 if not any(name.lower() == STATUS for name, _ in headers):
                     status = b"SUCCESS" if message["status"] < 400 else b"FAILURE"
@@ -342,10 +344,18 @@ class ApiHeaders:
             (b"x-vaultapi-truncatedsessionid", truncated.encode()),
         ]
         # The answer to a sign-in is read from no configuration.
-        revision = str(state.get("revision", ""))
-        if revision:
+        if revision := str(state.get("revision", "")):
             headers.append((b"x-vaultapi-configurationrevision", revision.encode()))
         return headers
+
+
+def header_in(scope: Scope, name: bytes) -> str:
+    """Return the first request header of a name in lower case; empty without one."""
+    # Every call asks for some that most calls lack: the framework's mapping would raise an error for each.
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
 
 
 def client_id_of(scope: Scope) -> str:
@@ -353,7 +363,7 @@ def client_id_of(scope: Scope) -> str:
 
     It is ``invalid`` when malformed and ``unknown`` when there is none.
     """
-    header = Headers(scope=scope).get("x-vaultapi-clientid")
+    header = header_in(scope, b"x-vaultapi-clientid")
     client_id = _client_id_in(scope["query_string"]) or header
     if not client_id:
         return UNKNOWN
@@ -373,12 +383,17 @@ def _client_id_in(query: bytes) -> str | None:
     return values[0] if values else None
 
 
-def _client_headers(scope: Scope, client_id: str) -> list[Header]:
+def _reference_id_of(scope: Scope) -> str:
+    """Return the client's own id of the call; empty when it sends none, or a malformed one."""
+    reference_id = header_in(scope, b"x-vaultapi-referenceid")
+    return reference_id if REFERENCE_ID.fullmatch(reference_id) else ""
+
+
+def _client_headers(client_id: str, reference_id: str) -> list[Header]:
     """Return the headers that repeat the client's reference id and, for a Vault, its connection."""
     headers: list[Header] = []
-    reference = Headers(scope=scope).get("x-vaultapi-referenceid")
-    if reference is not None and REFERENCE_ID.fullmatch(reference):
-        headers.append((b"x-vaultapi-referenceid", reference.encode()))
+    if reference_id:
+        headers.append((b"x-vaultapi-referenceid", reference_id.encode()))
     connection = client_id.removeprefix(CONNECTION)
     if connection and connection != client_id:
         headers.append((b"x-vaultapi-connection", connection.encode()))

@@ -35,12 +35,6 @@ class SingleSlashes:
         await self._app(scope, receive, send)
 
 
-def has_spare_slashes(scope: Scope) -> bool:
-    """Return whether the layer may have to change the path of this call."""
-    path = scope["path"] if scope["type"] == "http" else ""
-    return "//" in path or path.endswith("/")
-
-
 def _without_end(path: str) -> str:
     # An item of the staging area is named by its path, whose root is a slash alone.
     if _STAGED in path or path == _ROOT:

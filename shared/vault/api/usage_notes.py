@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
-from starlette.datastructures import Headers, MutableHeaders
 
 from shared.vault.api.request_context import (
     CONNECTION,
     INVALID,
-    REFERENCE_ID,
+    STATUS,
     TRUNCATED_LENGTH,
-    client_id_of,
     is_api,
 )
 from shared.vault.security.api_usage import MAX_WAITING, ApiCall
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
     from shared.vault.security.api_usage import Noted
 
-STATUS = "x-vaultapi-status"
 FAILED = frozenset({"FAILURE", "EXCEPTION"})
 MAX_ENVELOPE = 2**16  # bytes of an answer that are looked at for the type of its error
 INVALID_CLIENT = "invalid_client_id"
@@ -71,8 +68,9 @@ class _Answer:
         """Look at a message of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(raw=message.setdefault("headers", []))
-            self.api_status = headers.get(STATUS, "")
+            for name, value in message.get("headers", ()):
+                if name == STATUS:
+                    self.api_status = value.decode()
         elif self.api_status in FAILED and not self.error_type:
             self.error_type = _error_type(message.get("body", b""))
 
@@ -97,8 +95,7 @@ def _call(scope: Scope, answer: _Answer, began: datetime, duration: int) -> ApiC
     delay = round(usage.delay * 1000) if usage is not None and usage.delay else None
     version = str(parameters.get("version", ""))
     route = getattr(scope.get("route"), "path_format", "")
-    client_id = client_id_of(scope)
-    reference = Headers(scope=scope).get("x-vaultapi-referenceid", "")
+    client_id = state["client_id"]
     is_connection = client_id.startswith(CONNECTION)
     return ApiCall(
         timestamp=began,
@@ -118,5 +115,5 @@ def _call(scope: Scope, answer: _Answer, began: datetime, duration: int) -> ApiC
         response_delay=delay,
         connection=client_id.removeprefix(CONNECTION) if is_connection else "",
         api_resource=str(parameters.get("object_name", "")),
-        reference_id=reference if REFERENCE_ID.fullmatch(reference) else "",
+        reference_id=state["reference_id"],
     )

@@ -6,10 +6,9 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -51,8 +50,7 @@ COLUMNS = (
 """The columns of a log, as the public API documents them; those of custom code and of messages are empty here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCall:
+class ApiCall(NamedTuple):
     """One call: its user, its route, and its answer; durations are in milliseconds.
 
     ``endpoint`` is the route, not the path, since a path may contain names of files and people.
@@ -81,7 +79,7 @@ class ApiCall:
 Noted = deque[ApiCall]
 """Calls that have been answered and wait to be stored, ``MAX_WAITING`` at most."""
 
-_STORED = tuple(each.name for each in fields(ApiCall))
+_STORED = ApiCall._fields
 
 Line = Sequence[object]
 """The values of a call in the order of ``COLUMNS``."""
@@ -181,11 +179,7 @@ class ApiUsageLog:
 
 def _packed(calls: Sequence[ApiCall]) -> bytes:
     """Return calls as compressed lines of JSON, each the values of a call."""
-    lines = []
-    for call in calls:
-        values = [getattr(call, name) for name in _STORED]
-        values[0] = date_time_text(call.timestamp)
-        lines.append(orjson.dumps(values))
+    lines = (orjson.dumps((date_time_text(at), *rest)) for at, *rest in calls)
     return zlib.compress(b"\n".join(lines))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 END: Message = {"type": "http.response.body", "body": b"{}"}
-USER: dict[str, Any] = {"user_id": 7}
+USER: dict[str, Any] = {"user_id": 7, "client_id": "unknown", "reference_id": ""}
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
