@@ -65,7 +65,7 @@ class PreviewWords:
             return ""
         picklist = self.registry.picklists.get(known.picklist or "")
         entries = picklist.entries if picklist else {}
-        names = value if isinstance(value, list) else [value]
+        names = [str(each) for each in (value if isinstance(value, list) else [value])]
         labels = [entries[each].label for each in names if each in entries]
         return ", ".join(labels) if len(labels) == len(names) else ""
 

@@ -258,10 +258,10 @@ async def test_without_the_integration_no_page_offers_a_transfer(crm: Crm) -> No
         async with browser(crm.rep.url, "user") as visitor:
             page = await visitor.open(f"{PAGE}/{record_id}")
             assert _buttons(page) & BUTTONS <= {"Submit"}, page.text
+            assert step == "draft" or "an administrator can activate it" in page.text
             form = await visitor.open(f"{PAGE}/{record_id}/edit")
             assert "is not possible now. The integration or its" in form.text
             assert _buttons(form) & {SEND, "Save and transfer"} == set()
-    assert "an administrator can activate it" in page.text
 
 
 @pytest.mark.parametrize(
@@ -296,3 +296,17 @@ async def test_a_whole_draft_is_sent_from_its_page(crm: Crm) -> None:
         page = await visitor.open(f"{PAGE}/{record_id}")
         assert "on its way to Medical" in (await visitor.press(page, SEND)).text
     assert await crm.statuses([record_id]) == [["pending__v"]]
+
+
+async def test_why_it_failed_is_read_without_api_names(crm: Crm) -> None:
+    record_id = await _inquiry(crm, "failed")
+    details = (
+        "Details: no product__v with external_id__v P-9 exists in the target Vault"
+    )
+    row = {"id": record_id, "transfer_error__v": f"It is missing there. {details}"}
+    assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+    async with browser(crm.rep.url, "user") as visitor:
+        in_list = f"{PAGE}?list=failed&column=transfer_error__v"
+        for path in (f"{PAGE}/{record_id}", in_list, "/ui/"):
+            page = await visitor.open(path)
+            assert "no Product with External ID P-9 exists" in page.text, page.text
