@@ -39,8 +39,9 @@ ACCOUNT, ADDRESS = "account__v", "address__v"
 ACCOUNTS = """
 INSERT INTO records.account__v (id, global_id__sys, name__v, first_name_cda__v, last_name_cda__v, email_cda__v,
     external_id__v, veevaid__v, status__v, created_by__v, created_date__v, modified_by__v, modified_date__v)
-SELECT 'V4AZ' || lpad(n::text, 11, '0'), 'G' || n, first || ' ' || last, first, last, lower(last) || n || '@example.org',
-    'EXT-' || lpad(n::text, 8, '0'), 'VID' || n, 'active__v', 1, now(), 1, now() - n * interval '1 second'
+SELECT 'V4AZ' || lpad(n::text, 11, '0'), 'G' || n, first || ' ' || last, first, last,
+    lower(last) || n || '@example.org', 'EXT-' || lpad(n::text, 8, '0'), 'VID' || n, 'active__v',
+    1, now(), 1, now() - n * interval '1 second'
 FROM (
     SELECT n, CASE WHEN n <= 5 THEN 'Zoë' WHEN n % 50 = 0 THEN 'Maribel' ELSE letters(n, 5) END AS first,
         CASE WHEN n <= 5 THEN 'Dvořák' ELSE letters(-n, 8) END AS last

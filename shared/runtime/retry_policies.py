@@ -126,7 +126,7 @@ HANGING_RECEIVER = RetryPolicy(
 # back the others of its unit for longer.
 DOUBTFUL_REFUSAL = RetryPolicy(
     tries="a unit of messages, a page of a run, a slice of a reconciliation",
-    after="a Vault answers with UNEXPECTED_ERROR, stops a query, or has a later page of it no more",
+    after="a Vault answers with UNEXPECTED_ERROR, stops a query, or no longer has a later page of it",
     attempts=12,
     first_pause=0.1,
     longest_pause=15.0,
@@ -134,12 +134,12 @@ DOUBTFUL_REFUSAL = RetryPolicy(
 )
 # A minute of it holds a place among the handlers, and the acknowledgement of the messages that came together.
 MARK_FAILED = RetryPolicy(
-    tries="telling a source Vault that records have failed",
-    after="it refuses that",
+    tries="the report to a source Vault that records have failed",
+    after="the Vault refuses the report",
     attempts=10,
     first_pause=0.2,
     longest_pause=15.0,
-    finally_="the message returns to its queue, and is begun anew",
+    finally_="the message returns to its queue, and its processing begins again",
 )
 # Without pauses: the newer state is stored already, and the next read finds it.
 OUTDATED_READ = RetryPolicy(
@@ -151,7 +151,7 @@ OUTDATED_READ = RetryPolicy(
     finally_="waiting as for a Vault that is away",
 )
 LOST_RACE = RetryPolicy(
-    tries="the rows of a unit that another transaction was faster with",
+    tries="rows of a unit that another transaction wrote first",
     after="the Vault answers with RACE_CONDITION",
     attempts=4,
     first_pause=0.0,
@@ -203,7 +203,7 @@ JOB = RetryPolicy(
 # Mail servers refuse for minutes on purpose where they do not know the sender (greylisting).
 EMAIL = RetryPolicy(
     tries="e-mail of notifications",
-    after="the mail server does not take it now",
+    after="the mail server refuses it for the moment",
     attempts=8,
     first_pause=30.0,
     longest_pause=1920.0,

@@ -126,7 +126,7 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
         },
-        "message_ways.WayStep": {"shared/vault/admin/message_pages.py"},
+        "message_ways.MessageStepKind": {"shared/vault/admin/message_pages.py"},
         "readiness_steps.ReadinessStep": {
             "services/connector/readiness/findings.py",
             "shared/vault/admin/readiness_pages.py",

@@ -186,7 +186,7 @@ async def _stored(
         return await _edit_form(visit, target, record, row, (OVERTAKEN,))
     changes = [{"id": record["id"], **row}]
     (result,) = await visit.vault.records.update(
-        visit.caller, target.name, changes, seen=str(record[MODIFIED])
+        visit.caller, target.name, changes, unchanged_since=str(record[MODIFIED])
     )
     if result.overtaken:
         now = await record_of(visit, target.name, record["id"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
-from shared.vault.records.state_criteria import failure_message, is_formed
+from shared.vault.records.state_criteria import failure_message, has_format
 from shared.vault.vql import VqlError, parse_criteria
 from shared.vault.vql.syntax_tree import And, Comparison, Contains, Operator, Or
 
@@ -64,7 +64,7 @@ def lack_of(criteria: Iterable[EntryCriterion], values: Values) -> Lack:
         for each in asked
         if each.value_format is not None
         and (value := _value(each, values))
-        and not is_formed(each.value_format, value)
+        and not has_format(each.value_format, value)
     ]
     return Lack(tuple(missing), tuple(malformed))
 

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/live")
 @router.get("")
 async def live(visit: Visiting) -> Response:
     """Show the present traffic; the connector's data on other Vaults only to callers with the right to ask it."""
-    traffic = await visit.vault.traffic.look(visit.caller)
+    traffic = await visit.vault.traffic.read(visit.caller)
     elsewhere: Mapping[str, Any] | None = None
     error: ApiError | None = None
     if visit.granted(Grant.MANAGE_INTEGRATIONS):

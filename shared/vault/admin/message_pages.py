@@ -21,7 +21,7 @@ from shared.vault.admin.showing import record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
-from shared.vault.queues.message_ways import StepTaken, WayStep
+from shared.vault.queues.message_ways import MessageStep, MessageStepKind
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ async def _elsewhere(
         )
         # The session is of one of them; the others tell it nothing.
         for vault in found:
-            steps = [StepTaken.read(step) for step in vault["steps"]]
+            steps = [MessageStep.read(step) for step in vault["steps"]]
             parts = [_of_step(step, visit.registry) for step in steps]
             parts += _of_exceptions(vault["exceptions"])
             parts += _of_writes(
@@ -141,23 +141,23 @@ async def _elsewhere(
     return stations
 
 
-def _of_step(step: StepTaken, registry: Registry) -> Station:
+def _of_step(step: MessageStep, registry: Registry) -> Station:
     """Return the station of a step that the sending Vault has noted."""
     queue = (("Queue", f"/ui/queues/{step.queue}"),)
     tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
     match step.step:
-        case WayStep.ENTERED:
+        case MessageStepKind.ENTERED:
             about = _about(step.detail, registry)
             return Station(ENTERED, step.date, "ok", about, queue)
-        case WayStep.SENT:
+        case MessageStepKind.SENT:
             return Station("Sent to the broker", step.date, "ok")
-        case WayStep.DELIVERED:
+        case MessageStepKind.DELIVERED:
             title = "Delivered to the other Vault"
             return Station(title, step.date, "ok", tried, last=True)
-        case WayStep.REMOVED:
+        case MessageStepKind.REMOVED:
             text = f"{step.error}. {tried}".strip()
             return Station("Given up", step.date, "failed", text, queue, last=True)
-        case WayStep.LOGGED:
+        case MessageStepKind.LOGGED:
             text = f"{step.detail}. {step.error or ''}".strip()
             links = (("Queue log", f"/ui/queue-log/{step.date:%Y-%m-%d}"),)
             return Station("Logged", step.date, "warning", text, links)

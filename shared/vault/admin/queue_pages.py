@@ -27,7 +27,7 @@ LOOK_SECONDS = 5  # until a page of moving numbers is drawn anew
 async def all_queues(visit: Visiting) -> Response:
     """List the queues with their waiting messages, rates and consumers."""
     queues = await visit.vault.queues.list(visit.caller)
-    traffic = await visit.vault.traffic.look(visit.caller)
+    traffic = await visit.vault.traffic.read(visit.caller)
     return visit.page(
         "queues.html", queues=queues, traffic=traffic, again_in=LOOK_SECONDS
     )
@@ -58,7 +58,7 @@ async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     state = await visit.vault.queues.get(visit.caller, queue_name)
     # Configuration names connections by API names; the page shows the names of their records.
     connections = await named(visit, "connection__sys")
-    traffic = await visit.vault.traffic.look(visit.caller)
+    traffic = await visit.vault.traffic.read(visit.caller)
     queue = visit.registry.queues[queue_name]
     messages: Sequence[SentMessage] | None = None
     if queue.type.delivers and visit.granted(Grant.READ_QUEUE_LOG):

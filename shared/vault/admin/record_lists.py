@@ -116,7 +116,7 @@ async def views_of(
 ) -> tuple[list[ListView], ListView | None]:
     """Return the views of an object's list that the caller sees, and the one in the address."""
     named = visit.request.query_params.get("view", "")
-    seen = await visit.vault.list_views.seen(visit.caller, object_name)
+    seen = await visit.vault.list_views.visible(visit.caller, object_name)
     return seen, next((each for each in seen if str(each.view_id) == named), None)
 
 

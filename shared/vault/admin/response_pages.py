@@ -229,7 +229,7 @@ async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
     rows = await selected(visit, f"{statement} ORDER BY created_date__v DESC")
     ids = [str(row["id"]) for row in rows]
-    made = await visit.vault.package_door.made(ids)
+    made = await visit.vault.package_door.packages_of(ids)
     return [row for row in rows if row[LINK]], made
 
 

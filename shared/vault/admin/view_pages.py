@@ -89,7 +89,7 @@ async def _view(visit: Visit, object_name: str, view_id: UUID) -> ListView:
 
     :raises VaultFault: INVALID_DATA when there is none.
     """
-    seen = await visit.vault.list_views.seen(visit.caller, object_name)
+    seen = await visit.vault.list_views.visible(visit.caller, object_name)
     found = next((each for each in seen if each.view_id == view_id), None)
     if found is None:
         message = "There is no such view of this list; it may have been deleted"

@@ -162,7 +162,7 @@ async def report_progress(
             progress.more_stages,
         )
         # The answer says where to go on: another connector may have read further.
-        run = await runs.read_on(caller, integration, job_id, paging)
+        run = await runs.store_paging(caller, integration, job_id, paging)
     else:
         raise missing("stage")
     return envelope.success(data=_run_json(run))

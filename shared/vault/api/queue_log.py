@@ -50,7 +50,7 @@ async def report(
     not be delivered and was removed also has `error`, and the message's envelope as text in `message`.
     """
     sent = await read_rows(request)
-    await vault_of(request).deliveries.take(caller, queue_name, sent.rows)
+    await vault_of(request).deliveries.store(caller, queue_name, sent.rows)
     return envelope.success()
 
 

@@ -140,7 +140,7 @@ class Vault(VaultServices):
         """Listen for changes that other processes make in this database."""
         self.channels.on(COMPONENT_CHANGED, self._stale.set)
         self.channels.on(OUTBOX, self.relay.wake)
-        self.channels.on_text(FAULT_SWITCHED, self.rehearsal.hear)
+        self.channels.on_text(FAULT_SWITCHED, self.rehearsal.apply_announcement)
         self.channels.on(JOB, self.worker.wake)
         self.channels.on(RECONCILED, self.reconciliation_gauges.wake)
         self._reload = asyncio.create_task(

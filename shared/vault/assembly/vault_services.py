@@ -53,7 +53,7 @@ from shared.vault.queues.log import QueueLog
 from shared.vault.queues.message_ways import MessageWays
 from shared.vault.queues.queue_service import QueueService
 from shared.vault.queues.relay import Relay, Sender
-from shared.vault.queues.traffic import TrafficPicture
+from shared.vault.queues.traffic import TrafficCache
 from shared.vault.records.deletions import DeletionService
 from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.picklist_service import PicklistService
@@ -323,7 +323,7 @@ class VaultServices(FileServices):
             self.relay,
         )
         self.message_ways = MessageWays(self.database)
-        self.traffic = TrafficPicture(self.database, self.broker, self.components)
+        self.traffic = TrafficCache(self.database, self.broker, self.components)
         self.queue_log = QueueLog(self.database, self.components, self.vault_id)
         # The handlers run as users of the Vault, hence the security service.
         events = DeliveryEvents(

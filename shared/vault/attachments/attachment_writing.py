@@ -43,7 +43,9 @@ class AttachmentWriter:
 
     async def add(self, additions: Sequence[Addition]) -> list[Step]:
         """Attach files to records, and return the step of each addition, in their order."""
-        known = await table.known_to(self._connection, self._object_name, additions)
+        known = await table.attachments_changed_by(
+            self._connection, self._object_name, additions
+        )
         ids = await table.new_ids(self._connection, len(additions))
         steps = plan(additions, known, ids)
         added = [step for step in steps if step.added]

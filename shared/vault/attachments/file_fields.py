@@ -14,7 +14,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.files.attachment_model import (
     FieldFile,
     Handle,
-    UnkeptFile,
+    UnstoredFile,
     checked_filename,
     media_type,
 )
@@ -105,7 +105,7 @@ class AttachmentFields:
         self._records.target(caller, object_name, rows)
         handles = [text for text in texts if HANDLE.fullmatch(text)]
         known = await self._touched(caller, handles)
-        files: dict[str, Handle | UnkeptFile] = {}
+        files: dict[str, Handle | UnstoredFile] = {}
         for text in sorted(texts):
             # A text that looks like a handle, but is not a known one, may be a path.
             files[text] = known.get(text) or await self._staged(caller, text)
@@ -133,7 +133,7 @@ class AttachmentFields:
             rows = await connection.fetch(TOUCH, [record[0] for record in found])
         return {row["handle"]: Handle(row["handle"]) for row in rows}
 
-    async def _staged(self, caller: Caller, path: str) -> Handle | UnkeptFile:
+    async def _staged(self, caller: Caller, path: str) -> Handle | UnstoredFile:
         """Store a staged file, and return its handle, or the reason why it cannot be stored."""
         try:
             name = checked_filename(path)
@@ -141,7 +141,7 @@ class AttachmentFields:
             staged = self._staging.content(item)
             return await self._keep(name, staged)
         except VaultFault as fault:
-            return UnkeptFile(fault.error.message)
+            return UnstoredFile(fault.error.message)
 
     async def _keep(
         self,
@@ -305,7 +305,7 @@ def _names_file(row: Mapping[str, object], name: str) -> bool:
 def _replaced(
     row: Mapping[str, object],
     names: Sequence[str],
-    files: Mapping[str, Handle | UnkeptFile],
+    files: Mapping[str, Handle | UnstoredFile],
 ) -> Mapping[str, object]:
     """Return a row with the handles of its stored files in place of the names."""
     kept = {name: files[str(row[name])] for name in names if _names_file(row, name)}

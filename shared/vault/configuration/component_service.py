@@ -39,7 +39,7 @@ from shared.vault.configuration.component_table import (
 )
 from shared.vault.configuration.held_components import (
     ComponentsChanged,
-    hold_tables,
+    lock_for_writing,
     lock_tables,
     unless_busy,
     waiting_briefly,
@@ -127,13 +127,15 @@ class ComponentService:
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
-    async def hold(self, connection: Connection, tables: Collection[str]) -> int:
+    async def lock_for_writing(
+        self, connection: Connection, tables: Collection[str]
+    ) -> int:
         """Lock the components of tables until the transaction ends, and refresh the registry if needed.
 
         Return their revision. Components of other tables may change meanwhile: call ``confirm`` after writing such
         tables.
         """
-        revision = await hold_tables(connection, tables)
+        revision = await lock_for_writing(connection, tables)
         if revision > self.revision:
             async with self._reading:
                 self._renew(await self._current(connection))

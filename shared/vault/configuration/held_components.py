@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Locks tables as writing them does; returns the revision of the components.
-HOLD = "SELECT platform.hold_tables($1)"
+LOCK_FOR_WRITING = "SELECT platform.hold_tables($1)"
 # Waits for those who write the table, and lets readers pass.
 LOCK_TABLE = "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
 GIVE_WAY = """
@@ -94,9 +94,9 @@ def note_written(table: str) -> None:
         written.add(table)
 
 
-async def hold_tables(connection: Connection, tables: Collection[str]) -> int:
+async def lock_for_writing(connection: Connection, tables: Collection[str]) -> int:
     """Lock the components of tables until the transaction ends; return their present revision."""
-    revision: int = await connection.fetchval(HOLD, list(tables))
+    revision: int = await connection.fetchval(LOCK_FOR_WRITING, list(tables))
     return revision
 
 

@@ -57,11 +57,11 @@ WHERE id = ANY($1::text[]) GROUP BY 1
 
 
 Outcome = Mapping[str, int]
-"""How many messages have each status; a Vault may have statuses of its own beside ``ErrorStatus``."""
+"""Number of messages by status; a Vault may have statuses besides those of ``ErrorStatus``."""
 
 
 class RunAction(Protocol):
-    """The type of ``ActionService.run``, which this module cannot import: it runs a user action on records."""
+    """Runs a user action on records: the type of ``ActionService.run``, which this module may not import."""
 
     async def __call__(
         self,
@@ -75,7 +75,7 @@ class RunAction(Protocol):
 
 
 class BulkRetries:
-    """Submits retries of user exceptions."""
+    """Submits jobs that retry User Exception Messages."""
 
     def __init__(self, components: ComponentService, jobs: JobService) -> None:
         self._components = components
@@ -84,7 +84,7 @@ class BulkRetries:
     async def submit(self, caller: Caller, fields: Mapping[str, str]) -> int:
         """Submit a retry of all open messages, and return its job's id.
 
-        ``fields`` may restrict it to one ``connection`` or ``integration`` (API names).
+        ``fields`` may restrict the retry to one ``connection`` or ``integration`` (API names).
 
         :raises VaultFault: INSUFFICIENT_ACCESS; ATTRIBUTE_NOT_SUPPORTED for another field.
         """
@@ -126,7 +126,7 @@ class RetryJobs:
         return {RETRY_EXCEPTIONS: JobType(self.retry)}
 
     async def retry(self, context: JobContext) -> JobResult:
-        """Queue the messages again, page by page, then follow them until no retry is under way."""
+        """Queue the job's messages again, page by page, then wait for their outcomes."""
         progress = RetryProgress.read(context.checkpoint)
         while not progress.queued:
             context.raise_if_stopped()
@@ -140,7 +140,7 @@ class RetryJobs:
         return JobResult(status, results)
 
     async def _retry_page(self, context: JobContext, progress: RetryProgress) -> None:
-        """Queue the next page of messages again; save that all are queued when there is no further page."""
+        """Queue the next page of messages again; when there is no further page, save that all are queued."""
         page: list[str] = []
         if len(progress.ids) < MAX_MESSAGES:
             page = await self._open(context, progress.after)
@@ -184,7 +184,7 @@ class RetryJobs:
     async def _follow(self, context: JobContext, ids: Sequence[str]) -> Outcome:
         """Wait for the outcomes of the messages, and return the number of messages by status.
 
-        Some are still ``RETRYING`` when nothing has changed for ``STILL_SECONDS``.
+        Stop waiting when no status has changed for ``STILL_SECONDS``; some messages may then still be ``RETRYING``.
         """
         known: Outcome = {}
         changed = time.monotonic()
@@ -212,8 +212,8 @@ class RetryJobs:
 class RetryProgress:
     """The progress of a retry, as its checkpoint stores it.
 
-    ``ids`` are the messages that were queued again, ``refused`` counts those that could not be,
-    ``after`` is the id behind which the next page begins.
+    ``ids`` are the messages that were queued again, ``refused`` counts the messages that could not be queued,
+    ``after`` is the id behind which the next page begins, ``queued`` is True when no page is left.
     """
 
     ids: Sequence[str] = ()

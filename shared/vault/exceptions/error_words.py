@@ -17,7 +17,7 @@ class ErrorWords:
 
 
 def words_of(error_type: str) -> ErrorWords | None:
-    """Return the words for an error type of an item or a message; None for one added by configuration."""
+    """Return the words for an error type of an item or a message; None for a type that configuration has added."""
     if error_type in tuple(ItemErrorType):
         return item_words(ItemErrorType(error_type))
     if error_type in tuple(MessageErrorType):
@@ -31,7 +31,7 @@ def reason_of(text: str) -> str:
 
 
 def first_reason(text: str) -> str:
-    """Return the reason of the first item in the text of a message of which items failed; else the text itself."""
+    """Return the reason of the first failed item in a message's error text; the text itself if it names no item."""
     _, found, first = text.partition("; see the items. The first: ")
     if found:
         return reason_of(first)
@@ -39,14 +39,14 @@ def first_reason(text: str) -> str:
 
 
 def _reason(line: str) -> str:
-    """Return the reason in a line of an error text, without the place of the error."""
+    """Return the reason in a line of an error text, without the names of rule and target field in front of it."""
     names, found, reason = line.partition(": ")
     of_field = names.startswith("Integration rule ") and ", target field " in names
     return reason[:1].upper() + reason[1:] if found and of_field else line
 
 
 def item_words(error_type: ItemErrorType) -> ErrorWords:
-    """Return the words for an item: for a record that was not transferred, or was transferred without a field."""
+    """Return the words for the error type of an item: its record was not transferred, or only without a field."""
     match error_type:
         case ItemErrorType.FIELD_VALUE:
             words = ErrorWords(
@@ -66,7 +66,7 @@ def item_words(error_type: ItemErrorType) -> ErrorWords:
         case ItemErrorType.SOURCE:
             words = ErrorWords(
                 "The source record was not found, or the connection's user may not read it.",
-                "Restore it in the source Vault or let the user read it; then retry. Ignore it if it was meant to go.",
+                "Restore it or let the user read it; then retry. Ignore it if it was meant to be deleted.",
             )
         case ItemErrorType.MATCH:
             words = ErrorWords(
@@ -82,7 +82,7 @@ def item_words(error_type: ItemErrorType) -> ErrorWords:
         case ItemErrorType.PROCESSING:
             words = ErrorWords(
                 "Something unexpected stopped the record.",
-                "Retry. If it fails again, show the error to whoever runs the connector.",
+                "Retry. If it fails again, show the error to the operator of the connector.",
             )
         case _:
             assert_never(error_type)
@@ -90,7 +90,7 @@ def item_words(error_type: ItemErrorType) -> ErrorWords:
 
 
 def message_words(error_type: MessageErrorType) -> ErrorWords:
-    """Return the words for a message that failed as a whole, or with some of its records."""
+    """Return the words for the error type of a message, which failed as a whole or with some of its records."""
     match error_type:
         case MessageErrorType.PROCESSING:
             words = ErrorWords(
@@ -105,7 +105,7 @@ def message_words(error_type: MessageErrorType) -> ErrorWords:
         case MessageErrorType.MALFORMED:
             words = ErrorWords(
                 "What arrived on the queue cannot be read as a message.",
-                "Correct its sender, who has to send it anew: from here it cannot be retried. Then ignore it.",
+                "Correct the sender, which has to send it anew: it cannot be retried here. Then ignore it.",
             )
         case MessageErrorType.CONFIGURATION:
             words = ErrorWords(

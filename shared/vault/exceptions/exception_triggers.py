@@ -1,4 +1,4 @@
-"""Protects what user exceptions record from changes, and counts the items of messages.
+"""Protects the recorded data of user exceptions from changes, and counts the items of messages.
 
 Retry Transfer sends the stored message again with the rights of a connection's user: a user who could change it could
 transfer records that were never submitted.
@@ -116,9 +116,7 @@ async def _count(
 
 
 _RECORDING = (Grant.REPORT_DELIVERIES, Grant.COPY_RECORDS)
-_WHO = (
-    f"whoever records failures, with the grant [{_RECORDING[0]}] or [{_RECORDING[1]}]"
-)
+_WHO = f"callers who record failures, with the grant [{_RECORDING[0]}] or [{_RECORDING[1]}]"
 
 
 def records_failures(caller: Caller) -> bool:
@@ -127,7 +125,7 @@ def records_failures(caller: Caller) -> bool:
 
 
 def fail_new(caller: Caller, rows: Sequence[NewRow]) -> None:
-    """Fail every new row unless the caller records failures."""
+    """Fail every new row unless the caller may record failures."""
     if records_failures(caller):
         return
     for row in rows:

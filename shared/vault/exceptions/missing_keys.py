@@ -1,7 +1,4 @@
-"""Finds the missing key in an item's error text, which contains it if it is a code and not personal.
-
-A text has a line for each failed field; ``services/connector/rules`` writes the lines.
-"""
+"""Finds the missing key in an item's error text, which contains a key only if the key is a code, not personal data."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Handle(str):
 
 
 @dataclass(frozen=True, slots=True)
-class UnkeptFile:
+class UnstoredFile:
     """The value of an attachment field in a row, for a file that could not be stored; ``reason`` is the row's error."""
 
     reason: str
@@ -69,7 +69,7 @@ def media_type(filename: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file name of a record with its versions, one at least, the earliest first."""
+    """An attachment: a file name of a record, with its versions (at least one), the earliest first."""
 
     id: int
     record_id: str
@@ -114,7 +114,7 @@ def audit_text(filename: str, version: int, description: str | None) -> str:
 class Addition:
     """A file to attach to a record; its bytes are stored already, under ``sha256``.
 
-    ``restored`` says that it is an earlier version of the attachment.
+    ``restored`` is True for an earlier version of the attachment.
     """
 
     record_id: str
@@ -126,7 +126,7 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredAttachment:
     """A stored attachment for planning additions: its latest version, and the highest version number ever used."""
 
     id: int
@@ -151,14 +151,14 @@ class Step:
     """
 
     addition: Addition
-    after: Known
-    before: Known | None
+    after: StoredAttachment
+    before: StoredAttachment | None
     added: bool
 
 
 def plan(
     additions: Sequence[Addition],
-    known: Sequence[Known],
+    known: Sequence[StoredAttachment],
     new_ids: Iterator[int],
 ) -> list[Step]:
     """Return a step for each addition, in order; a file name that a record already has gets a new version.
@@ -184,7 +184,7 @@ def plan(
     return steps
 
 
-def _stands_for(same: Known, addition: Addition) -> bool:
+def _stands_for(same: StoredAttachment, addition: Addition) -> bool:
     """Return whether an attachment with the same bytes makes an addition unnecessary.
 
     A restored version keeps its own name, even if another attachment has the same bytes.
@@ -194,9 +194,9 @@ def _stands_for(same: Known, addition: Addition) -> bool:
 
 def _after(
     addition: Addition,
-    before: Known | None,
+    before: StoredAttachment | None,
     new_ids: Iterator[int],
-) -> Known:
+) -> StoredAttachment:
     """Return the attachment after an addition: a new one, or the existing one with one more version."""
     if before is None:
         attachment_id, number = next(new_ids), 1
@@ -205,7 +205,7 @@ def _after(
         # Beyond the highest number of any version, so that no number of a deleted one comes again.
         attachment_id, number = before.id, before.last_version + 1
         description = addition.description or before.description
-    return Known(
+    return StoredAttachment(
         id=attachment_id,
         record_id=addition.record_id,
         filename=addition.filename,
@@ -219,7 +219,7 @@ def _after(
 def checked_filename(name: str) -> str:
     """Return a file name as it is stored, without folders.
 
-    :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
+    :raises VaultFault: INVALID_DATA when the name is empty, too long or not printable.
     """
     path = name.replace("\\", "/")
     plain = path.rpartition("/")[2].strip()
@@ -234,7 +234,7 @@ def checked_filename(name: str) -> str:
 def checked_text(name: str, value: object, max_length: int) -> str | None:
     """Return a description or external id, None for an empty one.
 
-    :raises VaultFault: INVALID_DATA when it is too long, or has a null character.
+    :raises VaultFault: INVALID_DATA when the text is too long, or has a null character.
     """
     text = "" if value is None else str(value)
     # PostgreSQL stores no null characters in texts.

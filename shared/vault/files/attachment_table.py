@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from shared.vault.files.attachment_model import (
     Addition,
     Attachment,
-    Known,
     Step,
+    StoredAttachment,
     Version,
 )
 from shared.vault.files.content_service import Content
@@ -108,7 +108,7 @@ async def by_id(
     object_name: str,
     ids: Sequence[int],
 ) -> dict[object, Attachment]:
-    """Return attachments of an object's records by their ids, unlocked."""
+    """Return attachments of an object's records by their ids, without a lock."""
     rows = await connection.fetch(BY_ID, object_name, list(ids))
     return {each.id: each for each in _attachments(rows)}
 
@@ -118,7 +118,7 @@ async def by_external_id(
     object_name: str,
     ids: Sequence[str],
 ) -> dict[object, Attachment]:
-    """Return attachments of an object's records by their external ids, unlocked."""
+    """Return attachments of an object's records by their external ids, without a lock."""
     rows = await connection.fetch(BY_EXTERNAL_ID, object_name, list(ids))
     return {each.external_id: each for each in _attachments(rows)}
 
@@ -148,11 +148,11 @@ def _version(row: Record) -> Version:
     )
 
 
-async def known_to(
+async def attachments_changed_by(
     connection: Connection,
     object_name: str,
     additions: Sequence[Addition],
-) -> list[Known]:
+) -> list[StoredAttachment]:
     """Return the stored attachments that additions may change; the caller has locked their records."""
     columns = (
         [each.record_id for each in additions],
@@ -160,7 +160,7 @@ async def known_to(
         [each.sha256 for each in additions],
     )
     rows = await connection.fetch(KNOWN, object_name, *columns)
-    return [Known(**row) for row in rows]
+    return [StoredAttachment(**row) for row in rows]
 
 
 async def new_ids(connection: Connection, count: int) -> Iterator[int]:

@@ -171,7 +171,10 @@ def _is_older(item: Item, before: datetime) -> bool:
 
 
 async def unused_sql(connection: Connection, table: str) -> str:
-    """Return a condition on rows ``u`` of a table without references, except from rows that are deleted with them."""
+    """Return a SQL condition that is true for the rows ``u`` of a table to which no other row refers.
+
+    Rows that are deleted together with ``u`` do not count.
+    """
     rows = await connection.fetch(REFERRING, table)
     conditions = [row["condition"] for row in rows]
     return " AND ".join(["true", *conditions])

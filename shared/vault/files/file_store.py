@@ -19,7 +19,7 @@ MD5_HEX = 32  # digits
 
 
 class StoreError(Exception):
-    """Raised when the store cannot carry out a call; has the type and the text of the fault of the API."""
+    """Raised when the store cannot carry out a call; ``error_type`` and ``text`` are those of the API's fault."""
 
     error_type = ErrorType.UNEXPECTED_ERROR
     text = "The file cannot be stored"
@@ -50,7 +50,7 @@ class TooLarge(StoreError):
     """Raised when a file has more bytes than allowed; nothing was stored."""
 
     error_type = ErrorType.EXCEEDS_FILE_MAX_SIZE
-    text = "The file is larger than files may be here"
+    text = "The file is larger than is allowed here"
 
 
 class ChecksumMismatch(StoreError):
@@ -203,7 +203,7 @@ class Digest:
 async def in_blocks(
     content: AsyncIterable[bytes], size: int = CHUNK
 ) -> AsyncIterator[bytes]:
-    """Yield the same bytes in blocks of ``size``, the last one shorter."""
+    """Yield the bytes of ``content`` in blocks of ``size`` bytes; the last block may be shorter."""
     buffer = bytearray()
     async for chunk in content:
         buffer += chunk
@@ -231,7 +231,7 @@ async def delete_tree(store: FileStore, key: str) -> int:
 
 
 async def _delete_if_empty(store: FileStore, key: str) -> None:
-    """Delete a folder unless it still has items: then a later page deletes it."""
+    """Delete a folder unless it still has items; a later page of the list deletes it then."""
     try:
         await store.delete(key)
     except NotEmpty:

@@ -240,7 +240,7 @@ def _walk(
 ) -> Iterator[Item]:
     """Yield the items after ``after`` in the order of their names, a folder before the items in it.
 
-    ``after`` contains the names of the last listed item, below this folder.
+    ``after`` is the path of the last listed item as names below this folder; None lists from the beginning.
     """
     try:
         # Names with a dot are the store's own, as INCOMING is.

@@ -105,7 +105,7 @@ def checked_name(name: str) -> str:
 
 
 def _is_longer(name: str, limit: int) -> bool:
-    """Return whether a name has more bytes than ``limit``; a lone surrogate, refused later, counts as one character."""
+    """Return whether a name has more bytes than ``limit``; a lone surrogate, which is refused later, counts as one."""
     return len(name.encode(errors="replace")) > limit
 
 

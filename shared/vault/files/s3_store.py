@@ -37,7 +37,7 @@ TIMEOUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """The address of the store; without keys the machine's own credentials are used, without endpoint AWS."""
+    """The address of the store; the keys default to the machine's own credentials, ``endpoint`` to AWS."""
 
     name: str
     endpoint: str | None = None
@@ -238,7 +238,7 @@ class S3Store:
                 await self._move_object(key, moved, entry["Size"])
 
     async def _inside(self, folder: str) -> Any:
-        """Return a page of the objects of a folder."""
+        """Return the next page of the objects of a folder; None when it has no objects."""
         page = await self._call("list_objects_v2", Prefix=f"{folder}/")
         return page.get("Contents")
 
@@ -290,7 +290,7 @@ class S3Store:
         await self._stack.aclose()
 
     async def _require_place(self, key: str) -> None:
-        """Check that a file can have a key.
+        """Check that a file, or a folder when the key ends with a slash, may be stored under a key.
 
         :raises AlreadyThere: the key is below a file, or is that of a folder.
         """
@@ -305,7 +305,7 @@ class S3Store:
                 raise AlreadyThere
 
     async def _file(self, key: str) -> Item | None:
-        """Return the file of a key; None when there is none, or a folder."""
+        """Return the file of a key; None when there is no file of this key, also for a folder."""
         try:
             head = await self._call("head_object", Key=key)
         except NotFound:

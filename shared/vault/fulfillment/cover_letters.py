@@ -31,7 +31,7 @@ API = "v25.1"
 
 
 class CoverLetters:
-    """Fills templates; inserted values are text, and are not expanded again."""
+    """Fills templates; a token in an inserted value stays text."""
 
     def __init__(self, components: ComponentService, queries: QueryService) -> None:
         self._components = components

@@ -1,4 +1,4 @@
-"""Names the objects of responses, and describes a response package as its recipient is shown it."""
+"""Names the objects of responses, and describes a response package as its recipient sees it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINK = "response_package_link__v"
 EXPIRES = "expiration_date__v"
 
 PATH = "/ui/answers/"
-"""Where the pages of packages are; behind it stands the token."""
+"""The path of the pages of packages; the token of a link follows it."""
 MAX_DOCUMENTS = 50  # of one package
 
 VERSIONS_OF = f"""SELECT id, {DOCUMENT_ID} AS document_id, {MAJOR}, {MINOR}, {LIFECYCLE}, status__v,
@@ -36,7 +36,7 @@ VERSIONS_OF = f"""SELECT id, {DOCUMENT_ID} AS document_id, {MAJOR}, {MINOR}, {LI
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """A file of a package; ``served`` unless its document was withdrawn, has expired, or was deleted."""
+    """A file of a package; ``served`` is False when its document was withdrawn, has expired, or was deleted."""
 
     position: int
     name: str
@@ -49,7 +49,7 @@ class PackageFile:
 
 @dataclass(frozen=True, slots=True)
 class ResponsePackage:
-    """A package as its recipient sees it; a preview has no end."""
+    """A package as its recipient sees it; ``expires`` is None for a preview."""
 
     id: int
     response: str
@@ -62,7 +62,7 @@ class ResponsePackage:
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """A version of a document by the type of its state; ``expires`` is its last day."""
+    """A version of a document, with the type of its state; ``expires`` is its last day, None if it has none."""
 
     id: str
     document_id: int

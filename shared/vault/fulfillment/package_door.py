@@ -77,9 +77,9 @@ class PackageDoor:
         self._content = content
 
     async def admit(self, address: str) -> None:
-        """Count a call of a client's address.
+        """Count a call from a client's address.
 
-        :raises VaultFault: API_LIMIT_EXCEEDED when it has made too many in this minute.
+        :raises VaultFault: API_LIMIT_EXCEEDED when there were too many calls from the address in this minute.
         """
         network = network_of(address)
         async with self._database.connection() as connection:
@@ -154,8 +154,8 @@ class PackageDoor:
                 archived.append(ArchivedFile(name, package.made, opened.content))
         return zipped(archived)
 
-    async def made(self, responses: list[str]) -> list[Record]:
-        """Return the packages of responses and their openings, the latest first; for callers who may read these."""
+    async def packages_of(self, responses: list[str]) -> list[Record]:
+        """Return the packages of responses and their openings, the latest first; the user may read the responses."""
         async with self._database.connection() as connection:
             return list(await connection.fetch(MADE, responses))
 

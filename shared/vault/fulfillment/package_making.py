@@ -1,4 +1,4 @@
-"""Creates response packages from Case Responses and their documents, and revokes them: named actions of the object."""
+"""Creates response packages from Case Responses and their documents, and revokes them, as named actions."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ TOKEN_BYTES = 32
 DAYS = 30
 """How long a link is open when nobody says otherwise."""
 RETURN = "return_to_crm"
-"""The entry action of a Case Request's states that tells its CRM what has become of it."""
+"""The entry action of a Case Request's states that returns the request to its CRM."""
 FILE_COLUMNS = ("filename", "format", "sha256")
 
 Step = Callable[[ActionContext, str], Awaitable[None]]
-"""What is done with one record."""
+"""A step for one record, of which it takes the id."""
 
 # The documents that were chosen for a response, in their order, each once.
 CHOSEN = f"""SELECT name__v, document_id__v::bigint AS document_id, version_number__v AS number
@@ -66,7 +66,7 @@ WHERE response_id = $1 AND revoked_date IS NULL RETURNING id"""
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenDocument:
     """A document of a response: the version that was chosen, and its file."""
 
     name: str
@@ -79,7 +79,7 @@ class PackageMaking:
     """Creates and revokes packages.
 
     ``url`` is this Vault's address, ``most_days`` the longest duration of a link in days; ``repeat`` runs the entry
-    actions of a name once more, in the present state of records.
+    actions with a name once more, for records in the state that they are in.
     """
 
     def __init__(self, url: str, most_days: int, repeat: Step) -> None:
@@ -98,8 +98,8 @@ class PackageMaking:
     async def _make(self, context: ActionContext, response: str) -> None:
         """Make the package of a response.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for a response that has one, or whose documents are not all approved;
-            INVALID_DATA for a day on which no link may end.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for a response that has a package, or whose documents are not all
+            approved; INVALID_DATA for a day on which no link may end.
         """
         now = await _response(context, response)
         if now["link"] is not None:
@@ -131,12 +131,12 @@ class PackageMaking:
     async def _revoke(self, context: ActionContext, response: str) -> None:
         """Revoke the package of a response.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when it has none.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when it has no open package.
         """
         now = await _response(context, response)
         revoked = await context.connection.fetch(REVOKE, response)
         if not revoked:
-            raise _refusal("The response has no package that is open")
+            raise _refusal("The response has no open package")
         await _change(context, RESPONSE, response, {LINK: None})
         # The request may show the link of a later package, which stays.
         if now["shown"] == now["link"]:
@@ -146,9 +146,9 @@ class PackageMaking:
     async def _show(
         self, context: ActionContext, now: Record, link: str | None
     ) -> None:
-        """Write the link of the package to the Case Request, and send it to the CRM of the request.
+        """Write the link of the package (None removes it) to the Case Request, and send the request to its CRM.
 
-        :raises VaultFault: when the record refuses it.
+        :raises VaultFault: when the Case Request refuses the change.
         """
         request = now["request"]
         await _change(context, REQUEST, request, {LINK: link})
@@ -168,7 +168,7 @@ class PackageMaking:
         """
         if not self._url:
             raise _refusal(
-                "This Vault does not know its address for people: VAULT_PUBLIC_URL is not set"
+                "The address of this Vault is unknown: VAULT_PUBLIC_URL is not set"
             )
         return self._url.rstrip("/")
 
@@ -182,14 +182,15 @@ class PackageMaking:
         if not today <= day <= last:
             days = f"{today.isoformat()} to {last.isoformat()}"
             raise VaultFault(
-                ErrorType.INVALID_DATA, f"The link of a package expires from {days}"
+                ErrorType.INVALID_DATA,
+                f"The last day of a package's link is from {days}",
             )
         following = day + timedelta(days=1)
         return datetime.combine(following, time(), UTC)
 
 
 async def _each(context: ActionContext, carry_out: Step) -> dict[str, ApiError]:
-    """Carry out a step for each record; return the errors of refused ones."""
+    """Carry out a step for each record; return the errors of refused records by id."""
     errors: dict[str, ApiError] = {}
     for record_id in context.ids:
         try:
@@ -212,10 +213,11 @@ async def _response(context: ActionContext, response: str) -> Record:
     return row
 
 
-async def _chosen(context: ActionContext, response: str) -> list[Chosen]:
+async def _chosen(context: ActionContext, response: str) -> list[ChosenDocument]:
     """Return the documents of a response in their order.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED for too many, and for one that is not approved now, or has no file.
+    :raises VaultFault: OPERATION_NOT_ALLOWED for too many documents, and for a document that is not approved or has no
+        file.
     """
     rows = await context.connection.fetch(CHOSEN, response)
     if len(rows) > MAX_DOCUMENTS:
@@ -236,7 +238,7 @@ async def _chosen(context: ActionContext, response: str) -> list[Chosen]:
         if version not in by_version:
             raise _refusal(f"{name} has no file")
         file = by_version[version]
-        chosen.append(Chosen(row["name__v"], row["document_id"], version, file))
+        chosen.append(ChosenDocument(row["name__v"], row["document_id"], version, file))
     return chosen
 
 
@@ -246,7 +248,7 @@ def _version_id(row: Record) -> str:
     return f"{row['document_id']}_{number}"
 
 
-def _columns(chosen: Sequence[Chosen]) -> list[list[object]]:
+def _columns(chosen: Sequence[ChosenDocument]) -> list[list[object]]:
     """Return the files of a package as columns of their table."""
     return [
         list(range(1, len(chosen) + 1)),

@@ -1,4 +1,4 @@
-"""Reacts to changes of integrations, and reads whether one is active."""
+"""Reacts to changes of integrations, and reads whether an integration is active."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ WHERE coalesce(i.copy_of__sys, i.integration_api_name__sys) = $1 AND i.status__v
 class IntegrationTrigger:
     """Maintains *Last Successful Run Time* as the configuration guide describes it.
 
-    It is set to now whenever an integration becomes active. When a user sets it back, an active integration runs.
+    The time is set to now whenever an integration becomes active. When a user sets the time back, an active
+    integration runs.
     """
 
     columns = ("status__v", LAST_RUN, RUN_INTERVAL)

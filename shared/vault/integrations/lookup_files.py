@@ -1,4 +1,4 @@
-"""Reads and writes reference lookups as files: a row for each source key, updated where it is there already."""
+"""Reads and writes reference lookups as files: each row creates or updates the lookup of its source key."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ Row = Mapping[str, object]
 
 
 def template() -> str:
-    """Return a file without rows; without the column of the key, which is derived from the others."""
+    """Return the header of a file for ``upload``, without the key, which is derived from the other columns."""
     return _lines([[name for name in COLUMNS if name != KEY]])
 
 
 @dataclass(frozen=True, slots=True)
 class LookupFiles:
-    """The reference lookups of a Vault as files."""
+    """Reads and writes the reference lookups of a Vault as CSV files."""
 
     records: RecordService
     queries: QueryService
@@ -67,7 +67,7 @@ class LookupFiles:
         connection: str = "",
         named_by: str = CONNECTION_API_NAME,
     ) -> AsyncIterator[str]:
-        """Yield the lookups of a connection, or of all, in the format of ``upload``.
+        """Yield the lookups of ``connection``, or of all connections if it is empty, as CSV for ``upload``.
 
         ``named_by`` is the field that contains ``connection``: ``CONNECTION_API_NAME``, or ``CONNECTION`` for its id.
 
@@ -106,11 +106,11 @@ class LookupFiles:
             if problem is not None:
                 refused[place] = problem
             taken.add(row.get(KEY))
-        kept = [row for place, row in enumerate(whole) if place not in refused]
+        accepted = [row for place, row in enumerate(whole) if place not in refused]
         # Without any row the records say what is missing.
-        is_asked = bool(kept) or not rows
+        is_sent = bool(accepted) or not rows
         written = (
-            await self.records.upsert(caller, OBJECT, kept, KEY) if is_asked else []
+            await self.records.upsert(caller, OBJECT, accepted, KEY) if is_sent else []
         )
         left = iter(written)
         return [
@@ -128,7 +128,7 @@ class LookupFiles:
 
 
 def _read(row: Row, connection: str) -> dict[str, object]:
-    """Return a row without the markers of a file's cells, with the chosen connection unless it has its own."""
+    """Return a row with decoded cells and trimmed keys; ``connection`` (an id) is set unless the row names one."""
     read = {
         name: read_cell(value) if isinstance(value, str) else value
         for name, value in row.items()
@@ -152,7 +152,7 @@ def _keyed(row: dict[str, object], names: Mapping[object, object]) -> dict[str, 
 
 
 def _problem(row: Row, taken: Iterable[object]) -> ApiError | None:
-    """Return the error of a row without a key, or with that of an earlier row."""
+    """Return the error of a row without a key, or with a key in ``taken``, the keys of earlier rows; else None."""
     key = row.get(KEY)
     if not key:
         has_connection = row.get(CONNECTION) or row.get(CONNECTION_API_NAME)
@@ -172,7 +172,7 @@ def _problem(row: Row, taken: Iterable[object]) -> ApiError | None:
 
 
 def _lines(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV of cells that no spreadsheet runs, and that can be read back."""
+    """Return rows as CSV; cells are escaped so that spreadsheets run no formula, and ``upload`` can read them back."""
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet, lineterminator="\r\n")
     for row in rows:

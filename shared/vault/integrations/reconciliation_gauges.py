@@ -1,4 +1,4 @@
-"""Sets the metrics of reconciliations in every process of a Vault when any of them has ended one."""
+"""Sets the metrics of reconciliations in every process of a Vault when a reconciliation has ended in any of them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ReconciliationGauges:
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Have the results read again."""
+        """Make the task that ``start`` began read the results again."""
         self._ended.set()
 
     async def start(self) -> None:

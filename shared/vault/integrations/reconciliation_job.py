@@ -1,4 +1,4 @@
-"""Carries out reconciliations: sends for the first slice, follows the reports, and records the result."""
+"""Carries out reconciliations: sends the message of the first slice, follows the reports, and records the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class ReconciliationJobs:
     """Starts reconciliations, checks their progress, and ends them.
 
-    ``patience_minutes`` is how long one may be without a report.
+    ``patience_minutes`` is how long a reconciliation may be without a connector's report.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ReconciliationJobs:
             return await self._begin(context)
         async with self._database.transaction() as connection:
             # Locked: a report that is stored now is seen, and a later one finds what this look leaves.
-            await table.under_way(connection, context.job_id)
+            await table.lock_unfinished(connection, context.job_id)
             stored = await self._read(connection, context.job_id)
         if stored.error is not None:
             return _failed(stored, stored.error)
@@ -94,7 +94,7 @@ class ReconciliationJobs:
         return Parked(LOOK_SECONDS)
 
     async def _finish(self, context: JobContext) -> JobResult:
-        """Store the result and its records in one transaction, and remove old ones."""
+        """Store the result and its records in one transaction, and remove old results."""
 
         async def work(connection: Connection) -> Reconciliation:
             stored = await self._read(connection, context.job_id)
@@ -121,7 +121,7 @@ class ReconciliationJobs:
         patience = timedelta(minutes=self._patience_minutes)
         stored = await table.read(connection, job_id, patience)
         if stored is None:
-            message = "The reconciliation is gone"
+            message = "The reconciliation was deleted"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return stored
 

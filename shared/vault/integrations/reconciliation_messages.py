@@ -1,4 +1,4 @@
-"""Puts the messages of reconciliations on the queue that all connectors share: for a slice, or a transfer again."""
+"""Puts messages of reconciliations on the queue that connectors share: to compare a slice, or to transfer again."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def transfer_again(
 
 
 def _route(registry: Registry, stored: Reconciliation) -> tuple[Queue, int]:
-    """Return the queue on which a connection's messages arrive, and the Vault that they are read from."""
+    """Return the queue on which a connection's messages arrive, and the id of its source Vault."""
     queue = inbound_queue(registry, stored.connection)
     if queue is None or stored.source_vault is None:
         text = f"The connection [{stored.connection}] has no active inbound queue, or no Remote Vault ID"

@@ -16,7 +16,7 @@ WINDOW_MINUTES = 10
 
 
 class Phase(StrEnum):
-    """The phases of a reconciliation: all is compared, differences are compared again, the result is stored."""
+    """The phases of a reconciliation: compare all records, compare differences again, store the result."""
 
     COMPARE = "compare"
     LOOK_AGAIN = "look_again"
@@ -27,7 +27,7 @@ class Phase(StrEnum):
 class Scope:
     """The scope of a comparison: a connection (record id), one integration, or one integration point (API names).
 
-    ``window_minutes`` is how long before the begin a change still counts as under way.
+    A record that was changed less than ``window_minutes`` before the reconciliation began counts as under way.
     """
 
     connection: str
@@ -60,8 +60,8 @@ class Scope:
             return False
         if self.integration is None and self.integration_point is None:
             return True
-        asked = (other.integration, other.integration_point)
-        return asked == (self.integration, self.integration_point)
+        parts = (other.integration, other.integration_point)
+        return parts == (self.integration, self.integration_point)
 
 
 def _text(value: object) -> str | None:
@@ -70,7 +70,7 @@ def _text(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One source record that is not equal; ``details`` are names of target objects and fields."""
+    """A source record that is not equal to its target; ``details`` are names of target objects and fields."""
 
     item: str
     verdict: Verdict
@@ -81,8 +81,8 @@ class Item:
 class SliceReport:
     """The report of a connector on one slice.
 
-    ``number`` is that of the slice, from 1. ``position`` is where the next one begins; ``ended`` says that it was the
-    last. ``equal`` counts the equal records, ``items`` are the others.
+    ``number`` counts the slices from 1. ``position`` is where the next slice begins; ``ended`` is True for the last
+    slice. ``equal`` counts the equal records, ``items`` are the other records.
     """
 
     number: int
@@ -105,9 +105,9 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """One stored reconciliation; ``stalled`` when no connector has reported for too long.
+    """One stored reconciliation.
 
-    ``counts`` are by integration point and verdict.
+    ``stalled`` is True when no connector has reported for too long. ``counts`` are by integration point and verdict.
     """
 
     job_id: int
@@ -129,7 +129,7 @@ class Reconciliation:
 
     @property
     def total(self) -> dict[str, int]:
-        """Return the counts of all integration points, with the number of records that should be there."""
+        """Return the counts of all integration points, with the number of records that the target should have."""
         return totals(self.counts.values())
 
     @property

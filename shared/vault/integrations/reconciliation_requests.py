@@ -35,7 +35,7 @@ PARAMETERS = "SELECT parameters FROM platform.job WHERE job_id = $1"
 
 
 class ScheduledConnectionTrigger(ConnectionTrigger):
-    """The rules of connections, which schedule the reconciliations of a connection by its interval as well."""
+    """Applies the rules of connections, and schedules the reconciliations of a connection by its interval."""
 
     columns = (*ConnectionTrigger.columns, INTERVAL_FIELD, "status__v")
 
@@ -47,7 +47,7 @@ class ScheduledConnectionTrigger(ConnectionTrigger):
     ) -> None:
         """Apply the rules of connections, and schedule connections whose interval, status or state has changed.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, as those rules do.
+        :raises VaultFault: INSUFFICIENT_ACCESS when those rules refuse a change.
         """
         await super().after_update(connection, caller, updated)
         for stored, changes in updated:
@@ -63,10 +63,10 @@ async def request_reconciliation(
 ) -> int:
     """Queue a reconciliation within a transaction, and return its job's id.
 
-    At most one of a connection waits, and at most one runs. Without ``run_at``, it replaces a scheduled one, which is
-    scheduled again when this one begins.
+    Of the reconciliations of a connection, at most one waits and at most one runs. Without ``run_at`` (now), the new
+    one replaces a scheduled one; when it begins, the next is scheduled again.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when the one that waits compares something else.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when a reconciliation with another scope is waiting.
     """
     if run_at is None:
         await connection.execute(CANCEL_SCHEDULED, _key(scope.connection))
@@ -93,7 +93,7 @@ async def request_reconciliation(
 async def schedule_next(
     connection: Connection, caller: Caller, connection_id: str
 ) -> None:
-    """Schedule the next reconciliation of a connection (record id); none when it is not active or has no interval."""
+    """Schedule the next reconciliation of a connection (record id), if it is active and has an interval."""
     # The scheduled one first: a request would only bring it forward, never put it off.
     await connection.execute(CANCEL_SCHEDULED, _key(connection_id))
     minutes = await connection.fetchval(INTERVAL, connection_id)

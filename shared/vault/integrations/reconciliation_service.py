@@ -67,7 +67,8 @@ class ReconciliationService:
         """Queue a reconciliation of a scope (API names), and return its job's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED when nothing is named; INVALID_DATA when there is no
-            such part; OPERATION_NOT_ALLOWED when the connection is not active, or another one of it waits.
+            such part; OPERATION_NOT_ALLOWED when the connection is not active, or a reconciliation of it with another
+            scope is waiting.
         """
         authorize(caller, Grant.REQUEST_RUNS)
         if not (connection or integration or integration_point):
@@ -174,7 +175,7 @@ class ReconciliationService:
         async def work(transaction: Connection) -> Reconciliation:
             await self._read(transaction, job_id)
             # Locked before it is read: of two reports of one slice, the second sees that it is stored.
-            if await table.under_way(transaction, job_id):
+            if await table.lock_unfinished(transaction, job_id):
                 stored = await self._read(transaction, job_id)
                 await store(transaction, stored)
             return await self._read(transaction, job_id)
@@ -194,8 +195,8 @@ class ReconciliationService:
 async def _following(
     transaction: Connection, stored: Reconciliation, report: SliceReport
 ) -> Phase:
-    """Return the phase after a report: once everything is compared, the remaining differences decide."""
+    """Return the phase after a report: when all slices are compared, LOOK_AGAIN while items are left, then DONE."""
     if stored.phase is Phase.COMPARE and not report.ended:
         return Phase.COMPARE
-    waiting = await table.left(transaction, stored.job_id)
+    waiting = await table.next_candidates(transaction, stored.job_id)
     return Phase.DONE if waiting is None else Phase.LOOK_AGAIN

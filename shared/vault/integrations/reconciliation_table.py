@@ -109,7 +109,7 @@ async def begin(connection: Connection, job_id: int) -> None:
 async def read(
     connection: Connection, job_id: int, patience: timedelta
 ) -> Reconciliation | None:
-    """Return one reconciliation, with the items to compare next; ``stalled`` after ``patience``."""
+    """Return one reconciliation, or None; it is ``stalled`` after ``patience`` without a report."""
     row = await connection.fetchrow(ONE, patience, job_id)
     if row is None:
         return None
@@ -124,7 +124,7 @@ async def listed(
     return [await _reconciliation(connection, row) for row in rows]
 
 
-async def under_way(connection: Connection, job_id: int) -> bool:
+async def lock_unfinished(connection: Connection, job_id: int) -> bool:
     """Lock a reconciliation, so that it cannot end in this transaction; return whether it has not ended."""
     return await connection.fetchval(UNDER_WAY, job_id) is not None
 
@@ -172,8 +172,8 @@ async def set_phase(connection: Connection, job_id: int, phase: Phase) -> None:
     await connection.execute(SET_PHASE, job_id, phase.value)
 
 
-async def left(connection: Connection, job_id: int) -> Candidates | None:
-    """Return the items to compare next, of one point and object; None when none are left."""
+async def next_candidates(connection: Connection, job_id: int) -> Candidates | None:
+    """Return the items to compare again next, all of one integration point and object; None when none are left."""
     rows = await connection.fetch(LEFT, job_id, MAX_ITEMS)
     if not rows:
         return None
@@ -206,7 +206,7 @@ async def findings(connection: Connection, job_id: int, limit: int) -> Sequence[
 
 
 async def clear(connection: Connection, job_id: int) -> None:
-    """Remove the items of a reconciliation, which are records now."""
+    """Remove the items of a reconciliation once they are stored as records."""
     await connection.execute(CLEAR, job_id)
 
 
@@ -238,7 +238,7 @@ async def _reconciliation(connection: Connection, row: Record) -> Reconciliation
     else:
         counts, fields = await _counts(connection, job_id), {}
         if phase is Phase.LOOK_AGAIN:
-            candidates = await left(connection, job_id)
+            candidates = await next_candidates(connection, job_id)
     return Reconciliation(
         job_id=job_id,
         status=JobStatus(row["status"]),

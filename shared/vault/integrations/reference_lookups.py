@@ -36,7 +36,7 @@ _GENERIC_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*__[cv]")
 
 
 class ReferenceLookupTrigger:
-    """Trims the keys of rows, sets the key of each new one, and refuses changes of the fields that form it."""
+    """Trims the keys of rows, sets the key of each new row, and refuses changes of the fields that form it."""
 
     columns = (KEY, CONNECTION, NAME, TYPE, SOURCE, TARGET_OBJECT)
 

@@ -1,4 +1,4 @@
-"""Runs integrations: sends the messages of a run, follows its reports, and advances its time if nothing failed."""
+"""Runs integrations: sends a run's messages, follows its reports, and advances the integration's time on success."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ LOCK_TIME = f"SELECT {LAST_RUN} FROM records.{OBJECT} WHERE id = $1 FOR NO KEY U
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The subject of a run: the integration, the queue for its messages, and the Vault to be read."""
+    """The integration of a run, with the queue for its messages and the Vault to be read.
+
+    ``last_run`` is its Last Successful Run Time; None when everything is to be read.
+    """
 
     integration: str
     queue: Queue
@@ -93,7 +96,7 @@ class IntegrationRunJobs:
         patience = timedelta(minutes=self._patience_minutes)
         async with self._database.transaction() as connection:
             # Locks the run: a report that is stored now is seen, and a later one finds it as it is left.
-            await table.under_way(connection, context.job_id)
+            await table.lock_unfinished(connection, context.job_id)
             run = await table.read_run(
                 connection,
                 integration,
@@ -103,7 +106,7 @@ class IntegrationRunJobs:
             if run is None:
                 raise VaultFault(
                     ErrorType.INVALID_DATA,
-                    "The integration of this run is gone",
+                    "The integration of this run was deleted",
                 )
             await _report_progress(context, connection, run)
             if run.error is None and run.stage_done and run.more_stages:
@@ -142,7 +145,7 @@ class IntegrationRunJobs:
         await _send(context, connection, order)
 
     async def _order(self, connection: Connection, integration: str) -> Order:
-        """Return the order of the run.
+        """Return the order for a run of an integration (record id).
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the integration cannot run.
         """
@@ -172,10 +175,10 @@ class IntegrationRunJobs:
                 f"{counts.failed} of {counts.read} records failed; see User Exception Messages",
             )
         if run.moves_to is not None:
-            await self._move_on(integration, run.found_time, run.moves_to)
+            await self._advance_run_time(integration, run.found_time, run.moves_to)
         return JobResult(JobStatus.SUCCESS, {"counts": counts.to_json()})
 
-    async def _move_on(
+    async def _advance_run_time(
         self,
         integration: str,
         found: datetime | None,

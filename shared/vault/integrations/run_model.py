@@ -23,7 +23,7 @@ CANNOT_TELL = (
 class Counts:
     """Counts of a run's source records: ``read = skipped + written + failed``.
 
-    ``skipped`` are left out by a rule or an agreement. ``mapped`` records have their
+    ``skipped`` records are left out by a rule or an agreement. ``mapped`` records have their
     target values, and were then written or failed. ``written`` includes records whose
     values were stored already.
     """
@@ -78,7 +78,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """The progress of reading a stage: the batches of the run so far, and the position of the next one."""
+    """The progress of reading a stage: the batches of the run so far, and the position of the next batch."""
 
     stage: int
     batches: int
@@ -93,8 +93,8 @@ class Run:
 
     ``found_time`` is the integration's time when the run began, ``source_time`` the source's clock when the reading
     began, ``complete_until`` the moment from which changes may still have been uncommitted then; None when the source
-    cannot tell. With ``continues``, an earlier run has read until such a moment, and the window begins there.
-    ``paged`` says that the stage is read, ``stalled`` that no connector has reported for too long.
+    cannot tell. ``continues`` is True when an earlier run has read up to the moment at which this run's window
+    begins, ``paged`` when the stage is read, ``stalled`` when no connector has reported for too long.
     """
 
     job_id: int

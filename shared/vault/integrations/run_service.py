@@ -41,7 +41,7 @@ class RunService:
         self._patience = timedelta(minutes=patience_minutes)
 
     async def clock(self, caller: Caller) -> ClockReading:
-        """Return the time, and the moment from which a caller can later read changes that are not committed yet.
+        """Return the time, and the moment before which all changes are committed and can be read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -56,7 +56,7 @@ class RunService:
         return reading
 
     async def is_active(self, integration: str) -> bool:
-        """Return whether an integration and its connection are active, so that what is sent will be taken."""
+        """Return whether an integration and its connection are active, so that messages for it are processed."""
         async with self._database.connection() as connection:
             return await is_active(connection, integration)
 
@@ -140,7 +140,7 @@ class RunService:
 
         return await self._update(caller, integration, job_id, work)
 
-    async def read_on(
+    async def store_paging(
         self,
         caller: Caller,
         integration: str,
@@ -153,7 +153,7 @@ class RunService:
         """
 
         async def work(connection: Connection) -> None:
-            await table.read_on(connection, job_id, paging)
+            await table.store_paging(connection, job_id, paging)
 
         return await self._update(caller, integration, job_id, work)
 
@@ -205,7 +205,7 @@ class RunService:
 
         async def work(connection: Connection) -> Run:
             known = 0 < job_id <= MAX_ID
-            under_way = known and await table.under_way(connection, job_id)
+            under_way = known and await table.lock_unfinished(connection, job_id)
             if under_way:
                 await store(connection)
             # A run of another integration is refused here, and what has been stored for it is undone.

@@ -60,7 +60,7 @@ WHERE job_id = $1
 SET_ERROR = "UPDATE platform.integration_run SET error = $2, progress_date = now() WHERE job_id = $1"
 # A connector that reads a stage a second time reports what is stored already: a report counts only
 # when it is the next one.
-READ_ON = """
+STORE_PAGING = """
 UPDATE platform.integration_run SET batches = $3, position = $4, paged = $5, more_stages = $6, progress_date = now()
 WHERE job_id = $1 AND stage = $2 AND NOT paged AND batches = $3 - CASE WHEN $5 THEN 0 ELSE 1 END
 """
@@ -89,7 +89,7 @@ async def begin(
     job_id: int,
     found: datetime | None,
 ) -> None:
-    """Store a run of an integration (record id) that begins now; without ``found`` it reads everything."""
+    """Store a run of an integration (record id) that begins now, from the time ``found``; None reads everything."""
     since = BEGINNING if found is None else found
     await connection.execute(BEGIN, job_id, found, since, integration)
 
@@ -145,16 +145,16 @@ async def latest_of_each(
     return {row["integration"]: run for row, run in zip(rows, runs, strict=True)}
 
 
-async def under_way(connection: Connection, job_id: int) -> bool:
+async def lock_unfinished(connection: Connection, job_id: int) -> bool:
     """Lock a run, so that it cannot end during this transaction; return whether it has not ended."""
     found = await connection.fetchval(UNDER_WAY, job_id)
     return found is not None
 
 
-async def read_on(connection: Connection, job_id: int, paging: Paging) -> None:
+async def store_paging(connection: Connection, job_id: int, paging: Paging) -> None:
     """Store the progress of reading a stage, unless a later report is stored."""
     await connection.execute(
-        READ_ON,
+        STORE_PAGING,
         job_id,
         paging.stage,
         paging.batches,

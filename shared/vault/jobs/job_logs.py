@@ -30,7 +30,7 @@ def result_key(job_id: int, task_id: str, log: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobLog:
-    """One log of one task while the job runs."""
+    """One log of one task of a running job."""
 
     database: Database
     job_id: int

@@ -157,9 +157,9 @@ class LeaseLost(JobStopped):
 class JobContext:
     """One run of a job.
 
-    A job may have had earlier runs: ``checkpoint`` is what they have saved, ``{}`` at first. A handler that changes
-    anything saves its checkpoint in the same transaction (``save`` with ``connection``, or ``also_in_unit_of_work`` of
-    the database), so that no part is done twice.
+    A job may have had earlier runs: ``checkpoint`` is the last one that these saved, ``{}`` at first. A handler that
+    changes anything saves its checkpoint in the same transaction (``save`` with ``connection``, or
+    ``also_in_unit_of_work`` of the database), so that no part is done twice.
     """
 
     job_id: int
@@ -213,12 +213,12 @@ class JobContext:
         self.checkpoint = checkpoint
 
     async def _confirm(self, connection: Connection | None) -> None:
-        """Check that the caller may do what they might when the run began.
+        """Check that the caller still has the rights with which the run began.
 
-        Raised in the transaction of a part of the job, it undoes that part. The next run begins with the caller as they
-        are then, or ends with the reason why there is none.
+        In the transaction of a part of the job, the error undoes that part. The next run begins with the caller's
+        rights at that time, or ends with the reason why the caller has none.
 
-        :raises JobStopped: when the caller may do something else, or nothing any more.
+        :raises JobStopped: when the caller's rights have changed or are gone.
         """
         if self.caller_now is None:
             return

@@ -51,11 +51,11 @@ class JobService:
         singleton_key: str | None = None,
         connection: Connection | None = None,
     ) -> int:
-        """Queue a job that runs with the caller's rights, also those of a delegate, and return its id.
+        """Queue a job that runs with the rights of the caller, who may be a delegate, and return its id.
 
         It runs as soon as a process is free, but not before ``run_at``, nor before the transaction of ``connection``
-        commits. ``parameters`` are JSON values. Of one ``singleton_key`` at most one job waits and at most one runs: a
-        waiting one is brought forward to ``run_at``, and its id returned.
+        commits. ``parameters`` are JSON values. Of the jobs with one ``singleton_key``, at most one waits and at most
+        one runs: a waiting one is brought forward to ``run_at``, and its id is returned.
         """
         job = NewJob(
             job_type,
@@ -200,5 +200,5 @@ class JobService:
 
     @staticmethod
     def _owner(caller: Caller) -> int | None:
-        """Return the id of the user whose jobs the caller may see; None when all jobs."""
+        """Return the id of the user whose jobs the caller may see; None for all jobs."""
         return None if granted(caller, Grant.MANAGE_JOBS) else caller.user_id

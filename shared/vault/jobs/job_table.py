@@ -239,7 +239,7 @@ class JobTable:
         leases: Collection[str],
         lease_time: timedelta,
     ) -> Mapping[str, bool]:
-        """Prolong leases; return the valid ones, each with whether its job is to be cancelled."""
+        """Prolong leases; return the valid leases, each with True if its job is to be cancelled."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(statements.RENEW, list(leases), lease_time)
         return {str(row["lease"]): row["cancel_requested"] for row in rows}
@@ -338,9 +338,11 @@ class JobTable:
         job_id: int,
         connection: Connection | None,
     ) -> AsyncIterator[Connection]:
-        """Yield a connection in a transaction that keeps other processes from claiming the job; by default a new one.
+        """Yield a connection in a transaction that keeps other processes from claiming the job.
 
-        :raises LeaseLost: when another process has claimed it.
+        Without ``connection``, the transaction is a new one.
+
+        :raises LeaseLost: when another process has claimed the job.
         """
         if connection is None:
             async with (

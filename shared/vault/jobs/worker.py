@@ -1,4 +1,4 @@
-"""Claims due jobs, runs them under a lease, and returns those to the queue that it cannot finish."""
+"""Claims due jobs, runs them under a lease, and returns jobs that it cannot finish to the queue."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class JobWorker:
     """Runs the jobs of one Vault, in any number of processes.
 
     ``caller_of`` returns the caller for the ids of a user and of their delegate, and raises VaultFault when there is
-    none any more: each job runs with the rights of the session that submitted it, as they are now.
+    no such caller any more: each job runs with the rights of the session that submitted it, as they are now.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Vault Loader: files of records loaded from the staging area, and records extracted to files."""
+"""Loads files of records from the staging area, and extracts records to files (Vault Loader)."""

@@ -41,7 +41,7 @@ class AuditExports:
         return {AUDIT_EXPORT: JobType(self.write, timeout=TIMEOUT)}
 
     async def submit(self, caller: Caller, name: str, wanted: AuditFilter) -> int:
-        """Submit an extract of the entries of a trail that match, and return its job's id.
+        """Submit an extract of the matching entries of a trail, and return its job's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """

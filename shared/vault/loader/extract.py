@@ -142,7 +142,7 @@ class _TaskRun:
             await self._report(TaskState.RUNNING)
 
     async def _cells(self, row: Mapping[str, object]) -> Sequence[object]:
-        """Return the cells of a row, behind the path of its source file where the task copies these.
+        """Copy the files of a row if the task asks for it, and return its cells, with the source file's path first.
 
         :raises VaultFault: INVALID_DATA for too many versions; EXCEEDS_FILE_MAX_SIZE where the folder has no room.
         """

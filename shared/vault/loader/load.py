@@ -62,7 +62,7 @@ class Progress:
 
 
 class DocumentLoader(Protocol):
-    """Writes rows of something of documents, by the kinds of ``request.LOADED``."""
+    """Writes rows of documents, and of their parts; ``kind`` is one of ``request.LOADED``."""
 
     def in_one_unit(self, kind: str, action: str) -> bool:
         """Return whether the rows of a call are written in one transaction."""
@@ -208,7 +208,7 @@ class _TaskRun:
         await self._save(connection)
 
     async def _write(self, batch: Batch) -> None:
-        """Write a batch and its log in one transaction; only the log of a batch that is refused as a whole."""
+        """Write a batch and its log in one transaction; of a batch that is refused as a whole, write only the log."""
         before = asdict(self._progress)
 
         async def log(
@@ -250,7 +250,7 @@ class _TaskRun:
     async def _write_documents(
         self, rows: Sequence[Mapping[str, object]], log: Addition
     ) -> None:
-        """Write rows about documents and log their results, in one transaction if the rows are written in one."""
+        """Write rows about documents and log their results, in the same transaction if that is one for all rows."""
         task, documents = self._task, self._services.documents
         named = (self._context.caller, task.kind, task.action)
         try:
@@ -269,12 +269,12 @@ class _TaskRun:
         log: Addition,
         results: Sequence[RowResult],
     ) -> None:
-        """Log the results of rows of which none is written."""
+        """Log results in a transaction that writes no row."""
         async with self._services.database.transaction() as connection:
             await log(connection, results)
 
     def _rows(self, batch: Batch) -> list[dict[str, str]]:
-        """Return the rows of a batch that can be loaded, by column name, without the columns of a log."""
+        """Return the loadable rows of a batch by column name, without the columns that a failure log adds."""
         rows = []
         for place, cells in enumerate(batch.rows):
             if place in batch.faults:

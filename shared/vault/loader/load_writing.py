@@ -1,4 +1,4 @@
-"""Writes the batches of a load to the records, as their task says."""
+"""Writes the batches of a load to the records, by the action of their task."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ if TYPE_CHECKING:
 
 
 def operations(action: Action) -> tuple[Operation, ...]:
-    """Return the operations on the object that a caller of a load needs."""
+    """Return the operations on the object that a load requires of its caller."""
     match action:
         case Action.CREATE:
             return (Operation.CREATE,)
@@ -169,7 +169,7 @@ def operations(action: Action) -> tuple[Operation, ...]:
 
 
 def document_operations(task: LoadTask) -> tuple[Operation, ...]:
-    """Return the operations on documents that a caller of such a load needs."""
+    """Return the operations that a load of documents, or of parts of documents, requires of its caller."""
     # A document's roles, relationships and renditions are changes of it, and so is a new version.
     of_document = task.kind in ("documents__v", "document_versions__v")
     if of_document and task.action is Action.DELETE:

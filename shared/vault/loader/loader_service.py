@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class LoaderService:
-    """The loads and extracts of a Vault."""
+    """Submits the loads and extracts of a Vault, and returns their files."""
 
     def __init__(
         self,
@@ -118,9 +118,9 @@ class LoaderService:
         return job_id, tasks
 
     def _require_target(self, caller: Caller, task: ExtractTask) -> None:
-        """Check that the caller may extract a target other than an object, and have copies of the task's files.
+        """Check that the caller may extract a target other than an object, and copy the task's files.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; another one for a fault in fields or criteria.
+        :raises VaultFault: INSUFFICIENT_ACCESS; another type for a fault in fields or criteria.
         """
         self._queries.require_readable(caller, statement(task, None))
         if task.files:

@@ -56,9 +56,9 @@ LOADED: Mapping[str, frozenset[Action]] = {
 
 @dataclass(frozen=True, slots=True)
 class LoadTask:
-    """One file to load; ``key`` and ``version`` identify the file in the store, once it has been found.
+    """One file to load; ``key`` and ``version`` identify the file in the store, once the file has been found.
 
-    ``kind`` is the ``object_type`` of the call: records of an object, or something of documents.
+    ``kind`` is the ``object_type`` of the call: records of an object, documents, or parts of documents.
     """
 
     task_id: str
@@ -242,7 +242,7 @@ def _bounded(rows: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, obje
 def _files(task_id: str, kind: str, row: Mapping[str, object]) -> tuple[str, ...]:
     """Return the files that an extract of documents copies; other extracts ignore the option.
 
-    :raises VaultFault: INVALID_DATA for an unknown one.
+    :raises VaultFault: INVALID_DATA for an unknown option.
     """
     if kind not in WITH_FILES:
         return ()
@@ -256,7 +256,8 @@ def _files(task_id: str, kind: str, row: Mapping[str, object]) -> tuple[str, ...
 def _kind(task_id: str, row: Mapping[str, object], kinds: Mapping[str, object]) -> str:
     """Return the ``object_type`` of a task.
 
-    :raises VaultFault: PARAMETER_REQUIRED without one; OPERATION_NOT_ALLOWED for what is not one of these kinds.
+    :raises VaultFault: PARAMETER_REQUIRED without one; OPERATION_NOT_ALLOWED for one that is neither ``vobjects__v``
+        nor in ``kinds``.
     """
     # Later versions of the API say entity_type for it.
     kind = row.get("object_type") or row.get("entity_type")

@@ -1,4 +1,4 @@
-"""Reads CSV in batches of rows from a stream of bytes, and writes it."""
+"""Reads CSV in batches of rows from a stream of bytes, and writes rows as CSV."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One row as in the file; ``fault`` is its error, to follow "row 3"."""
+    """One row as in the file; ``fault`` is the text of its error, which follows the words "row 3"."""
 
     cells: list[str]
     fault: str | None = None
@@ -62,7 +62,7 @@ class _Starved(Exception):
 
 
 class _Lines:
-    """Yields complete lines of the text so far to the CSV reader, and the lines of an incomplete row once more."""
+    """Yields complete lines to the CSV reader; yields those of an incomplete row again when more text has come."""
 
     def __init__(self) -> None:
         self._ready: deque[str] = deque()
@@ -105,12 +105,12 @@ class _Lines:
         return line
 
     def accept(self) -> None:
-        """Accept the lines taken as a row."""
+        """Remove the lines that the CSV reader has taken, since they are a whole row."""
         self._size_of_lines -= sum(map(len, self._taken))
         self._taken.clear()
 
     def give_back(self) -> int:
-        """Return the yielded lines to the queue, since they are only the beginning of a row.
+        """Put the yielded lines back, since they are only the beginning of a row.
 
         Return how many characters to read before the row is tried again.
         """
@@ -126,7 +126,7 @@ class _Lines:
         return self._size_of_lines > MAX_RECORD
 
     def give_up(self) -> int:
-        """Skip the yielded lines, or the one that has no end yet; return how many of them are not empty."""
+        """Skip the yielded lines, or else the line that has no end yet; return how many of them are not empty."""
         passed = sum(bool(line.strip(",\r\n")) for line in self._taken)
         if not self._taken:
             self._size_of_lines -= sum(map(len, self._partial))
@@ -158,9 +158,9 @@ class SheetReader:
         self._refusal: ApiError | None = None
 
     async def read_header(self) -> list[str]:
-        """Return the column names; columns without one are left out.
+        """Return the column names; columns without a name are left out.
 
-        When it fails, every row of the file has the same error.
+        After a failure, every row of the file has this error.
 
         :raises VaultFault: INVALID_DATA when names are missing or repeated, or the file is not CSV in UTF-8.
         """
@@ -248,7 +248,7 @@ class SheetReader:
         self._reader = csv.reader(self._lines, strict=True)
 
     async def _more(self) -> None:
-        """Read more of a row whose end is missing, unless it is too long."""
+        """Read more of a row whose end is missing, unless the row is too long."""
         if self._lines.too_long:
             self._give_up(TOO_LONG)
             return
@@ -258,7 +258,7 @@ class SheetReader:
         await self._read(wanted)
 
     async def _read(self, wanted: int) -> None:
-        """Read at least one chunk, and on until there are ``wanted`` characters more, or the end."""
+        """Read at least one chunk, and more until ``wanted`` further characters are read or the content ends."""
         while True:
             chunk = await anext(self._content, None)
             if chunk is None:
@@ -283,7 +283,7 @@ def _explained(error: csv.Error) -> str:
 
 
 def _written(cells: list[str]) -> _Record:
-    """Return a row; characters that no value may have are replaced, and are its fault."""
+    """Return a row; characters that cannot be stored are replaced, and make it faulty."""
     text = "".join(cells)
     if "\x00" in text:
         fault = "has the NUL character"
@@ -303,7 +303,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _marked(text: str) -> str:
-    """Return a text with the replacement character for each that cannot be stored."""
+    """Return a text with the replacement character in place of each character that cannot be stored."""
     data = text.encode("utf-8", "surrogateescape")
     return data.decode("utf-8", "replace").replace("\x00", "\ufffd")
 

@@ -233,7 +233,7 @@ class EntryCriterion:
 
     ``required_field`` is set when the criteria only require that one field has a value: the name of that field; the
     message is then empty unless the configuration gives one. With ``condition``, also criteria in VQL, only the records
-    that meet it have to meet the criteria. ``value_format`` is what the required field's value has to be.
+    that meet it have to meet the criteria. ``value_format`` is the format that the required field's value must have.
     """
 
     name: str

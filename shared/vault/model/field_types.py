@@ -26,9 +26,9 @@ class ValueClass(StrEnum):
 class FieldTraits:
     """The operations of VQL on fields of one type.
 
-    ``plain_text``: LIKE and CASEINSENSITIVE take it. ``long``: shortened unless a function asks for the whole.
-    ``compared``: ``<`` and BETWEEN take it. ``sorted``: ORDER BY takes it. ``scoped``: SCOPE of FIND may name it.
-    ``searched``: FIND looks through it without a SCOPE. ``faceted``: facets count its values.
+    ``plain_text``: LIKE and CASEINSENSITIVE accept the field. ``long``: its value is shortened unless a function asks
+    for all of it. ``compared``: ``<`` and BETWEEN accept the field. ``sorted``: ORDER BY accepts it. ``scoped``: SCOPE
+    of FIND may name it. ``searched``: FIND searches it without a SCOPE. ``faceted``: facets count its values.
     """
 
     plain_text: bool = False
@@ -83,7 +83,7 @@ def value_class(kind: FieldType) -> ValueClass:
 
 
 def is_text(kind: FieldType) -> bool:
-    """Return whether fields of a type have texts that people write."""
+    """Return whether fields of a type contain text that people write."""
     match kind:
         case FieldType.STRING | FieldType.LONG_TEXT | FieldType.RICH_TEXT:
             return True
@@ -228,13 +228,14 @@ def outbound(owner: VaultObject, relationship: str) -> Reference | None:
 def document_relationship(field: Field) -> str:
     """Return the name of the relationship between documents and the records in one of their fields.
 
-    Vault Query Language, Document Relationships: it leads both ways, ``document_product__vr`` for ``product__v``.
+    The relationship leads both ways, e.g. ``document_product__vr`` for ``product__v`` (Vault Query Language, Document
+    Relationships).
     """
     return f"document_{field.name}r"
 
 
 def _document_field(owner: VaultObject, relationship: str) -> Field | None:
-    """Return the field of documents whose relationship has this name; None for others, and for other objects."""
+    """Return the field of documents whose relationship has this name; None for another name or another object."""
     if owner.name != DOCUMENTS:
         return None
     named = (
@@ -285,7 +286,7 @@ def has_index(owner: VaultObject) -> bool:
     """Return whether the records of an object have a search index.
 
     Versions of documents have none, nor objects with ``search(false)``: without one, writes take half the time.
-    Searches of them give the same results, but read every record.
+    Searches of such objects give the same results, but read every record.
     """
     # Much of what FIND looks through for documents lies in other tables. Records are told by the prefix of their ids.
     return owner.prefix != "" and owner.search

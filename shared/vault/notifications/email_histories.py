@@ -44,7 +44,7 @@ STATUSES = {
     "sent": "delivered__sys",
     "failed": "failed__sys",
 }
-"""The statuses of e-mail, by what the table of recipients calls them."""
+"""The statuses of e-mail in the API, by those in the table of recipients."""
 REFUSED = "The mail server did not accept the e-mail"
 
 

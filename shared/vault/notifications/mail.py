@@ -1,4 +1,4 @@
-"""Sends notifications as e-mail, by a job that retries later what the server does not accept now."""
+"""Sends notifications as e-mail by a job; tries those again later that the server does not accept now."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class MailServer:
     async def session(self) -> AsyncIterator[aiosmtplib.SMTP]:
         """Open a connection that is signed in.
 
-        :raises aiosmtplib.SMTPException: when the server refuses it.
+        :raises aiosmtplib.SMTPException: when the server refuses the connection.
         :raises OSError: when the server cannot be reached.
         """
         client = aiosmtplib.SMTP(
@@ -199,7 +199,7 @@ class EmailJobs:
 
 
 async def _accepted(client: aiosmtplib.SMTP, server: MailServer, row: Record) -> bool:
-    """Send an e-mail; return False when the server will never accept it: a reply 5xx, or not one valid address.
+    """Send an e-mail; return False when the server will never accept it (reply 5xx), or its address is not valid.
 
     :raises aiosmtplib.SMTPException: when the server may accept it later.
     """

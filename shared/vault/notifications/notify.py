@@ -87,7 +87,7 @@ class Notifier:
         """Notify ``users``, ``groups``, and the users that ``fields`` of each record name.
 
         Inactive and unknown users are left out. A field that a recipient may not read is
-        a dash in their text. Unless ``email`` is false, an e-mail is queued as well.
+        a dash in the text for them. Unless ``email`` is false, an e-mail is queued as well.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the configuration does not suit the
             object, or there are too many notifications to write.
@@ -99,22 +99,22 @@ class Notifier:
         if len(recipients) > MAX_NOTIFICATIONS:
             message = f"There are more than {MAX_NOTIFICATIONS} notifications to make"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
-        asked = context.parameters.get("email", (True,))[0] is not False
-        emailing = self._emailing and asked
+        wanted = context.parameters.get("email", (True,))[0] is not False
+        emailing = self._emailing and wanted
         paths = (*token_paths(subject), *token_paths(body))
-        by_sight = await self._by_sight(context, paths, recipients)
+        by_fields = await self._by_readable_fields(context, paths, recipients)
         stored: list[int] = []
-        for shown, of_sight in by_sight.items():
-            ids = list(dict.fromkeys(record_id for record_id, _ in of_sight))
+        for shown, readers in by_fields.items():
+            ids = list(dict.fromkeys(record_id for record_id, _ in readers))
             subjects = [_line(rendered(subject, values[each], shown)) for each in ids]
             bodies = [rendered(body, values[each], shown) for each in ids]
             texts = (ids, subjects, bodies)
-            stored += await _store(context, texts, of_sight, emailing=emailing)
+            stored += await _store(context, texts, readers, emailing=emailing)
         if stored and emailing:
             await self._queue_email(context, stored)
         return {}
 
-    async def _by_sight(
+    async def _by_readable_fields(
         self,
         context: ActionContext,
         paths: Collection[str],
@@ -124,17 +124,17 @@ class Notifier:
         users = list({user for _, user in recipients})
         rows = await context.connection.fetch(PROFILES, users)
         name_of = {row["user_id"]: row["security_profile"] for row in rows}
-        sights: dict[str, frozenset[str]] = {}
+        fields_of: dict[str, frozenset[str]] = {}
         # Users are many, profiles few.
         for name in set(name_of.values()):
             reads = profile_reads(self._profile(name))
-            sights[name] = readable_paths(
+            fields_of[name] = readable_paths(
                 paths, context.object.name, context.registry, reads, context.targets
             )
         found: dict[frozenset[str], list[tuple[str, str]]] = defaultdict(list)
         for record_id, user in recipients:
             if user in name_of:
-                found[sights[name_of[user]]].append((record_id, user))
+                found[fields_of[name_of[user]]].append((record_id, user))
         return found
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""Packages (VPK): configuration and data in a file, validated, deployed completely or not at all, and exported."""
+"""Imports, validates, deploys and exports packages (VPK): configuration and data in one file."""

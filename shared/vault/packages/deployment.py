@@ -54,8 +54,8 @@ class StepStatus(StrEnum):
 class StepOutcome:
     """The outcome of one step. Of a data step, ``done`` rows were written or refused, ``failed`` of them refused.
 
-    ``rows`` are the results of its rows in the order of its file if the package is one transaction, and else empty,
-    since they are logged already.
+    ``rows`` are the results of its rows in the order of its file if the package is one transaction, else empty,
+    since the job's log has them already.
     """
 
     step: Step
@@ -66,7 +66,7 @@ class StepOutcome:
     rows: list[RowResult] = field(default_factory=list)
 
     def add(self, results: Sequence[RowResult]) -> None:
-        """Count the results of the next rows, and note the first errors."""
+        """Count the results of the next rows, and log the first errors."""
         for number, row in enumerate(results, self.done + 1):
             if not row.errors:
                 continue
@@ -94,13 +94,13 @@ class StepOutcome:
 
 
 class DeploymentFailed(Exception):
-    """A step was refused: its transaction must be undone."""
+    """Raised when a step was refused: its transaction must be undone."""
 
 
 class Deployment:
     """The deployment of one package; ``outcomes`` are its progress.
 
-    ``missing`` has, by the identity of a step, what blocks it although its component can be stored.
+    ``missing`` maps the identity of a step to the reasons that block the step although its component can be stored.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Deployment:
     def refuse_known(self) -> None:
         """Refuse a package with a step that can never be deployed, before anything is carried out.
 
-        :raises DeploymentFailed: its outcome says why.
+        :raises DeploymentFailed: when there is such a step; its outcome has the reason.
         """
         for outcome in self.outcomes:
             if outcome.step.error:
@@ -141,7 +141,7 @@ class Deployment:
     ) -> None:
         """Deploy every step by services that work within one transaction.
 
-        :raises DeploymentFailed: at the first step that is refused; its outcome says why.
+        :raises DeploymentFailed: at the first step that is refused; its outcome has the reason.
         """
         self.refuse_known()
         for stage in stages(self.package.steps):
@@ -166,12 +166,12 @@ class Deployment:
             await self._execute_one(caller, components, action)
 
     def begin(self, steps: Sequence[Step]) -> None:
-        """Discard the outcomes of steps in a transaction that is started again."""
+        """Reset the outcomes of steps whose transaction is started again."""
         for step in steps:
             self.outcome(step).restore(StepOutcome(step).to_json())
 
     def undone(self, steps: Sequence[Step]) -> None:
-        """Note that the deployment of these steps before the failure was rolled back."""
+        """Mark these steps as not deployed, since another step failed and their transaction was rolled back."""
         for outcome in map(self.outcome, steps):
             if outcome.status.deployed:
                 outcome.status = StepStatus.NOT_DEPLOYED
@@ -195,7 +195,7 @@ class Deployment:
             if not result.ok:
                 fail(outcome, f"{shown}: {result.message} [{result.code}]")
             # A component that waits for later steps is begun here, and completed after them.
-            begun = f"{shown}, without what refers to later steps"
+            begun = f"{shown}, without its references to later steps"
             outcome.lines.append(shown if action.last else begun)
             warnings += result.warnings
         if action.last:
@@ -222,7 +222,7 @@ class Deployment:
 
 
 def conclude_rows(outcome: StepOutcome, step: DataStep) -> None:
-    """Note how a data step has ended whose rows have all been written or refused.
+    """Conclude a data step of which all rows have been written or refused.
 
     :raises DeploymentFailed: rows were refused.
     """
@@ -233,7 +233,7 @@ def conclude_rows(outcome: StepOutcome, step: DataStep) -> None:
 
 
 def fail(outcome: StepOutcome, reason: str) -> NoReturn:
-    """Note why a step was refused.
+    """Mark a step as refused, with the reason.
 
     :raises DeploymentFailed: always.
     """
@@ -243,7 +243,7 @@ def fail(outcome: StepOutcome, reason: str) -> NoReturn:
 
 
 def _text(action: Action) -> str:
-    """Return the statement as the package has it, or rendered where the plan has changed it."""
+    """Return the MDL of an action: as the package has it, or rendered if the plan has changed the statement."""
     step, statement = action.step, action.statement
     if not isinstance(step, ComponentStep):
         raise TypeError(step)

@@ -1,4 +1,4 @@
-"""Plans the actions for the steps of a package: in which stages, and in which order within one."""
+"""Plans the actions for the steps of a package: their stages, and their order within a stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHOLE = (Command.CREATE, Command.RECREATE)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action for a step: a statement, or a data step's rows; ``last`` when it completes the step."""
+    """One action for a step: a statement, or a data step's rows; ``last`` is True if it completes the step."""
 
     step: Step
     statement: Statement | None = None
@@ -33,8 +33,9 @@ def actions(
 
     A component whose references come later in the package is first created without them.
 
-    What a component cannot be made without, and the package creates behind a change of another, comes before that
-    change. Only steps without an ``error`` are planned. ``present`` are the components that the Vault has.
+    A component that earlier steps need, and that the package creates only after a change of another component, is
+    created before that change. Only steps without an ``error`` are planned. ``present`` are the components that the
+    Vault has.
     """
     known = set(present)
     planned: list[Action] = []
@@ -62,7 +63,7 @@ def actions(
 
 
 def blocks(component: Component, dependency: Dependency) -> bool:
-    """Return whether the Vault would refuse the component without this."""
+    """Return whether the Vault would refuse the component if this dependency were missing."""
     # What a Vault keeps without acting on it may name what is not there.
     return is_acted_on(component.type) and is_acted_on(dependency.type)
 
@@ -83,7 +84,7 @@ def _needed_ahead(
     following: Iterable[Step],
     known: Collection[tuple[str, str]],
 ) -> list[ComponentStep]:
-    """Return which of the steps that follow, up to the next data, create what a run of steps cannot do without."""
+    """Return the steps in ``following``, up to the next data step, that create what a run of steps needs."""
     creating: dict[tuple[str, str], ComponentStep] = {}
     for step in takewhile(lambda each: isinstance(each, ComponentStep), following):
         if isinstance(step, ComponentStep) and _is_whole(step):
@@ -102,7 +103,7 @@ def _needed_ahead(
 
 
 def _blocking(step: ComponentStep) -> Iterator[tuple[str, str]]:
-    """Yield the components without which the Vault would refuse the one of a step."""
+    """Yield the keys of the components without which the Vault would refuse a step's component."""
     component = step.statement.component if step.statement else None
     if component is None:
         return
@@ -138,7 +139,7 @@ def _ordered(
 
 
 def stages(steps: Sequence[Step]) -> list[Sequence[Step]]:
-    """Return the steps in groups: consecutive components are one group, and each data step is one."""
+    """Return the steps in groups: consecutive components are one group, each data step is a group of its own."""
     grouped: list[list[Step]] = []
     for step in steps:
         begins = isinstance(step, DataStep) or not grouped

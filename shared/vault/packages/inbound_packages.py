@@ -81,7 +81,7 @@ class InboundPackages:
         )
 
     def admit(self, caller: Caller) -> None:
-        """Raise VaultFault unless the caller may manage packages.
+        """Check that the caller may manage packages.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -92,9 +92,9 @@ class InboundPackages:
         caller: Caller,
         content: bytes,
     ) -> Document:
-        """Return ``responseDetails`` of a package that is not imported.
+        """Return the ``responseDetails`` of validating a package file, which is not imported.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the file is no package.
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
         started = datetime.now(UTC)
@@ -110,7 +110,7 @@ class InboundPackages:
     ) -> int:
         """Store the file and submit its import; return the job's id.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is no package.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when the file is no package.
         """
         authorize(caller, Grant.MANAGE_PACKAGES)
         # Before the job: its caller learns at once that a file is no package.
@@ -132,7 +132,7 @@ class InboundPackages:
 
         The record, its file and its first validation appear together.
 
-        :raises VaultFault: INVALID_DATA when the file is no package, or what refuses the record.
+        :raises VaultFault: INVALID_DATA when the file is no package, or the error that refuses the record.
         """
         if context.checkpoint:
             # Done by a run that was cut off before it could end.
@@ -261,7 +261,8 @@ class InboundPackages:
     async def deploy(self, context: JobContext) -> PackageStatus:
         """Carry out the deployment job, and return the package's status.
 
-        An interrupted run is not repeated; or, in slices, it is continued after its last transaction.
+        A later run of the job does not repeat a deployment that was committed; a deployment in slices continues after
+        its last transaction.
         """
         done = context.checkpoint.get("status")
         if done is not None:
@@ -300,7 +301,7 @@ class InboundPackages:
         return [each.statement for each in planned if each.statement is not None]
 
     async def file(self, caller: Caller, package_id: str) -> StoredPackage:
-        """Return the stored data of a package whose file the caller may read, since it contains values of records.
+        """Return the stored data of a package to a caller who may read its file, which contains values of records.
 
         :raises VaultFault: as ``results`` does; INSUFFICIENT_ACCESS when the caller may not read an object with data.
         """

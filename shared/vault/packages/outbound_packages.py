@@ -92,9 +92,9 @@ class OutboundPackages:
         )
 
     async def export(self, context: JobContext) -> str:
-        """Carry out the export job: write the components as they are now in place of an earlier file.
+        """Carry out the export job, and return the package's id.
 
-        Returns the package's id.
+        The components as they are now are written to a file, which replaces an earlier one.
         """
         package = await self._package(str(context.parameters["package_id"]), None)
         header = Header(
@@ -175,7 +175,8 @@ class OutboundPackages:
     async def _members(self, package_id: str) -> Sequence[Component]:
         """Return the components of a package.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for none or too many; INVALID_DATA for one that the Vault lacks.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for no components or too many; INVALID_DATA for a component that the
+            Vault lacks.
         """
         async with self._database.connection() as connection:
             # One more than allowed shows that there are too many.

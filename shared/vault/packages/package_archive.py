@@ -39,7 +39,7 @@ DAMAGE = (
     RuntimeError,
     ValueError,
 )
-TOO_MANY = "The archive has too many entries, or says too much of them"
+TOO_MANY = "The archive's list of entries is too long"
 NOT_OURS = ("__MACOSX", ".DS_Store")  # what desktops leave in archives
 
 
@@ -92,13 +92,14 @@ class PackedFile:
 class _Archived(io.BytesIO):
     """The bytes of an archive, whose list of entries is not read when it is too long.
 
-    How many entries there are is known by the size of the list alone, as an archive may understate their number.
+    Only the size of the list bounds the number of entries, since an archive may understate that number.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return bytes as any file does.
+        """Return up to ``size`` bytes; all that are left by default.
 
-        :raises PackageFault: when more are asked for at once than the list may have, as only its reader does.
+        :raises PackageFault: when more bytes are read at once than a list of entries may have; only the list is read
+            so.
         """
         if size is not None and size > MAX_LIST_BYTES:
             raise PackageFault(TOO_MANY)
@@ -185,9 +186,9 @@ NAMESPACE = "https://veevavault.com/"
 
 
 def parse(text: bytes, name: str) -> Element:
-    """Return the root element, names without their namespaces; ``name`` is the file's, for messages.
+    """Return the root element of XML, its tags without namespaces; ``name`` is the file's name for messages.
 
-    :raises PackageFault: when it is not XML, or has what a package's XML never has.
+    :raises PackageFault: when the text is not XML, or has parts that the XML of a package never has.
     """
     try:
         return parse_xml(text)
@@ -204,7 +205,7 @@ def text_of(element: Element | None, path: str) -> str:
 
 
 def element(tag: str, *content: str, indent: str = "") -> str:
-    """Return an element of XML around elements, or empty."""
+    """Return an XML element that contains other elements; an empty element without ``content``."""
     if not content:
         return f"{indent}<{tag}/>\n"
     # The closing tag has no attributes.
@@ -218,7 +219,7 @@ def leaf(
     text: str,
     indent: str = "",
 ) -> str:
-    """Return an element of XML around text."""
+    """Return an XML element that contains a text."""
     if not text:
         return f"{indent}<{tag}/>\n"
     escaped = escape(text)

@@ -83,9 +83,9 @@ class PackageDeployments:
         context: JobContext,
         package: Package,
     ) -> PackageStatus:
-        """Deploy the steps in consecutive transactions, after those of an earlier run of the job.
+        """Deploy the steps in consecutive transactions, and return the package's status.
 
-        Return the package's status.
+        A run continues after the last transaction of an earlier run of the job.
         """
         deployment = Deployment(package, missing(package, self._components.registry))
         sliced = SlicedDeployment(

@@ -58,7 +58,7 @@ class PackageJobs:
 
 
 def _job_status(status: PackageStatus) -> JobStatus:
-    """Return the status of a job whose deployment leaves a package in a status."""
+    """Return the status of a deployment job by the status in which it leaves the package."""
     match status:
         case PackageStatus.DEPLOYED | PackageStatus.DEPLOYED_WITH_WARNINGS:
             return JobStatus.SUCCESS

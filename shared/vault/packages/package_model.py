@@ -36,8 +36,8 @@ class DataAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """A line of a step's ``.dep`` file: a component that the step's component refers to."""
+class DeclaredDependency:
+    """A component that a step's component refers to, by a line of the step's ``.dep`` file or by its MDL."""
 
     dependency: Dependency
     blocking: bool
@@ -53,7 +53,7 @@ class ComponentStep:
     mdl: str
     checksum: str  # MD5 of the MDL file
     statement: Statement | None = None
-    declared: tuple[Declared, ...] = ()
+    declared: tuple[DeclaredDependency, ...] = ()
     error: str = ""
 
     @property

@@ -27,7 +27,7 @@ from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
     DataStep,
-    Declared,
+    DeclaredDependency,
     Package,
     Step,
 )
@@ -172,7 +172,7 @@ def _check_md5(
     """Check the content against the ``.md5`` file, ``{md5} {Type.name}``."""
     words = _text(md5).split()
     if len(words) != 2 or words[1] != stem:
-        raise StepFault("The file of the checksum is not the one of this component")
+        raise StepFault("The .md5 file is not the checksum of this component")
     _check_sum(md5_of(content), words[0])
 
 
@@ -192,7 +192,7 @@ def _action(text: str) -> DataAction:
         return DataAction(text.capitalize())
     except ValueError as error:
         allowed = ", ".join(DataAction)
-        raise StepFault(f"The action is none of {allowed}") from error
+        raise StepFault(f"The action must be one of {allowed}") from error
 
 
 class _Table:
@@ -205,7 +205,7 @@ class _Table:
     def rows(self) -> Iterator[Sequence[str]]:
         """Yield the cells of each row; empty lines and rows of commas only are skipped.
 
-        :raises StepFault: at the row that is none, or in the first line.
+        :raises StepFault: at a row that is not valid, or at the first line.
         """
         with self._file.text() as text:
             reader = csv.reader(text, strict=True)
@@ -243,10 +243,10 @@ def _rows(
             raise StepFault(f"Record {count} {error}") from error
 
 
-def _declared(content: bytes) -> Iterator[Declared]:
-    """Return the lines of a ``.dep`` file with components that the step's component refers to.
+def _declared(content: bytes) -> Iterator[DeclaredDependency]:
+    """Yield the components that the lines of a ``.dep`` file name, to which the step's component refers.
 
-    :raises PackageFault: when it is not the CSV that it should be.
+    :raises PackageFault: when the file is not CSV with the columns of such a file.
     """
     try:
         reader = csv.DictReader(io.StringIO(_text(content), newline=""), strict=True)
@@ -266,7 +266,7 @@ def _declared(content: bytes) -> Iterator[Declared]:
             )
             if kind and name:
                 blocking = (row.get("Blocking Type") or BLOCK).strip() != IGNORE
-                yield Declared(
+                yield DeclaredDependency(
                     Dependency(
                         kind,
                         name,

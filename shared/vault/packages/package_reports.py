@@ -145,7 +145,10 @@ def data_log_lines(
     *,
     saved: bool,
 ) -> str:
-    """Return the CSV lines of a data step's rows, of which the first has the number ``first``."""
+    """Return the CSV lines of a data step's rows, the first of which has the number ``first``.
+
+    ``saved`` is False when the rows that were accepted have been rolled back.
+    """
     lines: list[Sequence[object]] = []
     for number, row in enumerate(rows, first):
         # Without its neighbours a row was not saved, and the id that it had leads nowhere.
@@ -238,7 +241,7 @@ def _data(step: DataStep, package_id: str) -> Document:
 
 
 def _total(package: Package) -> int:
-    """Return the number of a package's steps; all of its code counts as one, the last."""
+    """Return the number of a package's steps; all code of the package counts as one step, the last."""
     # True counts as one.
     return len(package.steps) + bool(package.code)
 

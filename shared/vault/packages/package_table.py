@@ -57,7 +57,7 @@ DELETE FROM platform.package p WHERE created_date < now() - interval '1 minute' 
 
 @dataclass(frozen=True, slots=True)
 class StoredPackage:
-    """A package's file, and the documents of its validation and deployment; None before there is one."""
+    """A package's file, and the documents of its validation and deployment; None before the first one."""
 
     record_id: str
     file_key: str

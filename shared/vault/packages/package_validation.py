@@ -27,7 +27,7 @@ from shared.vault.packages.package_model import (
     ComponentStep,
     DataAction,
     DataStep,
-    Declared,
+    DeclaredDependency,
     Package,
     Step,
 )
@@ -46,7 +46,7 @@ class DependencyStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepValidation:
-    """The result of one step; ``errors`` are the reasons that block it."""
+    """The result of validating one step; ``errors`` are the reasons that block it."""
 
     step: Step
     action: str
@@ -61,7 +61,7 @@ class StepValidation:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """The result of a package, step by step in the package's order."""
+    """The result of validating a package, step by step in the package's order."""
 
     steps: Sequence[StepValidation] = field(default_factory=tuple)
 
@@ -85,7 +85,7 @@ def validate(package: Package, registry: Registry) -> Validation:
 def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
     """Return the components that steps need and that neither the package nor a Vault has, by the identity of the step.
 
-    They block the steps although a Vault could store the components, since these could not be carried out.
+    A Vault could store the components of such steps, but not act on them: so the steps are blocked.
     """
     inside = _inside(package)
     found: dict[str, list[str]] = {}
@@ -99,7 +99,7 @@ def missing(package: Package, registry: Registry) -> dict[str, list[str]]:
 
 
 def _inside(package: Package) -> Mapping[tuple[str, str], ComponentStep]:
-    """Return the component steps of a package by the components that they bring; what changes one brings none."""
+    """Return the steps of a package that define a component completely, by its type and name."""
     steps = (step for step in package.steps if isinstance(step, ComponentStep))
     brought = (step for step in steps if step.statement and step.statement.component)
     return {step.key: step for step in brought}
@@ -141,24 +141,26 @@ def _action(step: Step, registry: Registry) -> str:
     return "Add (missing in Vault)"
 
 
-def _dependencies(step: Step) -> list[Declared]:
-    """Return the components in the step's file of dependencies, and those that its MDL refers to besides."""
+def _dependencies(step: Step) -> list[DeclaredDependency]:
+    """Return the components in the step's file of dependencies, and the others that its MDL refers to."""
     if isinstance(step, DataStep):
         target = Dependency(ComponentKind.OBJECT, step.object_name)
-        return [Declared(target, blocking=True)]
+        return [DeclaredDependency(target, blocking=True)]
     declared = {each.dependency: each for each in step.declared}
     component = step.statement.component if step.statement else None
     if component is not None:
         for dependency in dependencies_of(component):
             # The file goes first: its writer may know that a dependency can be ignored.
-            found = Declared(dependency, blocking=blocks(component, dependency))
+            found = DeclaredDependency(
+                dependency, blocking=blocks(component, dependency)
+            )
             declared.setdefault(dependency, found)
     return [declared[dependency] for dependency in sorted(declared)]
 
 
 def _status(
     step: Step,
-    declared: Declared,
+    declared: DeclaredDependency,
     registry: Registry,
     inside: Mapping[tuple[str, str], ComponentStep],
 ) -> DependencyStatus:
@@ -179,9 +181,9 @@ def _status(
 
 
 def _is_of_other_platforms(dependency: Dependency) -> bool:
-    """Return whether every other Vault has this component itself, so that its package need not contain it.
+    """Return whether the platform of other Vaults supplies this component, so that packages need not contain it.
 
-    Nobody can add it, even if a package lists it; a reference to it is stored without effect.
+    Nobody can add such a component, even if a package lists it; a reference to it is stored without effect.
     """
     if dependency.type == ComponentKind.OBJECT:
         return is_other_system_object(dependency.name)
@@ -189,7 +191,7 @@ def _is_of_other_platforms(dependency: Dependency) -> bool:
 
 
 def _has_part(component: Component, dependency: Dependency) -> bool:
-    """Return whether a component of the package will have this part."""
+    """Return whether a component of the package has the part that a dependency names, if it names one."""
     if not dependency.subname:
         return True
     if component.child(dependency.subtype, dependency.subname) is not None:
@@ -218,7 +220,7 @@ def exists(registry: Registry, dependency: Dependency) -> bool:
 
 
 def _is_supplied(registry: Registry, dependency: Dependency) -> bool:
-    """Return whether the model has it without a component: the platform's picklists, and base types of objects."""
+    """Return whether the model has the target without a component: the platform's picklists, base types of objects."""
     if dependency.type == ComponentKind.PICKLIST:
         return dependency.name in registry.picklists
     if dependency.type == ComponentKind.OBJECT_TYPE:
@@ -234,7 +236,7 @@ class _Trial:
         self._registry = registry
 
     def run(self, package: Package) -> dict[str, str]:
-        """Return why steps are refused, by the identity of the step."""
+        """Return the reasons why steps are refused, by the identity of the step."""
         refusals: dict[str, str] = {}
         for action in self._actions(package.steps):
             try:
@@ -254,7 +256,7 @@ class _Trial:
 
 
 def _check_data(step: DataStep, registry: Registry) -> None:
-    """Check that the object accepts such rows; values are checked when rows are saved.
+    """Check that the object has the step's columns and key field; values are checked when rows are saved.
 
     :raises ComponentError: INVALID_ATTRIBUTE.
     """

@@ -58,7 +58,7 @@ def write_package(
 def missing_from(
     components: Sequence[Component], registry: Registry
 ) -> list[tuple[Component, Component]]:
-    """Return referenced components that are not among these, each with a component that refers to it."""
+    """Return the components that ``components`` refer to but do not include, each with one that refers to it."""
     inside = {component.key for component in components}
     missing: dict[tuple[str, str], tuple[Component, Component]] = {}
     for component in components:

@@ -112,7 +112,7 @@ class SlicedDeployment:
     async def _execute_together(self, steps: Sequence[Step]) -> None:
         """Deploy components in one transaction.
 
-        :raises TablesBusy: others use a table of theirs; nothing was done.
+        :raises TablesBusy: others use a table of these components; nothing was done.
         """
         self._deployment.begin(steps)
         stage = self._stage + 1

@@ -34,7 +34,8 @@ log = structlog.get_logger(__name__)
 def create_app(vault: Vault, *, listens_when_ready: bool = False) -> FastAPI:
     """Return the application of a Vault, which starts and stops with it.
 
-    By default it answers while the Vault starts, so that ``/readyz`` can report what it waits for.
+    By default the application answers requests while the Vault starts, so that ``/readyz`` can report what the Vault
+    waits for; with ``listens_when_ready`` it answers only after the start.
     """
 
     @asynccontextmanager
@@ -79,7 +80,7 @@ def served_calls(routes: Iterable[BaseRoute], under: str = "") -> Iterator[Serve
 
 
 def _trust(app: FastAPI, proxies: str | None) -> None:
-    """Take a client's address and scheme from these proxies (separated by commas); without proxies from nobody."""
+    """Take a client's address and scheme from the headers of these proxies (separated by commas), if any."""
     if proxies:
         # The last one added is the outermost: all that is inside sees the client, not the proxy.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)

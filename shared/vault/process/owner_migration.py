@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class MigrationSettings(RuntimeSettings):
-    """The settings of a migration: the database as the service's role, and as the owner's."""
+    """The settings of a migration: the address of the database for the service's role, and for the owner's."""
 
     model_config = SettingsConfigDict(env_prefix="VAULT_")
 

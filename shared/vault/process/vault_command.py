@@ -27,13 +27,16 @@ def main(
     definition: Callable[[], VaultDefinition],
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Carry out the task that the command line names; ``definition`` loads that of the service of this name.
+    """Carry out the task that the command line names; ``definition`` loads the definition of the service ``name``.
 
-    :raises SystemExit: it names no task that exists, or the workers of the service have failed.
+    :raises SystemExit: when there is no such task, or the workers of the service have failed.
     """
     parser = ArgumentParser(prog=f"services.{name}")
     parser.add_argument("task", nargs="?", choices=[SERVE, MIGRATE], default=SERVE)
-    parser.add_argument("--sockets", help="those of a worker, from who begins it")
+    parser.add_argument(
+        "--sockets",
+        help="the shared sockets of a worker, set by the process that starts it",
+    )
     read = parser.parse_args(arguments)
     if read.task == MIGRATE:
         _migrate(name)

@@ -1,4 +1,4 @@
-"""Makes the query target of attachments, ``attachments__sysr``, which sub-selects of their records read."""
+"""Makes the query target of an object's attachments, ``attachments__sysr``, which sub-selects read."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ STARTED = "started"
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A query whose pages are being read: its text, the size of its result, its first run, and the starts of its pages.
+    """A query whose pages are being read: its text, the size of its result, its time, and the starts of its pages.
 
     ``positions`` maps the offset of a page to the last record id of the page before it, for the pages served so far.
     """
@@ -38,7 +38,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ChildPage:
-    """A page of children: those of one record, in the sub-select with this number."""
+    """A page of one sub-select's rows: of the record ``parent_id``, in the sub-select with this number."""
 
     number: int
     parent_id: str
@@ -50,7 +50,9 @@ def no_such_page() -> VaultFault:
 
 
 def read_address(address: str) -> tuple[UUID, ChildPage | None]:
-    """Return a cursor's id, and the children behind it: ``{uuid}`` or ``{uuid}.{number}.{record id}``.
+    """Return the cursor's id in an address, and the sub-select that it names: ``{uuid}.{number}.{record id}``.
+
+    The sub-select is None for ``{uuid}`` alone.
 
     :raises VaultFault: INVALID_DATA when the address has neither form.
     """
@@ -72,7 +74,7 @@ class CursorStore:
     async def open(
         self, connection: Connection, caller: Caller, cursor: Cursor
     ) -> None:
-        """Store a new cursor, over the connection that its query has."""
+        """Store a new cursor, over the connection of its query."""
         positions = _positions_json(cursor, cursor.positions)
         await connection.execute(
             "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
@@ -115,7 +117,7 @@ class CursorStore:
             moment = datetime.fromisoformat(started)
         return Cursor(identifier, row["query"], row["total"], moment, positions)
 
-    async def keep(
+    async def record_served(
         self, connection: Connection, cursor: Cursor, following: Mapping[str, str]
     ) -> None:
         """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""

@@ -78,7 +78,7 @@ class LineageService:
         ``changed_since`` is the last change of the field after the transfer; its user is shown to callers who may
         read the audit trail.
 
-        :raises VaultFault: there is no such record, or the caller may not read it.
+        :raises VaultFault: when there is no such record, or the caller may not read it.
         """
         # Reading the record is the check that the caller may.
         await self._queries.record(caller, object_name, record_id)
@@ -97,9 +97,9 @@ class LineageService:
     ) -> MessagePage:
         """Return the records and fields that a message has written, the earliest first.
 
-        They are those of objects that the caller may read.
+        Records of objects that the caller may not read are omitted.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, the caller may not read the audit trail.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail.
         """
         authorize(caller, Grant.READ_AUDIT)
         objects = self._components.registry.objects

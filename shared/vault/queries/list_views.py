@@ -32,7 +32,7 @@ SAVE = """
 INSERT INTO platform.list_view (view_id, user_id, object, label, shared, columns, sort, filters, words, work_list)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-SEEN = """
+VISIBLE = """
 SELECT v.*, u.view_id IS NOT NULL AS usual
 FROM platform.list_view v LEFT JOIN platform.usual_view u ON u.view_id = v.view_id AND u.user_id = $1
 WHERE v.object = $2 AND (v.user_id = $1 OR v.shared)
@@ -56,7 +56,7 @@ class Selection:
     """The content of a list: its columns, order and records; empty members mean the default.
 
     ``sort`` is the field of the order, preceded by ``-`` for descending; ``filters`` are values by field, ``words``
-    those that records must contain, ``work_list`` the name of a list of the home page.
+    are words that records must contain, ``work_list`` the name of a list of the home page.
     """
 
     columns: tuple[str, ...] = ()
@@ -85,10 +85,10 @@ class ListViews:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def seen(self, caller: Caller, object_name: str) -> list[ListView]:
+    async def visible(self, caller: Caller, object_name: str) -> list[ListView]:
         """Return the views of an object's list that the caller sees: their own, then shared ones."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(SEEN, caller.user_id, object_name)
+            rows = await connection.fetch(VISIBLE, caller.user_id, object_name)
         return [_view(row, caller) for row in rows]
 
     def may_change(self, caller: Caller, view: ListView) -> bool:
@@ -109,8 +109,8 @@ class ListViews:
     ) -> UUID:
         """Save a new view and return its id.
 
-        :raises VaultFault: INVALID_DATA for a name that is none, or that another of their views has;
-            OPERATION_NOT_ALLOWED when the user has too many; INSUFFICIENT_ACCESS when they may share none.
+        :raises VaultFault: INVALID_DATA for an empty or too long name, or that of another view of theirs;
+            OPERATION_NOT_ALLOWED when they have too many; INSUFFICIENT_ACCESS when they may not share views.
         """
         name = _label(label)
         if shared:
@@ -129,7 +129,7 @@ class ListViews:
     async def rename(
         self, caller: Caller, view: ListView, label: str, *, shared: bool
     ) -> None:
-        """Rename a view, and share it or not.
+        """Rename a view, and set whether it is shared with all users.
 
         :raises VaultFault: as ``save``.
         """
@@ -143,7 +143,7 @@ class ListViews:
     async def select(
         self, caller: Caller, view: ListView, selection: Selection
     ) -> None:
-        """Store a different content in a view.
+        """Replace the content of a view.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -159,7 +159,7 @@ class ListViews:
         await self._execute(DELETE, view.view_id)
 
     async def use(self, caller: Caller, view: ListView, *, usual: bool) -> None:
-        """Make a view the default of the caller's list, or stop using it."""
+        """Make a view the default of the caller's list; with ``usual`` False, the list has no default any more."""
         statement = USE if usual else USE_NONE
         await self._execute(statement, caller.user_id, view.object_name, view.view_id)
 
@@ -174,7 +174,10 @@ class ListViews:
 
 
 def _label(label: str) -> str:
-    """Return the name of a view as stored."""
+    """Return the name of a view as stored, with single spaces.
+
+    :raises VaultFault: INVALID_DATA when the name is empty or too long.
+    """
     name = " ".join(label.replace("\0", " ").split())
     if not name or len(name) > MAX_LABEL:
         message = f"Give the view a name of 1 to {MAX_LABEL} characters"
@@ -183,7 +186,10 @@ def _label(label: str) -> str:
 
 
 async def _named(connection: Connection, statement: str, *parameters: object) -> None:
-    """Execute a statement that names a view."""
+    """Execute a statement that names a view.
+
+    :raises VaultFault: INVALID_DATA when another view of the user's list has this name.
+    """
     try:
         await connection.execute(statement, *parameters)
     except UniqueViolationError:

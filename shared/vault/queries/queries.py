@@ -105,7 +105,7 @@ class QueryService:
     def require_readable(self, caller: Caller, text: str) -> None:
         """Check that the caller may run a statement: read all data in its result and in its conditions.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; another one, with the position, for a fault in the text.
+        :raises VaultFault: INSUFFICIENT_ACCESS; another error, with the position, for a fault in the text.
         """
         self._statements.statement(caller, text)
 
@@ -197,7 +197,7 @@ class QueryService:
             link(page, f"/api/{version_path}/query/{address}")
             has_next = page.next_page is not None and child is None
             following = _following(page, rows) if has_next else {}
-            await self.cursors.keep(connection, cursor, following)
+            await self.cursors.record_served(connection, cursor, following)
             await self._complete(run, page, rows)
         return page
 
@@ -209,7 +209,8 @@ class QueryService:
     ) -> dict[str, Any]:
         """Return one record with all its fields, as ``GET /vobjects/{object}/{id}`` shows it.
 
-        :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when it may not be read.
+        :raises VaultFault: INVALID_DATA for an unknown object or record; INSUFFICIENT_ACCESS when the caller may not
+            read it.
         """
         record, _ = await self.record_with_roles(caller, object_name, record_id)
         return record
@@ -266,7 +267,7 @@ class QueryService:
         cursor: Cursor,
         version_path: str,
     ) -> vql.Execution:
-        """Return the execution of a run; its moment is that of the first page, also for later pages."""
+        """Return the execution of a run; its time is that of the first page, also for later pages."""
         own: dict[str, str | int] = {
             "user.id": caller.user_id,
             "user.name": caller.username,
@@ -284,12 +285,14 @@ class QueryService:
     ) -> Sequence[Record]:
         compiled = run.compiled
         if compiled.whole and after is None and pageoffset > FAR:
-            return await self._far(run, pagesize, pageoffset)
+            return await self._page_from_nearer_end(run, pagesize, pageoffset)
         sql, parameters = compiled.page(pagesize, pageoffset, after)
         return await self._rows(sql, parameters, run)
 
-    async def _far(self, run: _Run, pagesize: int, pageoffset: int) -> Sequence[Record]:
-        """Return a page of all records of an object, read from the end with fewer rows to skip."""
+    async def _page_from_nearer_end(
+        self, run: _Run, pagesize: int, pageoffset: int
+    ) -> Sequence[Record]:
+        """Return a page of all records of an object, read from that end of the result with fewer rows to skip."""
         compiled = run.compiled
         # One snapshot for both, so that it is the same page from either end, whoever adds or removes records meanwhile.
         reading = run.connection.transaction(isolation="repeatable_read", readonly=True)
@@ -324,7 +327,7 @@ class QueryService:
             return await statement.fetch(*parameters)
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
-        """Return the number of rows of the whole result."""
+        """Return the number of rows of the whole result; if it is not known, set ``page.counted`` to False."""
         known: int | None = rows[0][-2] if run.compiled.tells_number and rows else None
         if known is not None and run.compiled.goes_on(known):
             page.counted, page.more_hits = False, True

@@ -1,4 +1,4 @@
-"""Makes the pages of queries: statements of VQL texts, valid until the configuration changes, and rows as JSON."""
+"""Compiles VQL texts to statements, cached until the configuration changes, and makes JSON pages of their rows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Extras:
     first_hits: bool = False
 
     def bounded(self, pagesize: int) -> int:
-        """Return the rows of a page for which the statement has ``pagesize``."""
+        """Return the number of rows of a page: ``pagesize`` of the statement, bounded by ``rows_at_most``."""
         if self.rows_at_most is None:
             return pagesize
         return min(pagesize, self.rows_at_most)
@@ -75,7 +75,7 @@ class Extras:
 class QueryPage:
     """One page of rows, JSON-ready, with the values of its ``responseDetails``.
 
-    If it is not ``counted``, its total is the number of rows up to its end; more may follow.
+    If the page is not ``counted``, its ``total`` is the number of rows up to the end of the page; more may follow.
     """
 
     rows: list[dict[str, Any]]
@@ -209,7 +209,7 @@ def _field_properties(
 
 
 def _editable(caller: Caller, compiled: vql.CompiledQuery) -> list[str]:
-    """Return the selected fields of the object itself that the caller may set, each once."""
+    """Return the selected fields of the object itself that the caller may set, each name once."""
     columns = [each for each in compiled.columns if isinstance(each, vql.Column)]
     fields = [column.field for column in columns if column.own]
     name = compiled.object_name
@@ -239,7 +239,7 @@ def _facet_value(row: Record) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Cache:
-    """Compiled statements of one registry, the least recently used first, and the targets besides its objects."""
+    """Compiled statements of one registry, the least recently used first, and its query targets besides objects."""
 
     registry: Registry
     targets: vql.Targets
@@ -249,7 +249,7 @@ class _Cache:
 
 
 def fault_of(error: vql.VqlError) -> VaultFault:
-    """Return the API's fault of a statement's error."""
+    """Return a statement's error as a fault of the API."""
     return VaultFault(error.type, error.message)
 
 

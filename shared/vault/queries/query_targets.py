@@ -86,7 +86,7 @@ def targets_of(registry: Components) -> dict[str, vql.Target]:
 
 
 def _groups() -> vql.Target:
-    seen = _seen(
+    queried = _queried_object(
         GROUP,
         "Group",
         *_named(),
@@ -108,11 +108,11 @@ def _groups() -> vql.Target:
         ),
         *_audit(),
     )
-    return vql.Target(seen, relation=GROUP_ROWS)
+    return vql.Target(queried, relation=GROUP_ROWS)
 
 
 def _older_groups() -> vql.Target:
-    seen = _seen(
+    queried = _queried_object(
         GROUPS,
         "Group",
         *_named(),
@@ -123,14 +123,14 @@ def _older_groups() -> vql.Target:
         _text("type__v", "Type"),
         *_audit(),
     )
-    return vql.Target(seen, relation=GROUPS_ROWS)
+    return vql.Target(queried, relation=GROUPS_ROWS)
 
 
 def _memberships() -> vql.Target:
     user = _membership_of("user_id__sys", "User", USER, "user__sysr")
     group = _membership_of("group_id__sys", "Group", GROUP, "group__sysr")
-    seen = _seen(MEMBERSHIP, "Group Membership", _id(), user, group)
-    return vql.Target(seen, relation=MEMBERSHIP_ROWS)
+    queried = _queried_object(MEMBERSHIP, "Group Membership", _id(), user, group)
+    return vql.Target(queried, relation=MEMBERSHIP_ROWS)
 
 
 def _membership_of(
@@ -151,7 +151,7 @@ def _membership_of(
     )
 
 
-def _seen(name: str, label: str, *fields: Field) -> VaultObject:
+def _queried_object(name: str, label: str, *fields: Field) -> VaultObject:
     by_name = {field.name: field for field in fields}
     return VaultObject(name, label, f"{label}s", "", fields=by_name)
 

@@ -46,7 +46,7 @@ LIMIT $2
 
 
 Parts = Sequence[tuple["VaultObject", str]]
-"""Objects whose records belong to those of another, each with the field that says to which."""
+"""Objects whose records belong to those of another object, each with the field that refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class FoundRecord:
 
 @dataclass(slots=True)
 class FoundEverywhere:
-    """The records that were found, by object; ``whole`` when the time sufficed to search all objects."""
+    """The records that were found, by object; ``whole`` is True when the time sufficed to search all objects."""
 
     records: dict[str, list[FoundRecord]] = field(default_factory=dict)
     whole: bool = False
@@ -111,7 +111,7 @@ class RecordFinder:
     async def find_everywhere(
         self, caller: Caller, object_names: Iterable[str], typed: str, limit: int
     ) -> FoundEverywhere:
-        """Return the first records of each object that have a word with each typed beginning, or that id.
+        """Return the first records of each object that have a word with each typed beginning, or the typed id.
 
         Objects are searched in their order, for ``EVERYWHERE_SECONDS`` in all; those that the caller may not read, and
         those without a match, are omitted. An object without a search index is searched by id only.
@@ -143,7 +143,10 @@ class RecordFinder:
         return found
 
     def _parts(self, caller: Caller, owner: VaultObject) -> Parts:
-        """Return the objects whose records belong to those of another, each with the field that refers to them."""
+        """Return objects whose records belong to those of ``owner``, each with the field that refers to ``owner``.
+
+        Objects that the caller may not read are omitted.
+        """
         registry = self._components.registry
         return [
             (registry.objects[name], field.name)
@@ -160,7 +163,7 @@ async def offered(
     typed: str,
     limit: int,
 ) -> list[FoundRecord]:
-    """Return the matching records of an object; those found by its ``parts`` come last."""
+    """Return the matching records of an object, at most ``limit``; those found by their ``parts`` come last."""
     text = typed.replace("\0", " ")[:MAX_TYPED]
     words = text.split()[:MAX_WORDS]
     wanted = max(0, min(limit, MOST_OFFERED))
@@ -192,7 +195,7 @@ async def _first(
 
 
 def named_sql(owner: VaultObject) -> str:
-    """Return the statement for records that have all words in their name: $1 typed, $2 the limit, $3 the words."""
+    """Return the statement for records with all words in their name: $1 is the text, $2 the limit, $3 the words."""
     found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {_NAMED} LIMIT {RANKED}"
     return _OFFER.format(found=found)
 
@@ -240,7 +243,7 @@ def candidates_sql(owner: VaultObject, parts: Parts) -> str:
 
 
 def related_sql(owner: VaultObject, parts: Parts, count: int) -> str:
-    """Return the statement for those of some records, $4, that contain ``count`` words, $3, also in their parts."""
+    """Return the statement for the records with the ids $4 that contain the ``count`` words $3, also in their parts."""
     conditions = ["t.id = ANY($4::text[])", "$3::text[] IS NOT NULL"]
     for number in range(1, count + 1):
         typed = f"($3::text[])[{number}]"

@@ -29,7 +29,7 @@ class SavedSearches:
         return search_id
 
     async def words(self, user_id: int, search_id: str) -> str:
-        """Return the words of a search; empty for one that is unknown, expired, or another user's."""
+        """Return the words of a search; empty for a search that is unknown, expired, or another user's."""
         try:
             known = UUID(search_id)
         except ValueError:

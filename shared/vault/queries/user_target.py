@@ -36,7 +36,7 @@ USER_FIELDS: Mapping[str, str] = {
     "modified_by__v": "modified_by__v",
     "modified_date__v": "modified_date__v",
 }
-"""The fields of ``users`` and those of ``user__sys`` that they show."""
+"""The fields of ``users``, each with the field of ``user__sys`` that it shows."""
 
 # A user is in a group by membership, or by the security profile.
 _GROUPS = """array(SELECT g.id FROM platform.user_group g
@@ -98,8 +98,8 @@ def user_target(user: VaultObject) -> vql.Target:
         " LEFT JOIN platform.credential c ON c.user_id::text = u.id)"
     )
     by_name = {field.name: field for field in fields}
-    seen = VaultObject(USERS, "User", "Users", "", fields=by_name)
-    return vql.Target(seen, relation=rows)
+    queried = VaultObject(USERS, "User", "Users", "", fields=by_name)
+    return vql.Target(queried, relation=rows)
 
 
 def _with_default(column: str) -> str:

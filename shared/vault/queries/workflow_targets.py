@@ -191,7 +191,7 @@ _PHASES = {"active": "w.status = 'active'", "inactive": "w.status <> 'active'"}
 
 
 def workflow_targets() -> dict[str, vql.Target]:
-    """Return the query targets, by name: ``active_workflow__sys`` and so on."""
+    """Return the query targets by name, such as ``active_workflow__sys``."""
     found: dict[str, vql.Target] = {}
     for phase, condition in _PHASES.items():
         for part, (label, columns, source) in _PARTS.items():
@@ -199,9 +199,9 @@ def workflow_targets() -> dict[str, vql.Target]:
             selected = ", ".join(f'{each.sql} AS "{each.name}"' for each in columns)
             name = f"{phase}_{part}__sys"
             title = f"{phase.capitalize()} {label}"
-            seen = VaultObject(name, title, f"{title}s", "", fields=fields)
+            queried = VaultObject(name, title, f"{title}s", "", fields=fields)
             relation = f"(SELECT {selected} FROM {source} WHERE {condition})"
-            found[name] = vql.Target(seen, relation=relation, about=ABOUT)
+            found[name] = vql.Target(queried, relation=relation, about=ABOUT)
     return found
 
 

@@ -94,13 +94,13 @@ class DeadLetters:
             await publisher.close()
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Return or record each message; after an error, RabbitMQ delivers them again."""
+        """Put back or record each message; after an error, RabbitMQ delivers the messages again."""
         unsettled = [each for each in deliveries if not await self._put_back(each)]
         if unsettled:
             await self._record(unsettled)
 
     async def _put_back(self, delivery: Delivery) -> bool:
-        """Return a message to its queue if it was only returned too often, and return whether that was done.
+        """Put a message back on its queue if it only exceeded the delivery limit; return whether it was put back.
 
         :raises BrokerUnavailable: the broker is away.
         """

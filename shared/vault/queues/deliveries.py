@@ -1,4 +1,4 @@
-"""Stores the reports of connectors on their deliveries; records lost messages, whose event handlers run first."""
+"""Stores the reports of connectors on deliveries; runs the event handlers of lost messages, and records these."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class DeliveryReports:
         self._log = log
         self._events = events
 
-    async def take(
+    async def store(
         self,
         caller: Caller,
         queue_name: str,
@@ -70,7 +70,7 @@ class DeliveryReports:
         """Store a report; a repeated report changes nothing more.
 
         A removed message becomes a User Exception Message in this Vault, the source, after the queue's delivery event
-        handler has run; a delivered one ends its exception.
+        handler has run; the exception of a delivered message is resolved.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA.
         """
@@ -98,7 +98,7 @@ class DeliveryReports:
     def _outbound_queue(self, name: str) -> Queue:
         queue = self._components.registry.queues.get(name)
         if queue is None or not queue.type.delivers:
-            message = f"There is not an outbound queue [{name[:100]}]"
+            message = f"There is no outbound queue [{name[:100]}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return queue
 

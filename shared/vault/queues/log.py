@@ -95,7 +95,7 @@ class QueueLog:
         queue: str,
         deliveries: Sequence[Delivery],
     ) -> None:
-        """Store the latest delivery over each connection, and log traced and removed ones."""
+        """Store the latest delivery over each connection, and log the deliveries that are traced or removed."""
         await self._store_latest(connection, queue, deliveries)
         await note_delivered(connection, queue, deliveries)
         traced = await connection.fetchval(IS_TRACED, queue)

@@ -141,8 +141,8 @@ class LogColumn:
     """One column of the log.
 
     ``name`` is its member in JSON, ``title`` its header in CSV. ``stored_as`` and ``sql_type`` describe its column in
-    the database, if it has one; ``read`` reads it from a delivery, unless the database sets it. Pages show it under
-    ``label`` at ``place``, if set.
+    the database, if it has one; ``read`` returns its value for a delivery, and is None if the database sets the value.
+    Pages show the column under ``label``, if set, in the order of ``place``.
     """
 
     name: str

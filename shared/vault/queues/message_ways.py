@@ -64,8 +64,8 @@ WHERE queue = $1 AND delivered IS NULL
 EXPIRE = "DELETE FROM platform.message_way WHERE sent < now() - $1::interval"
 
 
-class WayStep(StrEnum):
-    """The steps of a message in the Vault that sends it."""
+class MessageStepKind(StrEnum):
+    """The kinds of steps of a message in the Vault that sends it."""
 
     ENTERED = "entered"
     SENT = "sent"
@@ -75,10 +75,10 @@ class WayStep(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StepTaken:
+class MessageStep:
     """One step of a message: its time, its queue, and its description."""
 
-    step: WayStep
+    step: MessageStepKind
     date: datetime
     queue: str
     detail: str = ""
@@ -92,9 +92,9 @@ class StepTaken:
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
         """Read a step from the JSON of another Vault; a step of an unknown, later kind is read as logged."""
-        known = {each.value: each for each in WayStep}
+        known = {each.value: each for each in MessageStepKind}
         return cls(
-            known.get(row["step"], WayStep.LOGGED),
+            known.get(row["step"], MessageStepKind.LOGGED),
             datetime.fromisoformat(row["date"]),
             str(row["queue"]),
             str(row["detail"]),
@@ -138,8 +138,8 @@ class MessageWays:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def steps(self, caller: Caller, message_id: str) -> list[StepTaken]:
-        """Return the steps of a message as far as this Vault has sent it, the earliest first.
+    async def steps(self, caller: Caller, message_id: str) -> list[MessageStep]:
+        """Return the steps of a message in this Vault, which has sent it; the earliest first.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -159,7 +159,7 @@ class MessageWays:
     async def of_record(
         self, caller: Caller, record_id: str, limit: int
     ) -> list[SentMessage]:
-        """Return the latest messages that were sent about a record only, or about it first.
+        """Return the latest messages whose only or first item is this record.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
         """
@@ -181,24 +181,26 @@ class MessageWays:
         return [SentMessage(**row) for row in rows]
 
     async def purge(self) -> None:
-        """Delete the steps of messages that were sent 30 days ago."""
+        """Delete the steps of messages that were sent more than 30 days ago."""
         async with self._database.connection() as connection:
             await connection.execute(EXPIRE, KEPT)
 
 
-def _entered(row: Record) -> StepTaken:
+def _entered(row: Record) -> MessageStep:
     about = f"{row['records']} record" + ("s" if row["records"] != 1 else "")
     object_name = f" of {row['object']}" if row["object"] else ""
-    return StepTaken(WayStep.ENTERED, row["entered"], row["queue"], about + object_name)
+    return MessageStep(
+        MessageStepKind.ENTERED, row["entered"], row["queue"], about + object_name
+    )
 
 
-def _of_way(row: Record) -> list[StepTaken]:
+def _of_way(row: Record) -> list[MessageStep]:
     queue = row["queue"]
-    found = [_entered(row), StepTaken(WayStep.SENT, row["sent"], queue)]
+    found = [_entered(row), MessageStep(MessageStepKind.SENT, row["sent"], queue)]
     if row["delivered"] is not None:
-        step = WayStep.REMOVED if row["error"] else WayStep.DELIVERED
+        step = MessageStepKind.REMOVED if row["error"] else MessageStepKind.DELIVERED
         found.append(
-            StepTaken(
+            MessageStep(
                 step,
                 row["delivered"],
                 queue,
@@ -209,10 +211,10 @@ def _of_way(row: Record) -> list[StepTaken]:
     return found
 
 
-def _logged(row: Record) -> StepTaken:
+def _logged(row: Record) -> MessageStep:
     detail = f"{row['entry_type']} over {row['connection'] or 'no connection'}"
-    return StepTaken(
-        WayStep.LOGGED,
+    return MessageStep(
+        MessageStepKind.LOGGED,
         row["logged"],
         row["queue"],
         detail,

@@ -122,7 +122,7 @@ async def _store(
 
 
 def _check_sendable(queue: Queue, message_id: str, message: Message) -> None:
-    """Check that the relay can publish a message, since one that it cannot would block the following ones.
+    """Check that the relay can publish a message, since one that it cannot publish would block the others.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED
     """
@@ -143,7 +143,7 @@ def _check_sendable(queue: Queue, message_id: str, message: Message) -> None:
         raise _refusal(str(error)) from error
     # jsonb takes no NUL character.
     if len(body) > MAX_BODY_BYTES - SENDER_BYTES or b"\\u0000" in body:
-        raise _refusal("it is too large, or holds the NUL character")
+        raise _refusal("it is too large, or has the NUL character")
 
 
 def _refusal(reason: str) -> VaultFault:

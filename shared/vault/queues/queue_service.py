@@ -141,7 +141,7 @@ class QueueService:
     async def _at_broker(self, name: str) -> int:
         """Return the number of a queue's messages at RabbitMQ.
 
-        :raises BrokerUnavailable: when it does not reply.
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
         """
         state = await queue_state(self._broker, name, BROKER_TIMEOUT)
         ordered = await self._ordered_at_broker(name)
@@ -149,9 +149,9 @@ class QueueService:
         return sum(each.messages for each in states)
 
     async def _ordered_at_broker(self, name: str) -> QueueState | None:
-        """Return the state of a queue's sequential queue at the broker; None for the most queues, which have none.
+        """Return the state of a queue's sequential queue at the broker; None for a queue without one.
 
-        :raises BrokerUnavailable: when it does not reply.
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
         """
         registry = self._components.registry
         if registry is not self._plain_in:

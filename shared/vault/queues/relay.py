@@ -221,16 +221,16 @@ class Relay:
             due: Sequence[asyncpg.Record] = rows
             if rehearsed:
                 due = _by_position(rows, faults.arranged(_waiting(rows)))
-            kept: set[str] = set()
+            unroutable: set[str] = set()
             for direction in Direction:
-                own = [row for row in due if row["direction"] == direction]
-                outgoing = [self._outgoing(row) for row in own]
+                of_direction = [row for row in due if row["direction"] == direction]
+                outgoing = [self._outgoing(row) for row in of_direction]
                 try:
                     await self._publisher(direction).publish_all(outgoing)
                 except Unroutable as error:
                     returned = error
-                    kept.update(error.message_ids)
-            published = [row for row in due if row["message_id"] not in kept]
+                    unroutable.update(error.message_ids)
+            published = [row for row in due if row["message_id"] not in unroutable]
             await self._delete(connection, [row["position"] for row in published])
         # After the commit: what was published must not be published again.
         if returned is not None:
@@ -243,7 +243,7 @@ class Relay:
         The result says whether there may be more messages.
 
         :raises BrokerUnavailable: when RabbitMQ does not reply.
-        :raises Unroutable: when it returned a message.
+        :raises Unroutable: when RabbitMQ returned a message.
         """
         stopped: BrokerUnavailable | Unroutable | None = None
         publisher = self._publisher(queue.direction)
@@ -316,6 +316,6 @@ def _by_position(
     rows: Sequence[asyncpg.Record],
     positions: Sequence[int],
 ) -> list[asyncpg.Record]:
-    """Return the rows at these positions of the outbox, in the order of the positions."""
+    """Return the rows at these positions of the outbox, in the order of ``positions``."""
     known = {row["position"]: row for row in rows}
     return [known[position] for position in positions]

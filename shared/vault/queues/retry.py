@@ -80,7 +80,7 @@ async def _send_again(
 ) -> None:
     """Queue a message under its first id, so that its outcome is written to the same exception.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when it is resolved, ignored or unreadable,
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the message is resolved, ignored or unreadable,
         or its queue takes no messages.
     """
     if row[ERROR_STATUS] in SETTLED:
@@ -102,7 +102,7 @@ async def _send_again(
 def _original(row: Record) -> Message:
     """Return the message as it was received.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when it was unreadable.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the message was unreadable.
     """
     body = row["message_body_json__sys"] or ""
     try:

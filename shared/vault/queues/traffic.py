@@ -83,7 +83,7 @@ class QueueTraffic:
             return "the broker does not answer"
         # A queue that sends has consumers while delivery is on; an empty one may wait for its first message.
         if self.waiting and not self.consumers:
-            return "nobody takes its messages"
+            return "no consumer takes its messages"
         return "its latest message was not delivered" if self.failing else ""
 
 
@@ -102,8 +102,8 @@ class Traffic:
         return next((each for each in self.queues if each.queue.name == name), None)
 
 
-class TrafficPicture:
-    """Caches the traffic; it is read again for a caller when it is older than 3 seconds."""
+class TrafficCache:
+    """Caches the traffic for all callers, and reads it again when it is older than 3 seconds."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class TrafficPicture:
         self._lock = asyncio.Lock()
         self._latest: Traffic | None = None
 
-    async def look(self, caller: Caller) -> Traffic:
+    async def read(self, caller: Caller) -> Traffic:
         """Return the traffic, at most 3 seconds old.
 
         :raises VaultFault: INSUFFICIENT_ACCESS
@@ -177,7 +177,7 @@ class TrafficPicture:
         return [queue for queue in queues if direction_of(queue) is not None]
 
     async def _at_broker(self) -> dict[str, tuple[int, int]]:
-        """Return messages and consumers of each queue at the broker; without the queues after a missing answer."""
+        """Return messages and consumers of each queue at the broker; queues after a missing answer are omitted."""
         found: dict[str, tuple[int, int]] = {}
         try:
             # For all of them together: with many queues, who looks would wait for each.
@@ -191,7 +191,7 @@ class TrafficPicture:
     async def _queue_at_broker(self, queue: Queue) -> tuple[int, int]:
         """Return messages and consumers of one queue at the broker, including those of its sequential queue.
 
-        :raises BrokerUnavailable: when it does not reply.
+        :raises BrokerUnavailable: when RabbitMQ does not reply.
         """
         names = [queue.name]
         if queue.sequential:

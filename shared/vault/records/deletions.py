@@ -1,7 +1,8 @@
 """Finds the records that a deletion also deletes, and stores the list of deleted records for 30 days.
 
 A record is locked before the records that refer to it are read. A call that is adding such a record holds a lock that
-the deletion waits for, and a later call waits for the deletion: so all are found, and none is added meanwhile.
+the deletion waits for, and a later call waits for the deletion: so the deletion finds them all, and none is added
+meanwhile.
 """
 
 from __future__ import annotations
@@ -74,22 +75,22 @@ CHILDREN = "SELECT id, {column} FROM {table} WHERE {column} = ANY($1::text[]) OR
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The records that a deletion would delete, and those that block it.
+    """The records that a deletion would delete, and the requested records that cannot be deleted.
 
-    ``blocked``: id of a requested record that cannot be deleted → ``object.field`` that blocks
-    it, by a reference to it or to a record below it. ``going``: object → id of a record that would be deleted → id
-    of the requested record that it is or is below.
+    ``blocked``: id of a requested record that cannot be deleted → ``object.field`` by which a record refers to it, or
+    to a record below it, and blocks the deletion. ``roots``: object → id of a record that would be deleted → id of the
+    requested record that it is or is below.
     """
 
     blocked: Mapping[str, str]
-    going: Mapping[str, Mapping[str, str]]
+    roots: Mapping[str, Mapping[str, str]]
 
-    def gone(self) -> dict[str, list[str]]:
-        """Return by object the ids of the records to delete when the blocked ones are left out."""
-        gone: dict[str, list[str]] = {}
-        for name, roots in self.going.items():
-            gone[name] = [i for i, root in roots.items() if root not in self.blocked]
-        return gone
+    def to_delete(self) -> dict[str, list[str]]:
+        """Return the ids of the records to delete, by object, without those below a blocked record."""
+        found: dict[str, list[str]] = {}
+        for name, root_of in self.roots.items():
+            found[name] = [i for i, root in root_of.items() if root not in self.blocked]
+        return found
 
 
 async def reach_of(
@@ -98,12 +99,12 @@ async def reach_of(
     object_name: str,
     ids: Sequence[str],
 ) -> Reach:
-    """Lock the records that a deletion of these records would delete, and return them."""
+    """Lock these records and all that would be deleted with them, and return the reach of the deletion."""
     await connection.execute(LOCK.format(table=table(object_name)), ids)
     blocked: dict[str, str] = {}
     # Each record that would be deleted → the requested record that it is or is below.
-    roots = dict(zip(ids, ids, strict=True))
-    going: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(roots)})
+    root_of = dict(zip(ids, ids, strict=True))
+    roots: dict[str, dict[str, str]] = defaultdict(dict, {object_name: dict(root_of)})
     level = {object_name: list(ids)}
     while level:
         following: dict[str, list[str]] = defaultdict(list)
@@ -113,21 +114,21 @@ async def reach_of(
                     case RelationshipDeletion.BLOCK:
                         for parent in await _blocked(connection, child, field, parents):
                             blocker = f"{child}.{field.name}"
-                            blocked.setdefault(roots[parent], blocker)
+                            blocked.setdefault(root_of[parent], blocker)
                     case RelationshipDeletion.CASCADE:
                         children = await _children(connection, child, field, parents)
                         for record_id, parent in children:
                             # Records may refer to each other in a circle: each goes once.
-                            if record_id not in roots:
-                                root = roots[parent]
-                                roots[record_id] = going[child][record_id] = root
+                            if record_id not in root_of:
+                                root = root_of[parent]
+                                root_of[record_id] = roots[child][record_id] = root
                                 following[child].append(record_id)
                     case RelationshipDeletion.SET_NULL:
                         pass  # it stays, and its reference is emptied
                     case _:
                         assert_never(field.relationship_deletion)
         level = following
-    return Reach(blocked, going)
+    return Reach(blocked, roots)
 
 
 def references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:
@@ -164,12 +165,12 @@ async def _children(
 
 async def note_deletions(
     connection: Connection,
-    gone: Mapping[str, Iterable[str]],
+    deleted: Mapping[str, Iterable[str]],
 ) -> None:
-    """List records (ids by object) as deleted, in the transaction of the deletion, and delete their data elsewhere."""
+    """List records (ids by object) as deleted, in the deletion's transaction; delete their rows in other tables."""
     objects: list[str] = []
     ids: list[str] = []
-    for name, record_ids in gone.items():
+    for name, record_ids in deleted.items():
         for record_id in record_ids:
             objects.append(name)
             ids.append(record_id)
@@ -183,7 +184,7 @@ async def note_deletions(
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A record that was deleted, or an attachment of one, or one version of it."""
+    """A deleted record, or a deleted attachment of a record, or one deleted version of an attachment."""
 
     record_id: str
     date_deleted: datetime

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
 from shared.vault.errors import ApiError
-from shared.vault.files.attachment_model import Handle, UnkeptFile
+from shared.vault.files.attachment_model import Handle, UnstoredFile
 from shared.vault.model.component_model import (
     Field,
     FieldType,
@@ -35,7 +35,7 @@ BIGINT = 2**63
 MARKS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """Characters without width, which come with texts that were copied from pages."""
 UNSEEN = MARKS + "".join(filter(str.isspace, map(chr, range(0x3001))))
-"""White space, all of which is before the signs of East Asia, and the marks."""
+"""White space, all of which is below U+3001, and ``MARKS``."""
 NUMBER = re.compile(
     r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?"
 )
@@ -93,7 +93,7 @@ def coercion(field: Field, registry: Registry) -> Coercion:
 
 
 def column_type(field: Field) -> str:
-    """Return the PostgreSQL type for a batch of this field's values as a parameter.
+    """Return the PostgreSQL type in which a batch passes the values of this field.
 
     Multi-value picklists are passed as text, since PostgreSQL's arrays of arrays have rows of one length.
     """
@@ -121,7 +121,10 @@ def column_type(field: Field) -> str:
 
 
 def converted(coerce: Coercion, column: Sequence[object]) -> list[object]:
-    """Return the values that rows have for one field, converted by its function, which raises ``InvalidValue``."""
+    """Return the values that rows have for one field, converted by ``coerce``.
+
+    :raises InvalidValue: when a value is not valid.
+    """
     first = column[0]
     # One text in all rows, as of a type or a country, is converted once.
     if type(first) is str and column.count(first) == len(column):
@@ -155,11 +158,11 @@ def _text(field: Field) -> Coercion:
             text = str(value)
         if limit is not None and len(text) > limit:
             raise InvalidValue(
-                f"Field [{field.name}] holds at most {limit} characters; {len(text)} were given"
+                f"Field [{field.name}] takes at most {limit} characters; {len(text)} were sent"
             )
         # PostgreSQL stores no text with this character.
         if "\x00" in text:
-            raise InvalidValue(f"Field [{field.name}] cannot hold the NUL character")
+            raise InvalidValue(f"Field [{field.name}] takes no NUL character")
         return text
 
     return coerce
@@ -200,7 +203,7 @@ def _decimal(field: Field, value: object) -> Decimal:
     number = Decimal(text)
     if abs(number) >= BIGINT:
         raise InvalidValue(
-            f"Field [{field.name}] takes a number of less than {BIGINT} either way"
+            f"Field [{field.name}] takes a number between -{BIGINT} and {BIGINT}"
         )
     return number
 
@@ -292,11 +295,11 @@ def _names(value: object, *, multi_value: bool) -> list[object]:
 
 def _file(field: Field) -> Coercion:
     def convert(value: object) -> str:
-        if isinstance(value, UnkeptFile):
+        if isinstance(value, UnstoredFile):
             raise InvalidValue(f"Field [{field.name}]: {value.reason}")
         if not isinstance(value, Handle):
             raise InvalidValue(
-                f"Field [{field.name}] holds a file, which this call cannot take"
+                f"Field [{field.name}] has a file, which this call cannot set"
             )
         return str(value)
 
@@ -308,7 +311,7 @@ def migrated_field(
     target: VaultObject,
     registry: Registry,
 ) -> tuple[str, Coercion] | None:
-    """Return the field that a key sets only in migration mode, and its conversion; None for every other key.
+    """Return the field and the conversion of a key that only migration mode accepts; None for every other key.
 
     The conversion raises ``InvalidValue``, and returns None for an empty value, so that the Vault sets the field.
     """

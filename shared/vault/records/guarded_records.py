@@ -35,7 +35,7 @@ class GuardedRecords:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Fail the rows of callers who may not write them."""
+        """Fail the rows of a caller who may not write records of the object."""
         del connection
         refusal = self._refusal(caller)
         if refusal is not None:
@@ -48,12 +48,12 @@ class GuardedRecords:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return why the update is refused, None when it is not."""
+        """Return the error that refuses the update; None when the caller may write the records."""
         del stored, changes
         return self._refusal(caller)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
-        """Return why the deletion is refused, None when it is not."""
+        """Return the error that refuses the deletion; None when the caller may write the records."""
         del stored
         return self._refusal(caller)
 

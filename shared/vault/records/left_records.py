@@ -1,4 +1,4 @@
-"""Dates records that lose a relation: a parent that loses a child, a record whose reference a deletion empties.
+"""Sets the modified date of records that lose a child, or a reference to a deleted record.
 
 A reader of changes since a moment, such as a run, would otherwise keep the former value forever.
 """
@@ -36,15 +36,15 @@ SELECT DISTINCT {field} AS id FROM {table} WHERE id = ANY($1::text[]) AND {field
 """
 
 
-async def leave(
+async def unlink(
     connection: Connection,
     registry: Registry,
     caller: Caller,
-    gone: Mapping[str, Sequence[str]],
+    deleted: Mapping[str, Sequence[str]],
 ) -> None:
-    """Empty the references to records that are about to be deleted (ids by object), and date the referring records."""
-    for name, ids in gone.items():
-        await _leave_parents(connection, registry, caller, name, ids, gone)
+    """Empty the references to records (ids by object) before their deletion, and date the referring records."""
+    for name, ids in deleted.items():
+        await _date_remaining_parents(connection, registry, caller, name, ids, deleted)
         for child, field in references(registry, name):
             dated = MODIFIED_DATE in registry.objects[child].fields
             if dated and field.relationship_deletion is RelationshipDeletion.SET_NULL:
@@ -57,26 +57,26 @@ async def leave(
                 await connection.execute(sql, ids, caller.user_id, now)
 
 
-async def _leave_parents(
+async def _date_remaining_parents(
     connection: Connection,
     registry: Registry,
     caller: Caller,
     name: str,
     ids: Sequence[str],
-    gone: Mapping[str, Sequence[str]],
+    deleted: Mapping[str, Sequence[str]],
 ) -> None:
     for field in parent_fields(registry.objects[name]):
         sql = PARENTS.format(table=table(name), field=quoted(field.name))
-        going = set(gone.get(field.object or "", ()))
+        deleted_parents = set(deleted.get(field.object or "", ()))
         rows = await connection.fetch(sql, ids)
-        left = [row["id"] for row in rows if row["id"] not in going]
-        await date_parents(connection, caller, field, left)
+        remaining = [row["id"] for row in rows if row["id"] not in deleted_parents]
+        await date_parents(connection, caller, field, remaining)
 
 
 def parent_fields(target: VaultObject) -> Iterator[Field]:
     """Yield the fields by which records of an object belong to a parent.
 
-    None for records that the Vault itself writes.
+    There are none for objects whose records the Vault itself writes.
     """
     if target.name.endswith(PLATFORM):
         return
@@ -92,7 +92,7 @@ async def date_parents(
     field: Field,
     ids: Sequence[str],
 ) -> None:
-    """Date records as changed now that are no longer the parents of records by this field."""
+    """Set the modified date of records (ids) to which a field no longer refers as parents."""
     if not ids or field.object is None:
         return
     sql = CHANGE.format(

@@ -19,7 +19,7 @@ PARTS = 3
 
 
 class RowLineage(NamedTuple):
-    """The lineage of one row: its origin among those of the call, the message id and the source record id."""
+    """The lineage of one row: the number of its origin in the call, the message id and the source record id."""
 
     origin: int
     message_id: str

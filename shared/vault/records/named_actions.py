@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 MAX_DEPTH = 5
-"""Actions that may run each other, one within the other."""
+"""The greatest depth of actions that run one another."""
 
 RUN_ACTION = "run_action"
 
@@ -75,7 +75,7 @@ class RecordChanges(Protocol):
         target: VaultObject,
         ids: Sequence[str],
     ) -> list[RowResult]:
-        """Delete records; one that is blocked from deletion gets an error."""
+        """Delete records; a record that is blocked from deletion gets an error."""
 
 
 Targets = Mapping[str, "vql.Target"]
@@ -89,8 +89,8 @@ class ActionContext:
     """The arguments of a named action: the records' transaction, their ids (all locked), its parameters.
 
     ``state`` is set for an entry action: the state that the records have just entered. ``depth`` counts the actions
-    that have led to this one. ``inputs`` are what the caller sends with the start of a workflow. ``targets`` are what
-    queries about documents need, which are no object of the registry.
+    that have led to this one. ``inputs`` are the values that the caller sends with the start of a workflow. ``targets``
+    are the query targets of documents, which are no objects of the registry.
     """
 
     connection: Connection
@@ -127,7 +127,7 @@ ActionHandler = Callable[[ActionContext], Awaitable[Mapping[str, ApiError]]]
 
 
 class RowsRefused(Exception):
-    """Raised when some records are refused after others were changed: the caller undoes all and runs without them."""
+    """Raised when records are refused after others were changed: the caller undoes all, and repeats without them."""
 
     def __init__(self, errors: Mapping[str, ApiError]) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class NamedActions:
             await self._handle(entered, entry.action)
 
     async def repeat(self, context: ActionContext, name: str) -> None:
-        """Run the entry actions of this name once more, of the context's state.
+        """Run the entry actions with this name of the context's state once more.
 
         :raises VaultFault: whatever the actions raise.
         :raises RowsRefused: when some of the records are refused.
@@ -238,7 +238,7 @@ class NamedActions:
             fields,
             {},
         )
-        changed = replace(context, ids=_good(rows), parameters=action.parameters)
+        changed = replace(context, ids=_valid_ids(rows), parameters=action.parameters)
         await self._handle(changed, action.action)
         return rows
 
@@ -266,7 +266,7 @@ class NamedActions:
             state=state,
         )
         parameters = {"workflow": (action.workflow,)} if action.workflow else {}
-        changed = replace(context, ids=_good(rows), parameters=parameters)
+        changed = replace(context, ids=_valid_ids(rows), parameters=parameters)
         if enters:
             await self._enter(changed, action.next_state)
         else:
@@ -289,7 +289,11 @@ class NamedActions:
         await self.run_entry_actions(context, state)
 
     async def _handle(self, context: ActionContext, name: str) -> None:
-        """Call a handler with the context's records; when it refuses some, undo all and call it again without them."""
+        """Call the handler of a named action with the context's records.
+
+        :raises VaultFault: OPERATION_NOT_ALLOWED when this Vault has no such action; whatever the handler raises.
+        :raises RowsRefused: when the handler refuses some of the records.
+        """
         # Looked up even when no records are left, so that a configuration without a handler is always reported.
         handler = self._handlers.get(name)
         if handler is None:
@@ -329,7 +333,7 @@ def _full_name(context: ActionContext, name: str) -> str:
     return f"{LIFECYCLE_PREFIX}.{target.name}.{state}.{name}"
 
 
-def _good(rows: Sequence[RowResult]) -> list[str]:
+def _valid_ids(rows: Sequence[RowResult]) -> list[str]:
     return [str(row.id) for row in rows if row.ok]
 
 

@@ -23,7 +23,7 @@ from shared.vault.records.record_roles import (
     RoleEdit,
     change_roles,
 )
-from shared.vault.records.role_rules import RoleRule, deciding
+from shared.vault.records.role_rules import RoleRule, deciding_rules
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -38,7 +38,9 @@ DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WIDTH = 12
 
 SOURCE = "source_record_id"
-OWN = frozenset({"link__sys"})  # says which record of another system this one is
+NEVER_COPIED = frozenset(
+    {"link__sys"}
+)  # says which record of another system this one is
 
 TYPE = "object_type__v"
 STATUS, ACTIVE = "status__v", "active__v"
@@ -116,7 +118,7 @@ def _is_copied(field: Field) -> bool:
     if field.system or not field.active:
         return False
     # Two records cannot have the same of these.
-    own = field.unique or field.name in OWN
+    own = field.unique or field.name in NEVER_COPIED
     return not own and not field.no_copy
 
 
@@ -126,7 +128,7 @@ async def stored_values(
     ids: Sequence[str],
     fields: Sequence[Field],
 ) -> dict[str, dict[str, object]]:
-    """Lock records and return id → field → value, without empty values, in the form in which rows have values."""
+    """Lock records and return id → field → value, as rows of calls have values; empty values are omitted."""
     sql = statements.lock_statement(target, target.fields["id"], fields)
     records = await connection.fetch(sql, list(ids))
     found: dict[str, dict[str, object]] = {}
@@ -281,8 +283,8 @@ async def fill_roles(
 ) -> list[RoleEdit]:
     """Assign the roles of new records by the rules, and return the changes to audit.
 
-    ``object_name`` is ``documents`` for documents, whose versions have the object ``stored``; ``lifecycles`` are those
-    of the records by their ids.
+    ``object_name`` is ``documents`` for documents, whose versions have the object ``stored``; ``lifecycles`` maps
+    the ids of the records to their lifecycles.
     """
     rows = await connection.fetch(RULES, list(set(lifecycles.values())))
     # Hardly a lifecycle has rules: then nothing is read of the records.
@@ -303,7 +305,7 @@ async def fill_roles(
     values = await _values(connection, object_name, stored, list(lifecycles), fields)
     assigned: list[tuple[str, Assignments]] = []
     for record_id, lifecycle in lifecycles.items():
-        found = _assignments(deciding(rules, lifecycle, values[record_id]))
+        found = _assignments(deciding_rules(rules, lifecycle, values[record_id]))
         if found:
             assigned.append((record_id, found))
     return await change_roles(connection, object_name, assigned, RoleChange.ADD)

@@ -107,7 +107,7 @@ class PicklistService:
         name: str,
         labels: Mapping[str, str],
     ) -> list[Value]:
-        """Change the labels of values, which are named; return the names, which do not change.
+        """Change the labels of values (name → label), and return the values; their names do not change.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
         """
@@ -190,7 +190,10 @@ class PicklistService:
         return picklist
 
     def _changeable(self, caller: Caller, name: str) -> Picklist:
-        """Return a picklist after checking that the caller may change it."""
+        """Return a picklist after checking that the caller may change it.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; OPERATION_NOT_ALLOWED for a picklist of the system.
+        """
         authorize(caller, Grant.EXECUTE_MDL)
         picklist = self._picklist(name)
         if _is_system_managed(name):

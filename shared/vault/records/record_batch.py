@@ -18,7 +18,7 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.left_records import date_parents, leave, parent_fields
+from shared.vault.records.left_records import date_parents, parent_fields, unlink
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
     MODIFIED_DATE,
@@ -99,18 +99,18 @@ class Batch:
         ``key`` is the key field of an upsert.
 
         :raises RaceLost: when another transaction has meanwhile stored a record with an upsert's key, or removed the
-            value that kept a row out.
+            record whose unique value had refused a row.
         """
-        made = [NewRow.of(row) for row in rows]
+        new_rows = [NewRow.of(row) for row in rows]
         # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
-            await self._trigger.before_create(self.connection, self.caller, made)
-        new.check_required(self.object, self.mode, made)
-        rules.fail_repeats(self.object, made)
-        good = [row for row in made if not row.errors]
+            await self._trigger.before_create(self.connection, self.caller, new_rows)
+        new.check_required(self.object, self.mode, new_rows)
+        rules.fail_repeats(self.object, new_rows)
+        good = [row for row in new_rows if not row.errors]
         if good:
             await self._insert(good, key)
-        return [row.refused() if row.errors else row.created() for row in made]
+        return [row.refused() if row.errors else row.created() for row in new_rows]
 
     async def _insert(self, rows: Sequence[NewRow], key: Field | None) -> None:
         connection, target = self.connection, self.object
@@ -123,8 +123,8 @@ class Batch:
         ordered = rules.in_key_order(target, rows)
         columns = statements.Columns.of(fields, [row.values for row in ordered])
         ids = await self._stored(fields, columns, len(rows))
-        kept = set(ids)
-        left_out = [row for row in rows if row.values["id"] not in kept]
+        inserted = set(ids)
+        left_out = [row for row in rows if row.values["id"] not in inserted]
         if left_out:
             await rules.explain_refused(connection, target, left_out, key)
         await entries.created(connection, self.registry, self.caller, target.name, ids)
@@ -138,7 +138,7 @@ class Batch:
     async def _stored(
         self, fields: Sequence[Field], columns: statements.Columns, count: int
     ) -> list[str]:
-        """Insert as many records, and return the ids of those that break no unique field."""
+        """Insert ``count`` records, and return the ids of those that break no unique field."""
         connection, target = self.connection, self.object
         parameters = *columns.values, *statements.name_parameters(target)
 
@@ -157,7 +157,7 @@ class Batch:
         return await insert(leaving_out=True)
 
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
-        """Fill the roles of new records, by id with their lifecycles, before actions that look for holders of roles."""
+        """Fill the roles of new records (id → lifecycle), before entry actions look for users and groups in roles."""
         name, connection = self.object.name, self.connection
         edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
@@ -210,8 +210,8 @@ class Batch:
             if not row.errors and not change.values:
                 warning = UNCHANGED if warn_unchanged else None
                 outcomes[row.index] = change.unchanged(warning)
-                # The source has changed, but none of the values that are kept of it.
-                touched.append((change.id, rules.advance(row, change.stored)))
+                # The source has changed, but none of its values that are stored.
+                touched.append((change.id, rules.new_source_time(row, change.stored)))
                 continue
             undone = self._left_out(change)
             if undone is None:
@@ -219,7 +219,7 @@ class Batch:
                 continue
             outcomes[row.index] = undone
             if isinstance(undone, Accepted) and undone.newer is not None:
-                touched.append((change.id, rules.doubted(undone.newer)))
+                touched.append((change.id, rules.left_out_mark(undone.newer)))
         # Their modified date stays as it is.
         await self._write([write for write in touched if write[1]])
         await self._change(changes)
@@ -249,7 +249,7 @@ class Batch:
         return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
-        """Return the outcome of a row that is refused or comes from an older state; None for a row to be written."""
+        """Return the outcome of a row that is refused, or older than the stored state; None for a row to be written."""
         row = change.row
         if row.errors:
             return change.refused()
@@ -265,7 +265,7 @@ class Batch:
     def _refusal(self, change: Change) -> ApiError | None:
         """Return the error with which the object's rules refuse a change, else None.
 
-        The rules may add to its values.
+        The rules may add values to the change.
         """
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
@@ -290,7 +290,7 @@ class Batch:
         dated: list[Write] = []
         undated: list[Write] = []
         for change in good:
-            change.values |= rules.advance(change.row, change.stored)
+            change.values |= rules.new_source_time(change.row, change.stored)
             values = {"modified_by__v": caller.user_id, **change.values}
             # In migration mode a row may have brought the date, and then it is that.
             group = dated if MODIFIED_DATE in values else undated
@@ -301,12 +301,12 @@ class Batch:
             for _, values in undated:
                 values[MODIFIED_DATE] = now
             await self._write(undated, later=MODIFIED_DATE)
-        await self._leave_parents(good)
+        await self._date_former_parents(good)
         if edits and isinstance(self._trigger, Follower):
             await self._trigger.after_update(connection, caller, edits)
 
-    async def _leave_parents(self, changes: Sequence[Change]) -> None:
-        """Date the records that are no longer parents of the changed records."""
+    async def _date_former_parents(self, changes: Sequence[Change]) -> None:
+        """Set the modified date of the records that are no longer parents of the changed records."""
         for field in parent_fields(self.object):
             left = {
                 change.stored[field.name]
@@ -358,20 +358,20 @@ class Batch:
                 record = stored[row.key]
                 ids[row.index] = record["id"]
                 self._check_deletion(row, record)
-        reach = await reach_of(connection, self.registry, name, _good(rows, ids))
+        reach = await reach_of(connection, self.registry, name, _valid_ids(rows, ids))
         for row in rows:
             record_id = ids.get(row.index, "")
             blocker = reach.blocked.get(record_id)
             if blocker is not None:
                 message = f"The record is referred to by [{blocker}]"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
-        going = _good(rows, ids)
-        await entries.deleted(connection, self.registry, self.caller, name, going)
-        await leave(connection, self.registry, self.caller, reach.gone())
+        accepted = _valid_ids(rows, ids)
+        await entries.deleted(connection, self.registry, self.caller, name, accepted)
+        await unlink(connection, self.registry, self.caller, reach.to_delete())
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
-        await connection.execute(sql, going)
+        await connection.execute(sql, accepted)
         # After the lock: records that were being added below a deleted one are stored now, and are deleted with it.
-        await note_deletions(connection, reach.gone())
+        await note_deletions(connection, reach.to_delete())
         if name in PARTS:
             await raise_revision(connection, name, deleted=True)
         return [_deleted(row, ids.get(row.index)) for row in rows]
@@ -384,7 +384,7 @@ class Batch:
             row.errors.append(refusal)
 
 
-def _good(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
+def _valid_ids(rows: Sequence[Row], ids: Mapping[int, str]) -> list[str]:
     return [ids[row.index] for row in rows if not row.errors]
 
 

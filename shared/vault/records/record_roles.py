@@ -25,7 +25,7 @@ MAX_DIGITS = 18
 
 
 class Holder(StrEnum):
-    """The two kinds that can have a role; the suffix of a role's column: ``{role}.users`` or ``{role}.groups``."""
+    """Users and groups, which can have a role: the suffix of a role's column, ``{role}.users`` or ``{role}.groups``."""
 
     USERS = "users"
     GROUPS = "groups"
@@ -232,7 +232,7 @@ async def change_roles(
     assigned: Sequence[tuple[str, Assignments]],
     change: RoleChange,
 ) -> list[RoleEdit]:
-    """Change the roles of records or documents, pairs of id and assignments; return what the caller has to audit."""
+    """Change the roles of records or documents, pairs of id and assignments; return the changes to audit."""
     if not assigned:
         return []
     ids = [record_id for record_id, _ in assigned]

@@ -68,7 +68,7 @@ ROLE_COLUMNS = tuple(f".{holder}" for holder in sorted(HOLDERS))
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """The reasons why a record cannot be updated or deleted; None where none is known."""
+    """The reasons why a record cannot be updated or deleted; None where no reason is known."""
 
     update: ApiError | None = None
     delete: ApiError | None = None
@@ -107,7 +107,7 @@ class RecordService(RecordWrites):
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Create records and return results in input order; ``lineage`` is that of the rows with a lineage.
+        """Create records and return results in input order; ``lineage`` has the origins of the rows.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -159,12 +159,12 @@ class RecordService(RecordWrites):
         *,
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
-        seen: str | None = None,
+        unchanged_since: str | None = None,
     ) -> list[RowResult]:
         """Update records named by ``id`` or by a unique field; of rows that name one record, all but the first fail.
 
-        ``seen`` is the modified date of the records as the caller has read them: one that was changed since then fails
-        with RACE_CONDITION.
+        ``unchanged_since`` is the modified date of the records as the caller has read them: a record that was changed
+        later fails with RACE_CONDITION.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -181,13 +181,13 @@ class RecordService(RecordWrites):
             batch = self.batch(connection, caller, target, mode)
             resolved = await batch.resolve(read)
             # Every update pays for a column: it is read where somebody asks for it.
-            also = () if seen is None else (rules.MODIFIED_DATE,)
+            also = () if unchanged_since is None else (rules.MODIFIED_DATE,)
             stored = await batch.lock(resolved, key, *also)
             rules.fail_unnamed(resolved, stored, key)
-            rules.fail_overtaken(resolved, stored, seen)
+            rules.fail_overtaken(resolved, stored, unchanged_since)
             if rules.rules_status(caller, target, mode):
                 rules.refuse_bulk_status(registry, target, resolved, stored)
-            roles = await _asked_roles(connection, resolved, columns)
+            roles = await _assigned_roles(connection, resolved, columns)
             outcomes = await batch.update(resolved, stored, warn_unchanged=True)
             if roles:
                 outcomes = await replace_roles(
@@ -284,7 +284,7 @@ class RecordService(RecordWrites):
     async def refusals(
         self, caller: Caller, target: VaultObject, record_id: str
     ) -> Refusals:
-        """Return why a record refuses every update, and its deletion, as far as its object's own rules say so."""
+        """Return the errors with which the rules of a record's object refuse every update of it, and its deletion."""
         trigger = self._triggers.get(target.name)
         if trigger is None:
             return Refusals()
@@ -304,26 +304,26 @@ class RecordService(RecordWrites):
         work: Callable[[Connection], Awaitable[T]],
         *names: str,
     ) -> T:
-        """Run the unit of work in a transaction that keeps the objects of these names as they are; return its result.
+        """Run the unit of work in a transaction that locks the components of the named objects; return its result.
 
-        The unit, which reads the components itself, runs again on the newly stored data when another transaction won a
-        race, or changed components of what the unit wrote beside these objects; the second time these are kept, too.
+        The unit reads the components itself. It runs again, on newly stored data, when another transaction won a race,
+        or changed components of other tables that the unit has written; the next attempt locks these tables, too.
 
         :raises VaultFault: RACE_CONDITION when every attempt loses a race; and whatever ``work`` raises.
         """
         # A name that no object has is refused by the unit itself.
-        kept = {VERSIONS, *self._components.registry.objects}.intersection(names)
-        held = {table(name) for name in kept}
+        known = {VERSIONS, *self._components.registry.objects}.intersection(names)
+        locked = {table(name) for name in known}
         races = changes = 0
         while races < UNIQUE_VALUE.attempts:
             try:
-                return await self._attempt(work, held)
+                return await self._attempt(work, locked)
             except RACES:
                 races += 1
             except ComponentsChanged:
                 continue
             except TABLES_CHANGED:
-                # A table that others have changed, which this unit has not kept.
+                # A table that others have changed, which this unit has not locked.
                 changes += 1
                 if changes == TABLE_CHANGED.attempts:
                     raise
@@ -336,25 +336,25 @@ class RecordService(RecordWrites):
     async def _attempt(
         self,
         work: Callable[[Connection], Awaitable[T]],
-        held: set[str],
+        locked: set[str],
     ) -> T:
-        """Run the unit of work once, and return its result; ``held`` gains the tables that it has come to write.
+        """Run the unit of work once, and return its result; ``locked`` gains the tables that the unit has written.
 
-        :raises ComponentsChanged: components of a table were changed that was not held.
+        :raises ComponentsChanged: components of a table that was not locked were changed.
         """
 
-        async def holding(connection: Connection) -> T:
-            revision = await self._components.hold(connection, held)
+        async def locking(connection: Connection) -> T:
+            revision = await self._components.lock_for_writing(connection, locked)
             result = await work(connection)
-            if not written <= held:
+            if not written <= locked:
                 await self._components.confirm(connection, revision)
             return result
 
         with noting_written() as written:
             try:
-                return await self._database.unit_of_work(holding)
+                return await self._database.unit_of_work(locking)
             finally:
-                held |= written
+                locked |= written
 
 
 def _without_roles(
@@ -368,7 +368,7 @@ def _without_roles(
     return split_roles(rows, roles_of(registry))
 
 
-async def _asked_roles(
+async def _assigned_roles(
     connection: Connection,
     rows: Sequence[ResolvedRow],
     columns: Sequence[RoleColumns],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
 
 
-def _carried(field: Field, alias: str) -> str:
+def _stored_value_sql(field: Field, alias: str) -> str:
     """Return the SQL of a value to store; multi-value picklists are passed as comma-separated names."""
     if field.multi_value:
         return f"string_to_array({alias}, ',')"
@@ -42,7 +42,7 @@ COMMON = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The values of a batch by field: an array of all rows' values, or in the fields ``shared`` the one of all rows."""
+    """The values of a batch by field: an array of all rows' values, or the one value of a ``shared`` field."""
 
     fields: Sequence[Field]
     values: Sequence[object]
@@ -65,7 +65,7 @@ class Columns:
 
 
 class _Parameters:
-    """The parameters of a batch's fields, numbered from ``first`` on: each an array, but for the shared ones."""
+    """The parameters of a batch's fields, numbered from ``first`` on: an array each, or the value of a shared field."""
 
     def __init__(
         self, fields: Sequence[Field], first: int, shared: frozenset[str]
@@ -77,7 +77,7 @@ class _Parameters:
         self.values = [
             f"${n}::{column_type(field)}"
             if field.name in shared
-            else _carried(field, f"u.c{n}")
+            else _stored_value_sql(field, f"u.c{n}")
             for n, field in numbered
         ]
 
@@ -91,13 +91,16 @@ def insert_statement(
 ) -> str:
     """Return the INSERT of a batch; it returns stored ids. ``fields``, including ``id``, are its parameters in order.
 
-    Each is an array of all rows' values, or in the fields ``shared`` the one value of all rows. A row that would break
-    a unique index is left out, and its id is missing from the result; without ``leaving_out`` it fails the statement.
+    Each parameter is an array of all rows' values, or for a ``shared`` field the one value of all rows. A row that
+    would break a unique index is left out, and its id is missing from the result; without ``leaving_out`` such a row
+    fails the statement.
     """
-    given = _Parameters(fields, 1, shared)
-    source = f"unnest({', '.join(given.arrays)}) AS u({', '.join(given.aliases)})"
+    parameters = _Parameters(fields, 1, shared)
+    source = (
+        f"unnest({', '.join(parameters.arrays)}) AS u({', '.join(parameters.aliases)})"
+    )
     names = [quoted(field.name) for field in fields]
-    values = list(given.values)
+    values = list(parameters.values)
     if target.fields["name__v"].system_managed_name:
         names.append(quoted("name__v"))
         values.append(_managed_name(len(fields)))
@@ -143,12 +146,12 @@ def update_statement(
     The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
     share a date, and the later state has the later date.
     """
-    given = _Parameters(fields, 2, shared)
-    arrays = ", ".join(["$1::text[]", *given.arrays])
-    columns = ", ".join(["id", *given.aliases])
+    parameters = _Parameters(fields, 2, shared)
+    arrays = ", ".join(["$1::text[]", *parameters.arrays])
+    columns = ", ".join(["id", *parameters.aliases])
     sets: list[str] = []
-    for field, given_value in zip(fields, given.values, strict=True):
-        name, value = quoted(field.name), given_value
+    for field, sql_value in zip(fields, parameters.values, strict=True):
+        name, value = quoted(field.name), sql_value
         if field.name == later:
             # The last moment of the calendar has none behind it.
             value = f"least(greatest({value}, t.{name} + interval '1 ms'), '{LAST.isoformat()}')"
@@ -178,7 +181,7 @@ def _stored(field: Field) -> str:
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
-    """Return the SELECT of the values of a unique field that are stored, each with the id of its record."""
+    """Return the SELECT that finds which of the values $1 a unique field stores, each with the id of its record."""
     name = quoted(field.name)
     condition = f"{name} = ANY($1::{column_type(field)}[])"
     return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
@@ -197,7 +200,7 @@ def _is_unique(field: Field) -> bool:
 
 
 Found = Mapping[tuple[str, str], Mapping[object, str]]
-"""By object and key field, the ids of records by their keys; SEVERAL for a key that is not the key of one only."""
+"""Object and key field → key → id of its record, or ``SEVERAL`` if several records have the key."""
 SEVERAL = ""
 
 
@@ -291,7 +294,7 @@ def resolved(
     found: Found,
     references: Iterable[Field],
 ) -> ResolvedRow:
-    """Return a row with the ids of the records that it refers to, and an error for each that was not found.
+    """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
     ``references`` are the object's fields that refer to records.
     """

@@ -54,9 +54,9 @@ if TYPE_CHECKING:
 
 Source = Sequence[Mapping[str, object]]
 Errors = Mapping[str, ApiError]
-"""Why an attempt was undone, by the id that a record had in it."""
+"""The errors that undid an attempt, by the ids that the records had in it."""
 
-APART = ApiError(
+OTHER_ROW_REFUSED = ApiError(
     ErrorType.OPERATION_NOT_ALLOWED, "Another row of the call breaks a unique field"
 )
 
@@ -85,7 +85,7 @@ class RecordWrites:
         """Check a call with these rows, and return its object.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not make the call; INVALID_DATA and
-            PARAMETER_REQUIRED for an unknown object, no rows, or too many.
+            PARAMETER_REQUIRED for an unknown object, no rows, or too many rows.
         """
         target = self._components.registry.objects.get(object_name)
         if target is None or not target.active:
@@ -111,18 +111,18 @@ class RecordWrites:
     ) -> RowReader:
         """Return the reader for rows of an object, made once for each version of the components.
 
-        ``caller`` is whoever sends the rows, where they may set fields.
+        If the ``caller`` writes for a connection, the rows may set the fields that only connections set.
         """
         registry = self._components.registry
         # A registry never changes, a new one takes its place: then all readers are made anew.
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
         connects = caller is not None and writes_for_connection(caller)
-        kept = (target.name, mode, connects)
-        if kept not in self._readers:
+        reader_key = (target.name, mode, connects)
+        if reader_key not in self._readers:
             reader = RowReader(target, registry, mode, for_connection=connects)
-            self._readers[kept] = reader
-        return self._readers[kept]
+            self._readers[reader_key] = reader
+        return self._readers[reader_key]
 
     def batch(
         self,
@@ -166,7 +166,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
     ) -> list[RowResult]:
-        """Upsert in a transaction that ``carry_out`` has begun, and repeats when a race for a key was lost.
+        """Create or update records in a transaction of ``carry_out``, which repeats this after a lost race for a key.
 
         :raises VaultFault: INVALID_DATA for a field that cannot key an upsert, or a key that is repeated.
         """
@@ -296,7 +296,7 @@ async def create_rows(
         if row.errors:
             outcomes[row.index] = row.refused()
     left = [row for row in rows if row.index not in outcomes]
-    state = _begins_in(batch)
+    state = _starting_state(batch)
     while left:
         if batch.object.raw:
             written, errors = await _insert_together(batch, left, key)
@@ -321,14 +321,14 @@ async def create_rows(
                 state,
             )
         for row, outcome in zip(left, written, strict=True):
-            decided = _decided(outcome, errors)
+            decided = _final_outcome(outcome, errors)
             if decided is not None:
                 outcomes[row.index] = decided
         left = [row for row in left if row.index not in outcomes]
     return in_order(rows, outcomes)
 
 
-def _decided(outcome: Outcome, errors: Errors) -> Outcome | None:
+def _final_outcome(outcome: Outcome, errors: Errors) -> Outcome | None:
     """Return the outcome of a row after an attempt with these errors; None for a row that has to be created again."""
     match outcome:
         case Refused():
@@ -365,14 +365,14 @@ async def _insert_together(
     rows: Sequence[ResolvedRow],
     key: Field | None,
 ) -> tuple[list[Outcome], Errors]:
-    """Insert the rows of a raw object; one that breaks a unique field fails all of them."""
+    """Insert the rows of a raw object; a row that breaks a unique field fails all of them."""
     written: list[Outcome] = []
     try:
         async with batch.connection.transaction():
             written = await batch.insert(rows, key)
             if any(_breaks_unique(outcome) for outcome in written):
                 # Leaves the savepoint, which undoes the rows that were inserted.
-                raise RowsRefused(dict.fromkeys(_ids(written), APART))
+                raise RowsRefused(dict.fromkeys(_ids(written), OTHER_ROW_REFUSED))
     except RowsRefused as refusal:
         return written, refusal.errors
     return written, {}
@@ -389,8 +389,8 @@ def _breaks_unique(outcome: Outcome) -> bool:
     return ErrorType.OPERATION_NOT_ALLOWED in types
 
 
-def _begins_in(batch: Batch) -> LifecycleState | None:
-    """Return the starting state if its entry actions have to run; None without any, and in migration mode."""
+def _starting_state(batch: Batch) -> LifecycleState | None:
+    """Return the starting state if its entry actions have to run; None without entry actions, and in migration mode."""
     lifecycle = batch.registry.lifecycles.get(batch.object.lifecycle or "")
     if lifecycle is None or batch.mode.migration:
         return None

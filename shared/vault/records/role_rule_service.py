@@ -40,7 +40,7 @@ HOLDERS = {
     "allowed_default_users__v": "default_users",
     "allowed_default_groups__v": "default_groups",
 }
-"""The parameters of who may have a role, and of who has it by default; with the columns of their ids."""
+"""The parameters of the users and groups that may have a role, or have it by default, and the columns of their ids."""
 
 MAX_NAMED = 1000  # users or groups of one parameter
 MAX_CONDITIONS = 10
@@ -111,9 +111,9 @@ class RoleRuleService:
         role: str | None,
         conditions: Mapping[str, object],
     ) -> list[dict[str, object]]:
-        """Return rules in the format of the calls; with conditions, only overrides that have these.
+        """Return rules in the format of the calls; with conditions, only the overrides that have them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a condition on what is no field of the lifecycle.
+        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a condition that names no field of the lifecycle.
         """
         _authorize(caller)
         registry = self._components.registry
@@ -121,14 +121,14 @@ class RoleRuleService:
             wanted = await _conditions(
                 connection, registry, caller, lifecycle, conditions
             )
-            given = (lifecycle, role, json.dumps(wanted))
-            rows = await connection.fetch(LIST, *given)
+            parameters = (lifecycle, role, json.dumps(wanted))
+            rows = await connection.fetch(LIST, *parameters)
             return [await _shown(connection, registry, caller, row) for row in rows]
 
     async def store(
         self, caller: Caller, rows: Sequence[Mapping[str, object]], *, create: bool
     ) -> list[list[ApiError]]:
-        """Create overrides, or change them and defaults; return the errors of each row, none where it is stored.
+        """Create overrides, or change overrides and default rules; return the errors of each row, empty if stored.
 
         :raises VaultFault: INSUFFICIENT_ACCESS.
         """
@@ -181,7 +181,7 @@ class RoleRuleService:
         )
 
     async def delete(self, caller: Caller, named: Mapping[str, object]) -> int:
-        """Delete the overrides of a role, those with some conditions where any are named; return their number.
+        """Delete the overrides of a role, only those with the named conditions if any are named; return their number.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, INVALID_DATA.
         """
@@ -214,7 +214,7 @@ class RoleRuleService:
             message = f"There is no lifecycle [{lifecycle[:100]}] of documents or of an object"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         if role == OWNER or role not in roles_of(registry):
-            message = f"There is no role [{role[:100]}] that is assigned"
+            message = f"There is no role [{role[:100]}] that rules can assign"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         named = {name: value for name, value in left.items() if name not in HOLDERS}
         conditions = await _conditions(connection, registry, caller, lifecycle, named)
@@ -230,7 +230,7 @@ def _authorize(caller: Caller) -> None:
 
 
 def _fields(registry: Registry, lifecycle: str | None) -> dict[str, Field]:
-    """Return the fields of records and documents that have a lifecycle, of all lifecycles without one."""
+    """Return the fields of records and documents that have this lifecycle, or any lifecycle if it is None."""
     found: dict[str, Field] = {}
     versions = registry.documents.versions
     if versions is not None and (
@@ -250,10 +250,10 @@ async def _conditions(
     lifecycle: str | None,
     named: Mapping[str, object],
 ) -> dict[str, str]:
-    """Return the ids of records by field, which parameters name by id (``product__v``) or by name (and ``.name__v``).
+    """Return field → record id; a parameter names the record by id (``product__v``) or name (``product__v.name__v``).
 
-    :raises VaultFault: INVALID_DATA for what is no reference of the lifecycle's records, or for a record that is not
-        there or not the only one; INSUFFICIENT_ACCESS for records that the caller may not read.
+    :raises VaultFault: INVALID_DATA for a parameter that is no reference field of the lifecycle's records, or a record
+        that is missing or ambiguous; INSUFFICIENT_ACCESS for records that the caller may not read.
     """
     fields = _fields(registry, lifecycle) if named else {}
     found: dict[str, str] = {}
@@ -273,7 +273,7 @@ async def _conditions(
         rows = await connection.fetch(sql, text)
         record_id = rows[0]["id"] if len(rows) == 1 else None
         if record_id is None or found.setdefault(name, record_id) != record_id:
-            message = f"[{parameter[:100]}] names no record, or not one only"
+            message = f"[{parameter[:100]}] names no record, or more than one"
             raise VaultFault(ErrorType.INVALID_DATA, message)
     if len(found) > MAX_CONDITIONS:
         message = f"A rule has at most {MAX_CONDITIONS} conditions"
@@ -286,7 +286,7 @@ async def _ids(
 ) -> list[int] | None:
     """Return the ids of users or groups in a parameter, None if it is missing.
 
-    :raises VaultFault: INVALID_DATA for a name that nobody has, or too many.
+    :raises VaultFault: INVALID_DATA for a name that nobody has, or too many names.
     """
     if value is None:
         return None

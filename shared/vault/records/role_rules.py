@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RoleRule:
-    """Who gets a role of a lifecycle: ids of users and groups; ``conditions`` are ids of records by field."""
+    """The users and groups (ids) that get a role of a lifecycle; ``conditions`` are ids of records by field."""
 
     lifecycle: str
     role: str
@@ -16,7 +16,7 @@ class RoleRule:
     users: frozenset[int]
     groups: frozenset[int]
 
-    def holds(self, values: Mapping[str, object]) -> bool:
+    def applies_to(self, values: Mapping[str, object]) -> bool:
         """Return whether fields with these values refer to all the records that the conditions name."""
         return all(
             _refers(values.get(name), wanted)
@@ -28,13 +28,13 @@ def _refers(value: object, wanted: str) -> bool:
     return wanted in value if isinstance(value, list) else value == wanted
 
 
-def deciding(
+def deciding_rules(
     rules: Iterable[RoleRule], lifecycle: str, values: Mapping[str, object]
 ) -> list[RoleRule]:
     """Return for each role the deciding rule: of those that apply, the one with most conditions, else the earliest."""
     found: dict[str, RoleRule] = {}
     for rule in rules:
-        if rule.lifecycle != lifecycle or not rule.holds(values):
+        if rule.lifecycle != lifecycle or not rule.applies_to(values):
             continue
         best = found.get(rule.role)
         if best is None or len(rule.conditions) > len(best.conditions):

@@ -80,7 +80,7 @@ class RowReader:
         names: Sequence[str],
         setters: Sequence[Setter | None],
     ) -> list[ReadRow]:
-        """Return rows that have these keys; ``first`` is the index of the first one in the call."""
+        """Return rows that have these keys; ``first`` is the index of the first row in the call."""
         rows = _by_columns(sources, first, names, setters)
         # A row names its errors in the order of its keys.
         if rows is None:
@@ -104,7 +104,7 @@ class RowReader:
         source: Mapping[str, object],
         setters: Sequence[Setter | None],
     ) -> None:
-        """Set the values of a row; add an error to the row for each that is invalid."""
+        """Set the values of a row; add an error to the row for each invalid value."""
         for setter, (name, value) in zip(setters, source.items(), strict=True):
             if setter is None:
                 row.fail(
@@ -250,7 +250,7 @@ class RowReader:
 
 
 def _is_key(field: Field) -> bool:
-    """Return whether a reference may be written by this field of the record that it is to."""
+    """Return whether rows may refer to records by the values of this field."""
     # Names need not be unique: a row whose name several records have is refused.
     return field.unique or field.type is FieldType.ID or field.name == NAME.name
 
@@ -265,7 +265,7 @@ def _by_columns(
     names: Sequence[str],
     setters: Sequence[Setter | None],
 ) -> list[ReadRow] | None:
-    """Return rows of the same keys, read key by key; None when any of them has an error."""
+    """Return rows of the same keys, read key by key; None when a row has an error."""
     rows = _without_values(sources, first)
     try:
         for name, setter in zip(names, setters, strict=True):
@@ -294,7 +294,7 @@ class _PlainSetter:
         _set_once(row, self.name, stored)
 
     def set_column(self, rows: Sequence[ReadRow], column: Sequence[object]) -> None:
-        """Set the values of the rows that they have in the column."""
+        """Set the field in each row to the row's value in ``column``."""
         name = self.name
         for row, stored in zip(rows, converted(self.coerce, column), strict=True):
             if name in row.values or name in row.lookups:
@@ -362,7 +362,8 @@ def _set_once(
 ) -> None:
     """Set a field's value.
 
-    :raises InvalidValue: when it is set already: a row may name a reference or a type in one of two ways, not in both.
+    :raises InvalidValue: when the field is set already: a row may name a reference or a type in one of two ways, not in
+        both.
     """
     _refuse_twice(row, name)
     row.values[name] = value

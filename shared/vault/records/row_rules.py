@@ -32,7 +32,7 @@ FIELD = SOURCE_MODIFIED.name
 MODIFIED_DATE = "modified_date__v"
 STATUS, ACTIVE = "status__v", "active__v"
 PLATFORM = "__sys"
-DOUBT = timedelta(microseconds=1)
+LEFT_OUT_MARK = timedelta(microseconds=1)
 
 ALWAYS_RULED = frozenset(
     {"user__sys", "connection__sys", "exception_message__sys", "exception_item__sys"}
@@ -67,13 +67,19 @@ def fail_unnamed(
 def fail_overtaken(
     rows: Sequence[Row],
     stored: Mapping[object, Record],
-    seen: str | None,
+    unchanged_since: str | None,
 ) -> None:
-    """Fail rows whose record was changed after the moment in ``seen``, the modified date that its caller has read."""
-    if seen is None:
+    """Fail rows whose record was changed after ``unchanged_since``, the modified date that the caller has read.
+
+    Without ``unchanged_since``, no row fails.
+    """
+    if unchanged_since is None:
         return
     for row in rows:
-        if row.errors or date_time_text(stored[row.key][MODIFIED_DATE]) == seen:
+        if (
+            row.errors
+            or date_time_text(stored[row.key][MODIFIED_DATE]) == unchanged_since
+        ):
             continue
         row.fail(ErrorType.RACE_CONDITION, "The record was changed after it was read")
 
@@ -81,7 +87,7 @@ def fail_overtaken(
 def refuse_repeated_keys(rows: Sequence[Row], key: Field) -> None:
     """Check that no two rows of an upsert have the same key, for their order would decide the outcome.
 
-    :raises VaultFault: INVALID_DATA when two rows do.
+    :raises VaultFault: INVALID_DATA when two rows have the same key.
     """
     keys = [row.key for row in rows if row.key is not None]
     distinct = set(keys)
@@ -134,9 +140,10 @@ def newer_stored(
     stored: Record,
     changes: Mapping[str, object],
 ) -> datetime | None:
-    """Return the stored source time unless the row's source time is later; None when it is.
+    """Return the stored source time if the row's source time is not later; None when the row is to be written.
 
-    A row with the same time counts as older: it may come from either state.
+    A row with the same time counts as older, since it may come from either state. A row without a source time, or
+    without changes, is not compared.
     """
     if row.source_modified is None or not changes:
         return None
@@ -144,10 +151,10 @@ def newer_stored(
     return known if known is not None and row.source_modified <= known else None
 
 
-def advance(row: Row, stored: Record) -> dict[str, object]:
-    """Return the record's new source time as a change; no change for a row without a source time, or with no later one.
+def new_source_time(row: Row, stored: Record) -> dict[str, object]:
+    """Return the record's new source time as a change; none for a row without a source time, or without a later one.
 
-    A row whose values are stored already, without a later time, may come from a newer state with the same values. Where
+    A row with the stored values, but without a later time, may come from a newer state that has these values, too. If
     another row was left out before, its sender may have read a state in between: the time then grows by a step, so that
     this state does not count as newer.
     """
@@ -156,18 +163,18 @@ def advance(row: Row, stored: Record) -> dict[str, object]:
         return {}
     if known is None or row.source_modified > known:
         return {FIELD: row.source_modified}
-    settled = _settled(known)
+    settled = _without_mark(known)
     return {FIELD: next_moment(settled)} if known > settled else {}
 
 
-def doubted(newer: datetime) -> dict[str, object]:
-    """Return the change that marks a record when a row was left out by its source time; no change if already marked."""
+def left_out_mark(newer: datetime) -> dict[str, object]:
+    """Return the change that marks a record for which a row was left out by its source time; none if it is marked."""
     # Less than the API's resolution: for clients the time is the same.
-    return {FIELD: newer + DOUBT} if newer == _settled(newer) else {}
+    return {FIELD: newer + LEFT_OUT_MARK} if newer == _without_mark(newer) else {}
 
 
-def _settled(known: datetime) -> datetime:
-    """Return a stored source time without the note that a row was left out."""
+def _without_mark(known: datetime) -> datetime:
+    """Return a stored source time without the mark that a row was left out."""
     milliseconds = known.microsecond // 1000
     return known.replace(microsecond=milliseconds * 1000)
 
@@ -180,7 +187,7 @@ def rules_status(
     target: VaultObject,
     mode: WriteMode,
 ) -> bool:
-    """Return whether status rules apply: not in migration mode, to platform objects, or to the Vault's own calls."""
+    """Return whether status rules apply: not in migration mode, on platform objects, or to calls of the Vault."""
     exempt = mode.migration or target.name.endswith(PLATFORM) or caller == SYSTEM
     return not exempt
 
@@ -209,7 +216,7 @@ def refuse_bulk_status(
         return
     for row in naming:
         if stored[row.key][STATUS] != row.values[STATUS]:
-            message = f"[{target.name}] is a parent object: its [{STATUS}] is changed one record a call"
+            message = f"[{target.name}] is a parent object: a call changes the [{STATUS}] of one record"
             row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
@@ -226,7 +233,7 @@ def _is_parent(registry: Registry, target: VaultObject) -> bool:
 
 
 def fail_repeats(target: VaultObject, rows: Sequence[NewRow]) -> None:
-    """Fail every new row whose unique value an earlier row without errors has."""
+    """Fail every new row that repeats a unique value of an earlier row without errors."""
     for field in statements.unique_fields(target):
         seen: set[object] = set()
         for row in rows:
@@ -280,7 +287,8 @@ async def explain_refused(
 ) -> None:
     """Fail each row that was not inserted, naming the unique field whose value is taken.
 
-    :raises RaceLost: when the value is no longer taken, or is the upsert's ``key``, so that the row has to update.
+    :raises RaceLost: when the value is no longer taken, or is the upsert's ``key``, so that the row has to update a
+        record.
     """
     for field in statements.unique_fields(target):
         values = [row.values.get(field.name) for row in rows]

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
-NEWER_STORED = "A state of the source record that is as new or newer is stored - record not updated"
+NEWER_STORED = "The stored state of the source record is not older - record not updated"
 
 
 class UnchangedFields(StrEnum):
-    """The treatment of a field in an update whose value is stored already."""
+    """The treatment of a field in an update that sends the stored value again."""
 
     ALWAYS_IGNORE = "AlwaysIgnore"  # also one that may not be set
     IGNORE_SET_ON_CREATE_ONLY = "IgnoreSetOnCreateOnly"  # also the object type
@@ -57,7 +57,8 @@ class UnchangedFields(StrEnum):
 class WriteMode:
     """The mode of one record call; ``no_triggers`` has an effect in migration mode only.
 
-    ``redirecting`` is the Vault's own keeping of references, to which what objects refuse their users does not apply.
+    With ``redirecting``, the Vault itself moves references from one record to another: rules about what users may
+    change do not apply.
     """
 
     migration: bool = False
@@ -121,7 +122,7 @@ class Row(RowErrors):
 class ReadRow(Row):
     """A row after reading: its values are checked against their fields, its references by key are not yet resolved.
 
-    ``lookups`` has, by the name of a reference field, the unique field of the referenced object and the value in it.
+    ``lookups``: name of a reference field → unique field of the referenced object, and the value of that field.
     """
 
     lookups: dict[str, tuple[str, object]] = field(default_factory=dict)
@@ -143,7 +144,7 @@ class NewRow(Row):
 
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
-        """Return a new row that begins with the values of a resolved one, which stays as it is."""
+        """Return a new row that begins with the values of a resolved one, which is not changed."""
         sent = [name for name, value in row.values.items() if value is not None]
         return cls(
             index=row.index,
@@ -273,8 +274,8 @@ class RowResult:
     """The outcome of one row, in input order; a row with errors changed nothing.
 
     ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
-    were already stored (``NO_DATA_CHANGES``). ``newer`` is the source state that is stored, on a row that
-    was left out because it may come from an older one (``NEWER_SOURCE_STATE``).
+    were already stored (``NO_DATA_CHANGES``). ``newer`` is the stored source time, on a row that was
+    left out because it may come from an older state (``NEWER_SOURCE_STATE``).
     """
 
     id: str | None = None
@@ -297,7 +298,7 @@ class RowResult:
 
 @lru_cache(maxsize=256)
 def _named(names: tuple[str, ...]) -> frozenset[str]:
-    """Return the names as a set: the same one for the rows of a call, so that comparing it costs nothing."""
+    """Return the names as a set; equal names of a call's rows give the same set object, so that comparing is fast."""
     return frozenset(names)
 
 
@@ -331,9 +332,9 @@ def _text(key: object) -> str | None:
 
 
 def row_results(outcome: object) -> list[RowResult]:
-    """Return the outcome of a unit of work of the records, for what is added to it.
+    """Return the outcome of a unit of work of ``RecordService`` as results of rows, for ``also_in_unit_of_work``.
 
-    :raises TypeError: when it is another unit of work.
+    :raises TypeError: when it is the outcome of another unit of work.
     """
     if not isinstance(outcome, list):
         message = "a unit of work of the records yields results of rows"

@@ -37,9 +37,9 @@ async def unsatisfied(
     state: LifecycleState,
     ids: Sequence[str],
 ) -> Mapping[str, ApiError]:
-    """Return the records (of at most 500) that fail entry criteria of the state, each with one error that names them.
+    """Return an error for each record (of at most 500) that fails entry criteria of the state, with all that it lacks.
 
-    It sees what the transaction of ``connection`` has written so far.
+    The criteria see what the transaction of ``connection`` has written so far.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
     """
@@ -48,14 +48,14 @@ async def unsatisfied(
     failed: dict[str, list[EntryCriterion]] = {}
     malformed: dict[str, list[EntryCriterion]] = {}
     for criterion in state.entry_criteria:
-        asked = ids
+        concerned = ids
         if criterion.condition is not None:
-            asked = await entering.concerned(criterion.condition)
-        for record_id in await entering.malformed(criterion, asked):
+            concerned = await entering.concerned(criterion.condition)
+        for record_id in await entering.malformed(criterion, concerned):
             malformed.setdefault(record_id, []).append(criterion)
         if criterion.condition is None and criterion.required_field is not None:
-            asked = [record_id for record_id in ids if record_id not in complete]
-        for record_id in await entering.failing(criterion, asked):
+            concerned = [record_id for record_id in ids if record_id not in complete]
+        for record_id in await entering.failing(criterion, concerned):
             failed.setdefault(record_id, []).append(criterion)
     errors: dict[str, ApiError] = {}
     for record_id in {**failed, **malformed}:
@@ -86,11 +86,11 @@ def failure_message(
         # A field may be needed for several reasons.
         named = ", ".join(dict.fromkeys(fields))
         messages.insert(0, NEEDED + named)
-    messages += [_not_formed(target, criterion) for criterion in malformed]
+    messages += [_format_message(target, criterion) for criterion in malformed]
     return "; ".join(messages)
 
 
-def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
+def _format_message(target: VaultObject, criterion: EntryCriterion) -> str:
     """Return the message for a value in the wrong format; the configuration's own, if set."""
     if criterion.message or criterion.value_format is None:
         return criterion.message
@@ -104,7 +104,7 @@ def _not_formed(target: VaultObject, criterion: EntryCriterion) -> str:
             assert_never(criterion.value_format)
 
 
-def is_formed(value_format: ValueFormat, value: str) -> bool:
+def has_format(value_format: ValueFormat, value: str) -> bool:
     """Return whether a value has the demanded format."""
     match value_format:
         case ValueFormat.EMAIL:
@@ -139,18 +139,19 @@ async def meeting(
     criteria: str,
     targets: Mapping[str, vql.Target] | None = None,
 ) -> frozenset[str]:
-    """Return those of the records that meet criteria in VQL, as configuration writes them.
+    """Return the records among ``ids`` that meet criteria in VQL, as configuration writes them.
 
     ``targets`` has ``documents`` where the records are documents.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when the criteria are not VQL, or name fields that the object does not
+        have.
     """
     records = _EnteringRecords(connection, registry, object_name, ids, targets)
     return await records.meeting(criteria, ids)
 
 
 class _EnteringRecords:
-    """Evaluates criteria on the records that enter a state; queries nothing twice."""
+    """Evaluates criteria on the records that enter a state, each condition once."""
 
     def __init__(
         self,
@@ -168,7 +169,7 @@ class _EnteringRecords:
         self._concerned: dict[str, list[str]] = {}
 
     async def complete(self, criteria: Sequence[EntryCriterion]) -> frozenset[str]:
-        """Return the records that have all the fields that are required of every record."""
+        """Return the records in which every field that unconditional criteria require has a value."""
         texts = [
             criterion.criteria
             for criterion in criteria
@@ -189,34 +190,35 @@ class _EnteringRecords:
     async def failing(
         self,
         criterion: EntryCriterion,
-        asked: Sequence[str],
+        ids: Sequence[str],
     ) -> list[str]:
-        """Return the records that do not meet the criterion."""
-        met = await self.meeting(criterion.criteria, asked)
-        return [record_id for record_id in asked if record_id not in met]
+        """Return the records among ``ids`` that do not meet the criterion."""
+        met = await self.meeting(criterion.criteria, ids)
+        return [record_id for record_id in ids if record_id not in met]
 
     async def malformed(
         self,
         criterion: EntryCriterion,
-        asked: Sequence[str],
+        ids: Sequence[str],
     ) -> list[str]:
-        """Return the records whose field has a value in another format than the criterion demands."""
+        """Return the records among ``ids`` whose field has a value in another format than the criterion demands."""
         value_format, field = criterion.value_format, criterion.required_field
         if value_format is None or field is None:
             return []
-        rows = await self._rows(value_query, field, asked)
-        # Behind the two that were asked for is what pages are ordered by.
+        rows = await self._rows(value_query, field, ids)
+        # The columns after these two are those that pages are ordered by.
         values = {str(row[0]): row[1] for row in rows}
         return [
             record_id
             for record_id, value in values.items()
-            if value and not is_formed(value_format, str(value))
+            if value and not has_format(value_format, str(value))
         ]
 
     async def meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
-        """Return those of the records that meet criteria in VQL.
+        """Return the records among ``ids`` that meet criteria in VQL.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when they are not VQL, or name what the object does not have.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the criteria are not VQL, or name fields that the object does not
+            have.
         """
         rows = await self._rows(satisfied_query, text, ids)
         # The id of a document is a number in its rows.
@@ -228,9 +230,10 @@ class _EnteringRecords:
         text: str,
         ids: Sequence[str],
     ) -> Sequence[Record]:
-        """Return the rows of a query about records, made of a text of the configuration.
+        """Return the rows of a query about records, which ``query`` compiles from a text of the configuration.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when it is not VQL, or names what the object does not have.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the text is not VQL, or names fields that the object does not
+            have.
         """
         if not ids:
             return []

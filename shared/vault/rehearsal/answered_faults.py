@@ -1,4 +1,4 @@
-"""Faults that replace the answer of a call, which is not carried out."""
+"""Defines the faults that replace the answer of a call; the call is not carried out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Refusal(CallFault):
     message: str
 
     async def strike(self, call: StruckCall) -> None:
-        """Answer with the FAILURE envelope of the error, HTTP 200 as of all that a Vault has processed."""
+        """Answer with the FAILURE envelope of the error and HTTP 200, as every call that a Vault has processed."""
         body = envelope("FAILURE", self.type, self.message)
         await call.answer(HTTPStatus.OK, body, JSON, ((STATUS_HEADER, b"FAILURE"),))
 

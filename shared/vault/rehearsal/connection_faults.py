@@ -1,4 +1,4 @@
-"""Faults of the connection between a client and its Vault: late, missing, slow and broken answers."""
+"""Defines the faults of the connection between a client and its Vault: late, missing, slow and broken answers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SLOW_PIECES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurstDelay(CallFault):
-    """The caller exceeds the burst limit: the call is delayed, and the answer has the length of the delay."""
+    """The caller exceeds the burst limit: the call is delayed, and a header of the answer names the delay."""
 
     async def strike(self, call: StruckCall) -> None:
-        """Wait, and have the call carried out."""
+        """Wait, have the Vault carry out the call, and add the delay to the headers of its answer."""
         await asyncio.sleep(call.seconds)
         delay = str(round(call.seconds * 1000)).encode()
 
@@ -46,7 +46,7 @@ class Silence(CallFault):
     carried_out: bool
 
     async def strike(self, call: StruckCall) -> None:
-        """Keep the connection open until the client gives up, at most for the fault's seconds, and cut it."""
+        """Keep the connection open until the client gives up, at most for the fault's seconds, then cut it."""
         if self.carried_out:
             await call.carry_out(_to_nobody)
         if not await _gone_within(call.receive, call.seconds):
@@ -103,7 +103,7 @@ class SlowBytes(CallFault):
 
 
 async def _to_nobody(_message: Message) -> None:
-    """Discard an answer that is not sent."""
+    """Discard a message of an answer that the client shall not get."""
 
 
 async def _gone_within(receive: Receive, seconds: float) -> bool:

@@ -33,7 +33,7 @@ class _Delayed:
 class DeliveryFaults:
     """Decides how often a relay publishes each message of the outbox now.
 
-    Without ``switches``, delayed and ``released`` messages, all are published once, in their order.
+    While there are no ``switches``, no delayed and no ``released`` messages, each message is published once, in order.
     """
 
     def __init__(self, switches: Switches) -> None:
@@ -100,12 +100,15 @@ class DeliveryFaults:
             if self._spares(message.queue, treatment, in_sequence=in_sequence):
                 continue
             if switch.strikes():
-                self._hold(message, switch, treatment)
+                self._note_delay(message, switch, treatment)
                 return treatment
         return UNTOUCHED
 
     def _spares(self, queue: str, treatment: Treatment, *, in_sequence: bool) -> bool:
-        """Return whether a message cannot be overtaken: in a sequence, or while another of its queue waits for that."""
+        """Return whether a message is left alone since none could overtake it.
+
+        This is so in a sequential queue, and while another message of its queue waits to be overtaken.
+        """
         if not treatment.until_overtaken:
             return False
         delayed = self.delayed_by_position.values()
@@ -113,9 +116,11 @@ class DeliveryFaults:
             each.until_overtaken and each.queue == queue for each in delayed
         )
 
-    def _hold(self, message: Waiting, switch: Switch, treatment: Treatment) -> None:
-        if treatment.hold_seconds:
-            until = self.switches.now + timedelta(seconds=treatment.hold_seconds)
+    def _note_delay(
+        self, message: Waiting, switch: Switch, treatment: Treatment
+    ) -> None:
+        if treatment.delay_seconds:
+            until = self.switches.now + timedelta(seconds=treatment.delay_seconds)
             overtaken = treatment.until_overtaken
             delayed = _Delayed(message.queue, switch.switch_id, until, overtaken)
             self.delayed_by_position[message.position] = delayed

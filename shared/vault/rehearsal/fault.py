@@ -59,12 +59,12 @@ class StruckCall:
 class Treatment:
     """The relay's treatment of a message under a fault.
 
-    It publishes ``copies``; when it delays the message, only after ``seconds`` or, with ``until_overtaken``, after the
-    next message of the queue.
+    The relay publishes the message ``copies`` times. It delays the message by ``delay_seconds`` or, with
+    ``until_overtaken``, until it has published the next message of the queue.
     """
 
     copies: int = 1
-    hold_seconds: float = 0.0
+    delay_seconds: float = 0.0
     until_overtaken: bool = False
 
 

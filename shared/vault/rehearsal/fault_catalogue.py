@@ -1,4 +1,4 @@
-"""Lists the faults that can be switched on; a new one is a class or an instance of one, and a line here."""
+"""Lists the faults that can be switched on; a new fault is a class, or an instance of a class, and a line here."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _LISTED: tuple[Fault, ...] = (
         carried_out=False,
     ),
     CutAnswer(name="cut_answer", label="Connection cut in the middle of the answer"),
-    SlowBytes(name="slow_bytes", label="Answer in slow bytes", seconds=10),
+    SlowBytes(name="slow_bytes", label="Answer sent slowly", seconds=10),
     Refusal(
         name="invalid_session",
         label="INVALID_SESSION_ID",

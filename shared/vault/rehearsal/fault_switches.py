@@ -1,4 +1,4 @@
-"""Stores the active faults of one process in memory, and decides which calls or messages each applies to."""
+"""Stores the active faults of one process in memory, and decides which calls or messages each fault applies to."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Switch:
 
     @property
     def used_up(self) -> bool:
-        """Return whether it has struck all the calls that it was for."""
+        """Return whether the fault has been applied to all the calls that the switch is for."""
         return self.calls is not None and self.struck >= self.calls
 
     def strikes(self) -> bool:
@@ -122,7 +122,7 @@ def _now() -> datetime:
 
 
 class Switches:
-    """The switches of one process; they end by themselves, and with the process.
+    """The switches of one process; each ends at its time, and with the process.
 
     ``known_by_id`` also contains used up and expired ones. It is nearly always empty: check it before asking about each
     call or message.
@@ -134,7 +134,7 @@ class Switches:
 
     @property
     def now(self) -> datetime:
-        """Return the time by which switches end."""
+        """Return the present time, by which switches end."""
         return self._clock()
 
     def known(self) -> list[Switch]:

@@ -1,4 +1,4 @@
-"""Faults of the pages of query results."""
+"""Defines the faults of the pages of query results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Switches faults on and off for administrators of a Vault that is not in production, and announces it."""
+"""Switches faults on and off for administrators of a Vault that is not in production, in all its processes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class RehearsalService:
         """Switch a fault on in all processes that run.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in production, or with too many switches;
-            INVALID_DATA, PARAMETER_REQUIRED for a request that cannot be.
+            INVALID_DATA, PARAMETER_REQUIRED for a request that is not valid.
         """
         authorize(caller, Grant.REHEARSE_FAULTS)
         if self.production:
@@ -109,11 +109,13 @@ class RehearsalService:
             await self._record(caller, action, switch, {"off": switch.switch_id})
         if switch_id is None:
             async with self._database.connection() as connection:
-                await connection.execute(ANNOUNCE, FAULT_SWITCHED, self._said({}))
+                await connection.execute(
+                    ANNOUNCE, FAULT_SWITCHED, self._announcement({})
+                )
         return ended
 
-    def hear(self, announcement: str) -> None:
-        """Apply a change of switches that another process of this Vault has made; ignored in production."""
+    def apply_announcement(self, announcement: str) -> None:
+        """Apply a change of switches that another process of this Vault has announced; do nothing in production."""
         said = orjson.loads(announcement) if announcement else {}
         if self.production or said.get("process") in (None, self._process):
             return
@@ -132,7 +134,7 @@ class RehearsalService:
         self.switches.add(switch)
 
     async def _require_known(self, switch: Switch) -> None:
-        """Check that there are the calls, the user and the queue that a switch is for.
+        """Check that the calls, the user and the queue of a switch exist.
 
         :raises VaultFault: INVALID_DATA
         """
@@ -172,7 +174,9 @@ class RehearsalService:
                 f"Fault.{switch.fault.name}",
                 after=f"{switch.described()}; until {until}; struck {switch.struck}",
             )
-            await connection.execute(ANNOUNCE, FAULT_SWITCHED, self._said(announced))
+            await connection.execute(
+                ANNOUNCE, FAULT_SWITCHED, self._announcement(announced)
+            )
 
-    def _said(self, announced: Mapping[str, object]) -> str:
+    def _announcement(self, announced: Mapping[str, object]) -> str:
         return orjson.dumps({"process": self._process, **announced}).decode()

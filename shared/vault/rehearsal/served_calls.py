@@ -26,7 +26,7 @@ class ServedCall:
 def require_served(target: Target, served: Iterable[ServedCall]) -> None:
     """Check that a switch applies to at least one served call.
 
-    :raises VaultFault: INVALID_DATA when no path is matched, or none that takes the method.
+    :raises VaultFault: INVALID_DATA when the pattern matches no call, or no call that takes the method.
     """
     path = target.path
     if path is None:

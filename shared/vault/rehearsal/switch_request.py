@@ -27,7 +27,7 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 
 @dataclass(frozen=True, slots=True)
 class SwitchRequest:
-    """The fields of a request as texts; an empty one means the fault's default, or all."""
+    """The fields of a request as texts; an empty text means the fault's default, or all."""
 
     fault: str = ""
     calls: str = ""
@@ -44,13 +44,15 @@ class SwitchRequest:
     def read(cls, sent: Mapping[str, str]) -> SwitchRequest:
         """Return the request in the fields of a call.
 
-        :raises VaultFault: INVALID_DATA for a field that it does not have.
+        :raises VaultFault: INVALID_DATA for an unknown field.
         """
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(sent) - known)
         if unknown:
             names = ", ".join(sorted(known))
-            raise _invalid(f"There is no parameter [{unknown[0][:40]}]; take {names}")
+            raise _invalid(
+                f"There is no parameter [{unknown[0][:40]}]; the parameters are {names}"
+            )
         return cls(**{name: value.strip() for name, value in sent.items()})
 
     def to_json(self) -> dict[str, str]:
@@ -60,7 +62,7 @@ class SwitchRequest:
     def found(self) -> Fault:
         """Return the requested fault.
 
-        :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA for one that there is not.
+        :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA for an unknown fault.
         """
         if not self.fault:
             message = "Missing required parameter [fault]"
@@ -73,7 +75,7 @@ class SwitchRequest:
     def target(self) -> Target:
         """Return the calls or messages that the switch applies to.
 
-        :raises VaultFault: INVALID_DATA for a pattern or name that cannot be.
+        :raises VaultFault: INVALID_DATA for a pattern or name that is not valid.
         """
         fault = self.found()
         for name in ("user", "client_id", "queue"):
@@ -81,9 +83,7 @@ class SwitchRequest:
             if len(value) > MAX_NAME or not value.isprintable():
                 raise _invalid(f"[{name}] has at most {MAX_NAME} characters")
         if self.client_id and not CLIENT_ID.fullmatch(self.client_id):
-            raise _invalid(
-                "[client_id] is of letters, digits and . _ - only: no client has another name"
-            )
+            raise _invalid("[client_id] has letters, digits and . _ - only")
         if not isinstance(fault, CallFault):
             return self._of_queues()
         if self.queue:

@@ -218,7 +218,9 @@ class UserService:
         return result
 
     def _updating(self, seen: str | None) -> Write:
-        return lambda as_, rows: self._records.update(as_, OBJECT, rows, seen=seen)
+        return lambda as_, rows: self._records.update(
+            as_, OBJECT, rows, unchanged_since=seen
+        )
 
     def _read(self, rows: Source) -> list[UserRow]:
         if not rows:

@@ -10,7 +10,7 @@ from local.polling import answers_within
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.queues import traffic as picture
-from shared.vault.queues.message_ways import WayStep
+from shared.vault.queues.message_ways import MessageStepKind
 from shared.vault.queues.outbox import put
 from tests.service.vault.asked_connector import AskedConnector, asked_connector
 from tests.service.vault.browsing import Browser, browser
@@ -34,7 +34,7 @@ async def send(vault: Vault, queue: str, record: str, message_id: str | None) ->
         await put(connection, known, attributes, [record], message_id)
 
 
-async def taken(vault: Vault, message_id: str) -> list[WayStep]:
+async def taken(vault: Vault, message_id: str) -> list[MessageStepKind]:
     steps = await vault.message_ways.steps(SYSTEM, message_id)
     return [step.step for step in steps]
 
@@ -44,7 +44,7 @@ async def until_sent(vault: Vault, message_id: str, times: int = 1) -> None:
 
     async def unsent() -> str | None:
         steps = await taken(vault, message_id)
-        return None if steps.count(WayStep.SENT) == times else str(steps)
+        return None if steps.count(MessageStepKind.SENT) == times else str(steps)
 
     assert await answers_within(60, unsent) is None
 
@@ -66,7 +66,7 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     queue, message_id, record = await new_queue(admin, "a__c"), key(), key()
     await admin.put(f"{QUEUES}/{queue}/actions/disable_delivery")
     await send(vault, queue, record, message_id)
-    assert await taken(vault, message_id) == [WayStep.ENTERED]
+    assert await taken(vault, message_id) == [MessageStepKind.ENTERED]
     page = await visitor.open(f"/ui/messages/{message_id}")
     assert DRAWN_ANEW in page.html
     await admin.put(f"{QUEUES}/{queue}/actions/enable_delivery")
@@ -76,9 +76,9 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     await report(integration, queue, row(message_id, "a__c", attempts=4))
     steps = await vault.message_ways.steps(SYSTEM, message_id)
     assert [each.step for each in steps] == [
-        WayStep.ENTERED,
-        WayStep.SENT,
-        WayStep.DELIVERED,
+        MessageStepKind.ENTERED,
+        MessageStepKind.SENT,
+        MessageStepKind.DELIVERED,
     ]
     assert (steps[2].attempts, steps[0].detail) == (
         3,
@@ -122,13 +122,13 @@ async def test_a_retry_is_a_second_way_of_the_same_message(
     await sent(vault, queue, message_id, times=2)
     await report(integration, queue, row(message_id, "a__c"))
     steps = await taken(vault, message_id)
-    assert [each for each in steps if each is not WayStep.LOGGED] == [
-        WayStep.ENTERED,
-        WayStep.SENT,
-        WayStep.REMOVED,
-        WayStep.ENTERED,
-        WayStep.SENT,
-        WayStep.DELIVERED,
+    assert [each for each in steps if each is not MessageStepKind.LOGGED] == [
+        MessageStepKind.ENTERED,
+        MessageStepKind.SENT,
+        MessageStepKind.REMOVED,
+        MessageStepKind.ENTERED,
+        MessageStepKind.SENT,
+        MessageStepKind.DELIVERED,
     ]
 
 
@@ -159,7 +159,7 @@ async def test_ways_are_kept_for_30_days(vault: Vault, admin: Api) -> None:
         )
     await vault.message_ways.purge()
     assert await taken(vault, old) == []
-    assert WayStep.SENT in await taken(vault, new)
+    assert MessageStepKind.SENT in await taken(vault, new)
 
 
 async def test_the_picture_counts_what_waits_and_says_what_is_wrong(
@@ -171,11 +171,11 @@ async def test_the_picture_counts_what_waits_and_says_what_is_wrong(
     monkeypatch.setattr(picture, "KEPT_SECONDS", 0)
     queue, message_id = await new_queue(admin, "a__c"), key()
     await sent(vault, queue, message_id)
-    seen = (await vault.traffic.look(SYSTEM)).of(queue)
+    seen = (await vault.traffic.read(SYSTEM)).of(queue)
     assert seen is not None
     assert (seen.waiting, seen.sent, seen.consumers) == (1, 1, 0)
     assert seen.oldest is not None
-    assert seen.fault == "nobody takes its messages"
+    assert seen.fault == "no consumer takes its messages"
     await admin.put(f"{QUEUES}/{queue}/actions/disable_delivery")
     page = await visitor.open("/ui/queues")
     assert "Delivery is disabled" in page.text
@@ -191,7 +191,7 @@ async def test_who_looks_does_not_wait_for_a_broker_that_does_not_answer(
     monkeypatch.setattr(picture, "KEPT_SECONDS", 0)
     monkeypatch.setattr(picture, "BROKER_TIMEOUT", 0)
     queue = await new_queue(admin, "a__c")
-    seen = (await vault.traffic.look(SYSTEM)).of(queue)
+    seen = (await vault.traffic.read(SYSTEM)).of(queue)
     assert seen is not None
     assert (seen.waiting, seen.fault) == (None, "the broker does not answer")
 
@@ -201,8 +201,8 @@ async def test_one_picture_is_for_all_who_look(
 ) -> None:
     del api
     monkeypatch.setattr(picture, "KEPT_SECONDS", 3600)
-    first = await vault.traffic.look(SYSTEM)
-    assert await vault.traffic.look(SYSTEM) is first
+    first = await vault.traffic.read(SYSTEM)
+    assert await vault.traffic.read(SYSTEM) is first
 
 
 @pytest.fixture

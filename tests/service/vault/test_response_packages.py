@@ -227,8 +227,14 @@ async def test_a_package_stays_as_it_was_until_its_document_is_withdrawn(
     ("row", "message"),
     [
         ({}, "neither a cover letter nor a document"),
-        ({"expiration_date__v": "2020-01-01"}, "The link of a package expires from"),
-        ({"expiration_date__v": "2999-01-01"}, "The link of a package expires from"),
+        (
+            {"expiration_date__v": "2020-01-01"},
+            "The last day of a package's link is from",
+        ),
+        (
+            {"expiration_date__v": "2999-01-01"},
+            "The last day of a package's link is from",
+        ),
     ],
 )
 async def test_a_package_that_cannot_be_made(

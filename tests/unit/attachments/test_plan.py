@@ -7,15 +7,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.files.attachment_model import Addition, Known, plan
+from shared.vault.files.attachment_model import Addition, StoredAttachment, plan
 
 REPORT = Addition("R1", "report.pdf", "aa", "first")
-STORED = Known(7, "R1", "report.pdf", 3, 2, "bb", "stored")
+STORED = StoredAttachment(7, "R1", "report.pdf", 3, 2, "bb", "stored")
 
 
 def test_a_new_name_makes_a_new_attachment() -> None:
     (step,) = plan([REPORT], [], iter([41]))
-    assert step.after == Known(41, "R1", "report.pdf", 1, 1, "aa", "first")
+    assert step.after == StoredAttachment(41, "R1", "report.pdf", 1, 1, "aa", "first")
     assert step.before is None
     assert step.added
 
@@ -23,7 +23,7 @@ def test_a_new_name_makes_a_new_attachment() -> None:
 def test_a_known_name_gets_a_version_above_every_number_it_has_had() -> None:
     # Version 3 was deleted: its number never comes again.
     (step,) = plan([REPORT], [STORED], iter([41]))
-    assert step.after == Known(7, "R1", "report.pdf", 4, 4, "aa", "first")
+    assert step.after == StoredAttachment(7, "R1", "report.pdf", 4, 4, "aa", "first")
     assert step.before == STORED
 
 
@@ -46,7 +46,7 @@ def test_the_same_bytes_of_another_record_are_added() -> None:
 
 
 def test_a_version_is_restored_although_another_attachment_has_its_bytes() -> None:
-    other = Known(8, "R1", "copy.pdf", 1, 1, "aa", None)
+    other = StoredAttachment(8, "R1", "copy.pdf", 1, 1, "aa", None)
     restored = Addition("R1", "report.pdf", "aa", restored=True)
     (step,) = plan([restored], [STORED, other], iter([41]))
     assert step.added

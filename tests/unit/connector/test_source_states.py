@@ -14,7 +14,12 @@ from services.connector.points.evaluation import OutdatedRead
 from services.connector.points.transfer import SourceStates
 from shared.client.results import RowResult
 from shared.spark.envelope import format_moment
-from shared.vault.records.row_rules import FIELD, advance, doubted, newer_stored
+from shared.vault.records.row_rules import (
+    FIELD,
+    left_out_mark,
+    new_source_time,
+    newer_stored,
+)
 from shared.vault.records.rows import ResolvedRow
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -58,7 +63,7 @@ class Target:
                 "an older state overwrote a newer one"
             )
             self.value, self.newest = value, max(self.newest, version)
-        noted = advance(row, stored) if newer is None else doubted(newer)
+        noted = new_source_time(row, stored) if newer is None else left_out_mark(newer)
         self.moment = noted.get(FIELD, self.moment)  # type: ignore[assignment]
         return newer
 

@@ -143,7 +143,7 @@ MOMENTS = st.datetimes(timezones=st.just(UTC)).map(
 def test_the_stored_state_only_grows(stored: datetime | None, sent: datetime) -> None:
     record: Any = {rules.FIELD: stored}
 
-    advanced: Any = rules.advance(row(source_modified=sent), record)
+    advanced: Any = rules.new_source_time(row(source_modified=sent), record)
 
     if stored is None or sent > stored:
         assert advanced == {rules.FIELD: sent}
@@ -155,18 +155,18 @@ def test_the_stored_state_only_grows(stored: datetime | None, sent: datetime) ->
 def test_after_a_row_was_left_out_the_next_moment_is_taken(
     stored: datetime, sent: datetime
 ) -> None:
-    noted: Any = rules.doubted(stored)
+    noted: Any = rules.left_out_mark(stored)
 
     assert noted[rules.FIELD] - stored < timedelta(milliseconds=1)
-    assert rules.doubted(noted[rules.FIELD]) == {}
-    advanced: Any = rules.advance(row(source_modified=sent), noted)
+    assert rules.left_out_mark(noted[rules.FIELD]) == {}
+    advanced: Any = rules.new_source_time(row(source_modified=sent), noted)
     assert advanced == {rules.FIELD: max(sent, next_moment(stored))}
 
 
 def test_a_row_without_a_state_leaves_the_stored_one() -> None:
     record: Any = {rules.FIELD: NOON}
 
-    assert rules.advance(row(), record) == {}
+    assert rules.new_source_time(row(), record) == {}
 
 
 @pytest.mark.parametrize(

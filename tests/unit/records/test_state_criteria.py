@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from shared.vault.model.component_model import EntryCriterion, ValueFormat
-from shared.vault.records.state_criteria import failure_message, is_formed
+from shared.vault.records.state_criteria import failure_message, has_format
 from tests.unit.records.shapes import THING
 
 NOTE = EntryCriterion("note__c", "note__c != null", "", 1, "note__c")
@@ -92,4 +92,4 @@ MALFORMED = {
 def test_what_a_value_has_to_be(
     value_format: ValueFormat, value: str, fits: bool
 ) -> None:
-    assert is_formed(value_format, value) is fits
+    assert has_format(value_format, value) is fits
