@@ -11,7 +11,7 @@ from services.connector.points.case_contacts import (
     PERSON,
     SOURCE_DATA,
     Contact,
-    Saved,
+    SavedContacts,
     save_contacts,
 )
 from services.connector.points.evaluation import (
@@ -173,7 +173,7 @@ async def _note_finished(
             unit.target, evaluation.targets, done.link
         ):
             del finished[item]
-        await handed_over.mend(unit, evaluation, finished, done.link, outcome)
+        await handed_over.correct(unit, evaluation, finished, done.link, outcome)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
     outcome.warn(evaluation.warnings)
@@ -217,7 +217,7 @@ async def _write(
 async def _preferred(
     unit: Transfer,
     batch: Batch,
-    persons: Saved,
+    persons: SavedContacts,
 ) -> dict[str, str]:
     """Return inquiry → id of its Preferred Contact Information, for inquiries whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
@@ -249,7 +249,7 @@ async def _write_cases(
     unit: Transfer,
     batch: Batch,
     contacts: Mapping[str, Contact],
-    persons: Saved,
+    persons: SavedContacts,
     preferred: Mapping[str, str],
 ) -> None:
     """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
@@ -296,7 +296,7 @@ async def _write_cases(
 
 @dataclass(slots=True)
 class _Cases:
-    """The Cases of a batch: Link and fields by inquiry, and by the Links of groups the id of the group's contact."""
+    """The Cases of a batch: Link and fields by inquiry; ``shared``: the contact's id by the Link of a group's Case."""
 
     links: dict[str, str] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
@@ -306,7 +306,7 @@ class _Cases:
 def _cases(
     unit: Transfer,
     batch: Batch,
-    persons: Saved,
+    persons: SavedContacts,
     preferred: Mapping[str, str],
 ) -> _Cases:
     made = _Cases()
@@ -357,7 +357,7 @@ async def _report(
     # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
-    # Failed is told by ``fail_all``, after the exception that says why is recorded.
+    # Failed is set by ``fail_all``, after the exception that says why is recorded.
     transferred = [item for item in items if item not in outcome.failures]
     statuses = dict.fromkeys(transferred, TransferStatus.SUCCESS)
     refused = await set_status(unit.source, statuses, unit.lineage_back)
@@ -365,11 +365,11 @@ async def _report(
         outcome.fail(item, failure)
 
 
-async def _open(
+async def _pending_or_failed(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
+    """Narrow a reading to Pending and Failed inquiries: a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
 
@@ -384,9 +384,9 @@ POINT = Point(
     "medical_inquiry_details_inbound__v",
     transfer,
     order=SECOND,
-    narrow=_open,
+    narrow=_pending_or_failed,
     opening=COUNTRIES,
-    narrow_all=made_requests.to_be_there,
+    narrow_all=made_requests.transferred_inquiries,
     object=INQUIRY,
     linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(

@@ -72,7 +72,7 @@ async def transfer(unit: Transfer) -> Outcome:
     account_of = await _accounts(unit, started, outcome)
     settled = account_of.keys() | outcome.failures.keys()
     outcome.skipped.update(found.rows.keys() - settled)
-    outcome.kept.update(
+    outcome.existing.update(
         item
         for item, row in found.rows.items()
         if text(row, LINK) and item in outcome.skipped
@@ -194,7 +194,7 @@ async def _started(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the Case Requests that were started in the Medical Vault."""
+    """Narrow a reading to the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

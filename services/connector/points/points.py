@@ -62,7 +62,7 @@ def mark_failed(unit: Transfer) -> MarkFailed | None:
 
 
 def reasons_of(unit: Transfer, outcome: Outcome) -> dict[str, str]:
-    """Return why records failed, by id, in words for those who sent them; empty where the source keeps no reasons."""
+    """Return why records failed, by id, in words for their senders; empty texts if the object has no such field."""
     described = unit.configuration.sources.get(unit.object)
     keeps = described is not None and REASON in described.fields
     return {

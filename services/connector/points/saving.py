@@ -46,7 +46,7 @@ class Origin:
     rule: str | None = None
     ruled: Values = field(default_factory=dict)
 
-    def own(self, row: Values) -> tuple[str, ...]:
+    def point_fields(self, row: Values) -> tuple[str, ...]:
         """Return the names of the fields that the integration point has set."""
         ruled = self.ruled
         names = [name for name, value in row.items() if ruled.get(name) != value]
@@ -55,7 +55,7 @@ class Origin:
 
 @lru_cache(maxsize=256)
 def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields of names in a row, sorted; the rows of a call mostly have the same ones."""
+    """Return the fields of a row's names, sorted; cached, since the rows of a call mostly have the same names."""
     # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
     return tuple(sorted(name.partition(".")[0] for name in names))
 
@@ -73,7 +73,7 @@ class CallLineage:
         origin: Origin,
     ) -> dict[str, object]:
         """Return the row with its lineage: the number of its origin in the call, message id and source record."""
-        own = () if origin.rule is None else origin.own(row)
+        own = () if origin.rule is None else origin.point_fields(row)
         kind = (origin.object, origin.rule, own)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
         number = self._numbers.setdefault(kind, len(self._numbers))
@@ -138,7 +138,7 @@ class KeyedRows:
         object_name: str,
         states: SourceStates,
     ) -> Rows:
-        """Return rows by key with the state of the source, if it has one."""
+        """Return rows by key, each with its source state; rows without a modified date stay as they are."""
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
@@ -194,14 +194,14 @@ async def save(
             object_name, part, id_param=id_param, lineage=header
         )
 
-    results = await settled(write, list(rows.values()))
+    results = await write_with_retries(write, list(rows.values()))
     # Results come in the order of rows, and dicts keep theirs.
     by_key = dict(zip(rows, results, strict=True))
     unit.states.check(object_name, by_key)
     return by_key
 
 
-async def settled(
+async def write_with_retries(
     write: Write,
     rows: Sequence[Values],
 ) -> list[RowResult]:
@@ -228,25 +228,25 @@ def not_saved(
 ) -> ItemFailure:
     """Return the failure of a source record whose row the target Vault refused.
 
-    It names the field rule that has filled the field which the Vault's text names first.
+    The failure names the field rule of the first field that the Vault's error text names.
     """
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     if rule is None:
         return ItemFailure(ItemErrorType.SAVE, text)
-    filling = _filling(object_name, rule, result)
-    if filling is None:
+    named_field = _field_in_errors(object_name, rule, result)
+    if named_field is None:
         return ItemFailure(ItemErrorType.SAVE, text, rule.name)
-    said = f"{text}. The value is of {_source_of(rule, filling)}"
+    sourced = f"{text}. The value is of {_source_of(rule, named_field)}"
     return ItemFailure(
         ItemErrorType.SAVE,
-        said[:MAX_TEXT],
+        sourced[:MAX_TEXT],
         rule.name,
-        filling.rule,
-        filling.target_field,
+        named_field.rule,
+        named_field.target_field,
     )
 
 
-def _filling(
+def _field_in_errors(
     object_name: str,
     rule: CompiledRule,
     result: RowResult,
@@ -326,7 +326,7 @@ async def _write_rows(
     async def write(part: Sequence[Values]) -> list[RowResult]:
         return await source.update(object_name, part, lineage=header)
 
-    results = await settled(write, rows)
+    results = await write_with_retries(write, rows)
     by_item = zip(rows, results, strict=True)
     return {
         str(row["id"]): _not_written_back(object_name, field, result)
@@ -381,7 +381,7 @@ async def fail_all(
     reasons: Mapping[str, str],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of those it refused.
+    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of refused ones.
 
     Inquiries with Success keep that status. A reason is empty where the source Vault keeps none.
 
@@ -394,6 +394,7 @@ async def fail_all(
         status, reason = text(row, STATUS), reasons.get(str(row["id"]), "")
         known = status == TransferStatus.FAILED and text(row, REASON) == reason
         if status != TransferStatus.SUCCESS and not known:
-            told: Values = {REASON: reason} if reason else {}
-            rows.append({"id": row["id"], STATUS: TransferStatus.FAILED, **told})
+            with_reason: Values = {REASON: reason} if reason else {}
+            failed = {"id": row["id"], STATUS: TransferStatus.FAILED}
+            rows.append({**failed, **with_reason})
     return await _write_rows(source, INQUIRY, STATUS, rows, unit)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.client.errors import VaultRefused, VaultUnavailable
-from shared.client.results import SeenRevision
+from shared.client.results import LatestRevision
 from shared.client.transport import Request, Transport
 from shared.protocol.error_types import ErrorType
 from shared.vault.connections import AWAY
@@ -26,7 +26,7 @@ class ConnectorLink:
 
         :raises ValueError: it is no http or https address.
         """
-        self._transport = Transport(url, CLIENT_ID, SECONDS, AT_ONCE, SeenRevision())
+        self._transport = Transport(url, CLIENT_ID, SECONDS, AT_ONCE, LatestRevision())
 
     async def send(
         self,

@@ -197,7 +197,8 @@ class Database:
     async def query_connection(self, user_id: int) -> AsyncIterator[Connection]:
         """Yield a connection for statements that may take long, in a slot of the user's queries.
 
-        :raises VaultFault: API_LIMIT_EXCEEDED without a slot in time; OPERATION_NOT_ALLOWED, a statement took too long.
+        :raises VaultFault: API_LIMIT_EXCEEDED when no slot becomes free in time; OPERATION_NOT_ALLOWED when a statement
+            takes too long.
         :raises DatabaseUnavailable: no connection is available in time.
         """
         async with self.query_slots.slot(user_id), self.connection() as connection:
@@ -269,7 +270,7 @@ class OneTransaction(Database):
         yield self._connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` once, and return its result; undo only it when it fails."""
+        """Run ``work`` once, and return its result; when it fails, undo only the changes of ``work``."""
         # Not repeated: a deadlock undoes the whole transaction, which only its owner can begin again.
         async with self.transaction() as connection:
             return await work(connection)
@@ -371,7 +372,7 @@ class Notifications:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             for channel in self._callbacks:
-                await connection.add_listener(channel, self._heard)
+                await connection.add_listener(channel, self._on_notification)
             # Notifications that were sent while nobody listened are lost.
             for callback in self._callbacks.values():
                 callback("")
@@ -379,7 +380,7 @@ class Notifications:
         except (*OUTAGES, asyncpg.InterfaceError) as error:
             state_log.failed("postgresql (notifications)", error)
 
-    def _heard(
+    def _on_notification(
         self,
         connection: asyncpg.Connection[asyncpg.Record]
         | PoolConnectionProxy[asyncpg.Record],
