@@ -103,7 +103,7 @@ def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
     except VaultRefused as error:
         message = error.message.rstrip(".")
         advice = _advice(error, option, variable)
-        # What to do first, the type for those who report it last.
+        # The advice precedes the type, which only reports of the error need.
         raise ConsoleFault(f"{address}: {message}. {advice}({error.type})") from error
 
 

@@ -1,4 +1,4 @@
-"""Says in plain words why a service gave no answer of its API, and what to check."""
+"""Describes in plain words why a service gave no answer of its API, and what to check."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ ANOTHER = "Check {option}: it has to be the address of the service itself"
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Why there is no answer, and what to check, with ``{option}`` for what has the address."""
+    """The reason why a service gave no answer; ``{option}`` in ``check`` stands for the option of its address."""
 
-    why: str
+    reason: str
     check: str
 
     def text(self, option: str) -> str:
-        """Return both as two sentences, without the last full stop."""
-        return f"{self.why}. {self.check.format(option=option)}"
+        """Return reason and check as two sentences, without the full stop of the last one."""
+        return f"{self.reason}. {self.check.format(option=option)}"
 
 
 def outage_of(error: BaseException) -> Outage:
-    """Return the outage behind an error of a call, or of the client that made it."""
-    behind = error.__cause__ if isinstance(error, VaultUnavailable) else None
-    match behind or error:
+    """Return the outage that an error of a call describes; of ``VaultUnavailable``, the error that caused it."""
+    cause = error.__cause__ if isinstance(error, VaultUnavailable) else None
+    match cause or error:
         case aiohttp.ClientConnectorDNSError():
             found = Outage(
                 "No host of this name is known", "Check the name in {option}"
@@ -41,8 +41,8 @@ def outage_of(error: BaseException) -> Outage:
             )
         case aiohttp.ClientSSLError():
             found = Outage("It does not speak TLS as https needs it", SCHEME)
-        case aiohttp.ClientConnectorError() as away:
-            found = _unreached(away.os_error)
+        case aiohttp.ClientConnectorError() as failed:
+            found = _not_connected(failed.os_error)
         case TimeoutError():
             found = Outage("It gave no answer in time", f"{RUNNING}, or overloaded")
         case aiohttp.InvalidURL() | ValueError():
@@ -50,20 +50,20 @@ def outage_of(error: BaseException) -> Outage:
         case aiohttp.ClientError() | OSError():
             found = Outage("It ended the connection without an answer", SCHEME)
         case other:
-            found = _answered(str(other))
+            found = _unexpected_answer(str(other))
     return found
 
 
-def _unreached(error: OSError) -> Outage:
+def _not_connected(error: OSError) -> Outage:
     """Return the outage of a connection that could not be made."""
     if isinstance(error, ConnectionRefusedError):
         return Outage("Nothing listens at this port", RUNNING)
-    reason = error.strerror or "no way there"
+    reason = error.strerror or "no route to it"
     return Outage(f"It cannot be reached ({reason})", RUNNING)
 
 
-def _answered(text: str) -> Outage:
-    """Return the outage of an answer that is none of the API, by the text of the client's error."""
+def _unexpected_answer(text: str) -> Outage:
+    """Return the outage of an answer that is not one of the API, by the status in the text of the client's error."""
     _, found, after = text.partition("status ")
     status = after[:3]
     if not found or not status.isdecimal():

@@ -32,8 +32,8 @@ CRM_VAULT = VaultDefinition(
     " Vault, whose answers come back here.",
     first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
-    error_texts=frozenset({REASON}),
-    spent_actions={"transfer_to_medical": is_sent},
+    error_text_fields=frozenset({REASON}),
+    ineffective_actions={"transfer_to_medical": is_sent},
     state_actions={OBJECT: {"transfer_to_medical": "Transfer to Medical"}},
     triggers={
         OBJECT: TransferredInquiry(),

@@ -12,7 +12,7 @@ from services.crm_vault.inquiries import (
     STATUS,
     SUCCESS,
 )
-from shared.vault.assembly.spent_actions import only_value
+from shared.vault.assembly.ineffective_actions import only_value
 from shared.vault.assembly.work_lists import (
     Desk,
     GuidedForm,
@@ -99,22 +99,22 @@ ADDRESS = (
 INQUIRY_FORM = GuidedForm(
     goal="transfer_to_medical",
     integration=INTEGRATION,
-    send="Submit and transfer",
-    send_again="Save and transfer",
-    sent="The inquiry is on its way to Medical. This page follows it.",
-    least=("account__v", "inquiry_text__v"),
-    choice="delivery_method__v",
-    belongs={
+    send_label="Submit and transfer",
+    resend_label="Save and transfer",
+    sent_message="The inquiry is on its way to Medical. This page follows it.",
+    minimum_fields=("account__v", "inquiry_text__v"),
+    choice_field="delivery_method__v",
+    fields_by_choice={
         "email__v": ("email__v",),
         "phone__v": ("phone_number__v",),
         "fax__v": ("fax_number__v",),
         "mail__v": ADDRESS,
         "urgent_mail__v": ADDRESS,
     },
-    heading="Delivery of the answer",
-    others="Other contact details",
+    chosen_heading="Delivery of the answer",
+    other_heading="Other contact details",
 )
-# Why nothing has come of an inquiry, or the answer; with it what was asked, and for whom.
+# The error of a failed transfer, or the answer; then the question and its account.
 INQUIRY_LEADS = (
     Lead("transfer_error__v"),
     Lead("response__v"),
@@ -163,5 +163,5 @@ def look_again(inquiry: Mapping[str, object]) -> int | None:
 
 
 def is_sent(inquiry: Mapping[str, object], _user: int) -> bool:
-    """Return whether an inquiry is on its way to Medical, or has arrived: there is nothing to transfer."""
+    """Return whether an inquiry is being transferred to Medical, or was transferred."""
     return only_value(inquiry, STATUS) in (PENDING[STATUS], SUCCESS)

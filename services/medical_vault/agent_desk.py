@@ -5,21 +5,21 @@ from __future__ import annotations
 from shared.vault.assembly.work_lists import (
     Answered,
     Desk,
-    FarColumn,
+    DeskFilter,
+    FilterOption,
     Lead,
-    Narrowed,
-    Narrowing,
     Related,
+    RelatedColumn,
     WorkList,
 )
 
 OLDEST = "created_date__v ASC"
 PRIORITY = "case__vr.priority__v"
 CONTACT = "case__vr.case_contact__vr.name__v"
-ASKED_BY = FarColumn(
+ASKED_BY = RelatedColumn(
     "asked_by", Lead(CONTACT, "Asked by"), ("email__v", "phone_number__v")
 )
-URGENCY = FarColumn("urgency", Lead(PRIORITY, "Priority"))
+URGENCY = RelatedColumn("urgency", Lead(PRIORITY, "Priority"))
 OLDER = "created_date__v < '{moment}'"
 COLUMNS = (
     "name__v",
@@ -89,21 +89,21 @@ AGENT_DESK = Desk(
     ),
     (ASKED_BY, URGENCY),
     (
-        Narrowing(
+        DeskFilter(
             "urgency",
             "Priority",
             tuple(
-                Narrowed(name, name.capitalize(), f"{PRIORITY} = '{name}__v'")
+                FilterOption(name, name.capitalize(), f"{PRIORITY} = '{name}__v'")
                 for name in ("high", "normal", "low")
             ),
         ),
-        Narrowing(
+        DeskFilter(
             "age",
             "Age",
             (
-                Narrowed("day", "Over a day", OLDER, 1),
-                Narrowed("week", "Over a week", OLDER, 7),
-                Narrowed("month", "Over 30 days", OLDER, 30),
+                FilterOption("day", "Over a day", OLDER, 1),
+                FilterOption("week", "Over a week", OLDER, 7),
+                FilterOption("month", "Over 30 days", OLDER, 30),
             ),
         ),
     ),

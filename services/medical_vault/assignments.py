@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.assembly.spent_actions import only_value
+from shared.vault.assembly.ineffective_actions import only_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ UNASSIGNED = (
 )
 
 
-def is_ones_own(request: Mapping[str, object], user_id: int) -> bool:
-    """Return whether a request is assigned to a user already."""
+def is_assigned_to(request: Mapping[str, object], user_id: int) -> bool:
+    """Return whether a request is assigned to a user."""
     return only_value(request, ASSIGNED) == str(user_id)
 
 

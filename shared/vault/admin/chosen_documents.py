@@ -1,4 +1,4 @@
-"""Finds approved documents for a response, and says what keeps those that were chosen from being sent."""
+"""Finds approved documents for a response, and the problems that keep chosen documents from being sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_APPROVED = (
 )
 
 
-async def found_documents(visit: Visit, words: str) -> list[Row]:
+async def approved_documents(visit: Visit, words: str) -> list[Row]:
     """Return approved versions of documents that have these words in their fields or files, the best first."""
     search = find(words).removesuffix(")")
     if not search:
@@ -35,20 +35,20 @@ async def found_documents(visit: Visit, words: str) -> list[Row]:
     return page.rows
 
 
-async def troubles_of(visit: Visit, chosen: Sequence[Row]) -> dict[str, str]:
-    """Return what has to be done first about chosen documents, by the ids of their records."""
-    troubles: dict[str, str] = {}
-    approved = await _approved(visit, chosen)
+async def problems_of(visit: Visit, chosen: Sequence[Row]) -> dict[str, str]:
+    """Return the problems that keep chosen documents from being sent, by the ids of their rows."""
+    problems: dict[str, str] = {}
+    approved = await _approved_ids(visit, chosen)
     for row in chosen:
         if _version_id(row) not in approved:
-            troubles[str(row["id"])] = NOT_APPROVED
+            problems[str(row["id"])] = NOT_APPROVED
         elif not await _has_file(visit, row):
-            troubles[str(row["id"])] = NO_FILE
-    return troubles
+            problems[str(row["id"])] = NO_FILE
+    return problems
 
 
-async def without_file(visit: Visit, documents: Sequence[Row]) -> Row | None:
-    """Return the first of the documents without a file; None when each has one."""
+async def first_without_file(visit: Visit, documents: Sequence[Row]) -> Row | None:
+    """Return the first document without a file; None when all documents have a file."""
     for row in documents:
         if not await _has_file(visit, row):
             return row
@@ -56,9 +56,9 @@ async def without_file(visit: Visit, documents: Sequence[Row]) -> Row | None:
 
 
 async def _has_file(visit: Visit, row: Row) -> bool:
-    """Return whether there is a file of a chosen document for people to look at.
+    """Return whether a chosen document has a viewable rendition or a source file.
 
-    :raises VaultFault: any other than INVALID_DATA.
+    :raises VaultFault: as ``viewable_file``, except for INVALID_DATA.
     """
     try:
         await viewable_file(visit, row)
@@ -69,8 +69,8 @@ async def _has_file(visit: Visit, row: Row) -> bool:
     return True
 
 
-async def _approved(visit: Visit, chosen: Sequence[Row]) -> set[str]:
-    """Return the ids of the chosen versions that are approved."""
+async def _approved_ids(visit: Visit, chosen: Sequence[Row]) -> set[str]:
+    """Return the version ids of the chosen documents that are approved."""
     if not chosen:
         return set()
     wanted = ", ".join(literal(_version_id(row)) for row in chosen)
@@ -82,6 +82,6 @@ async def _approved(visit: Visit, chosen: Sequence[Row]) -> set[str]:
 
 
 def _version_id(row: Row) -> str:
-    """Return the id of the version that was chosen."""
+    """Return the id of the version that a row names, such as ``12_1_0``."""
     number = str(row["version_number__v"]).replace(".", "_")
     return f"{row['document_id__v']}_{number}"

@@ -1,4 +1,4 @@
-"""Filters a list of records by the values of fields, which its address or a view contains."""
+"""Filters a list of records by values of fields, which come from the list's address or from a view."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
-    from shared.vault.assembly.work_lists import Narrowed, Narrowing
+    from shared.vault.assembly.work_lists import DeskFilter, FilterOption
     from shared.vault.components.registry import Registry
 
 MAX_CHOICES = 4  # fields that the page has a choice of values for
@@ -57,42 +57,42 @@ class Range:
 
 def filters_of(
     target: VaultObject,
-    asked: Mapping[str, str],
-    narrowings: Sequence[Narrowing] = (),
+    parameters: Mapping[str, str],
+    desk_filters: Sequence[DeskFilter] = (),
 ) -> dict[str, str]:
-    """Return the filter values of an address, by field, by end of a field's range, or by narrowing.
+    """Return the filter values of an address; invalid values are ignored.
 
-    Impossible ones are ignored.
+    The keys are names of fields, ends of a field's range, or names of ``desk_filters``.
     """
     found = {}
-    for name, value in asked.items():
+    for name, value in parameters.items():
         text = value.replace("\x00", "")
         is_field = _is_value(target, name) or _is_end(target, name, text)
-        if text and (is_field or _narrowed(narrowings, name, text)):
+        if text and (is_field or _filter_option(desk_filters, name, text)):
             found[name] = text
     return found
 
 
-def _narrowed(
-    narrowings: Sequence[Narrowing], name: str, value: str
-) -> Narrowed | None:
-    """Return the choice of a narrowing; None for anything else."""
-    narrowing = next((each for each in narrowings if each.name == name), None)
-    return narrowing.chosen(value) if narrowing else None
+def _filter_option(
+    desk_filters: Sequence[DeskFilter], name: str, value: str
+) -> FilterOption | None:
+    """Return the option of a desk filter that an address selects; None when the address does not name an option."""
+    found = next((each for each in desk_filters if each.name == name), None)
+    return found.option(value) if found else None
 
 
-def narrowed_by(
-    narrowings: Sequence[Narrowing], filters: Mapping[str, str]
+def desk_choices(
+    desk_filters: Sequence[DeskFilter], filters: Mapping[str, str]
 ) -> list[Choice]:
-    """Return the filters beside those for the fields of columns."""
+    """Return the desk filters as choices of the page."""
     return [
         Choice(
             each.name,
             each.label,
-            tuple((option.name, option.label) for option in each.choices),
+            tuple((option.name, option.label) for option in each.options),
             filters.get(each.name, ""),
         )
-        for each in narrowings
+        for each in desk_filters
     ]
 
 
@@ -119,7 +119,7 @@ def _day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    # In the form that PostgreSQL takes, and with a day after it.
+    # Only the format of PostgreSQL, and not the last possible day, as the day after it is computed.
     return day if text == day.isoformat() and day < date.max else None
 
 
@@ -128,30 +128,30 @@ def _is_number(text: str) -> bool:
         number = Decimal(text)
     except InvalidOperation:
         return False
-    # What has an exponent may have more digits than memory has room for.
+    # A number with an exponent could have more digits than fit in memory.
     return number.is_finite() and "e" not in text.lower() and len(text) <= 40
 
 
 def conditions(
     target: VaultObject,
     filters: Mapping[str, str],
-    narrowings: Sequence[Narrowing] = (),
+    desk_filters: Sequence[DeskFilter] = (),
 ) -> list[str]:
-    """Return the terms of a WHERE for the values that narrow a list."""
+    """Return the terms of a WHERE clause for the filters of a list."""
     terms = []
     for name, value in filters.items():
-        narrowed = _narrowed(narrowings, name, value)
-        if narrowed is None:
+        option = _filter_option(desk_filters, name, value)
+        if option is None:
             terms.append(_condition(target, name, value))
         else:
-            terms.append(_since(narrowed))
+            terms.append(_option_condition(option))
     return terms
 
 
-def _since(narrowed: Narrowed) -> str:
-    """Return the condition of a choice, with the moment that it counts from."""
-    moment = datetime.now(UTC) - timedelta(days=narrowed.days)
-    return narrowed.condition.format(moment=f"{moment:%Y-%m-%dT%H:%M:%S}.000Z")
+def _option_condition(option: FilterOption) -> str:
+    """Return the condition of a filter option, with the date and time from which its days count."""
+    moment = datetime.now(UTC) - timedelta(days=option.days)
+    return option.condition.format(moment=f"{moment:%Y-%m-%dT%H:%M:%S}.000Z")
 
 
 def _condition(target: VaultObject, name: str, value: str) -> str:
@@ -162,7 +162,7 @@ def _condition(target: VaultObject, name: str, value: str) -> str:
     match target.fields[field].type:
         case FieldType.DATE_TIME:
             day = date.fromisoformat(value)
-            # The last day as a whole: up to where the next one begins.
+            # The whole last day: up to the beginning of the next day.
             if comparison == "<=":
                 day, comparison = day + timedelta(days=1), "<"
             return f"{field} {comparison} '{day.isoformat()}T00:00:00.000Z'"
@@ -179,7 +179,7 @@ def choices_of(
     filters: Mapping[str, str],
     few: Mapping[str, Options],
 ) -> list[Choice]:
-    """Return the filters for fields with few values; ``few`` are the records of references."""
+    """Return the filters for columns with few values; ``few`` has the records by reference, as of ``few_records``."""
     choices = []
     for name in columns:
         field = target.fields[name]
@@ -193,7 +193,7 @@ def choices_of(
 async def few_records(
     visit: Visit, target: VaultObject, columns: Sequence[str]
 ) -> dict[str, Options]:
-    """Return the records that each reference of the list may refer to, for objects with few records, and for people."""
+    """Return, by column, the records that a reference may refer to: of objects with few records, and users."""
     found: dict[str, Options] = {}
     for name in columns:
         field = target.fields[name]
@@ -239,12 +239,12 @@ def linked_of(
     shown = {each.name for each in choices}
     ends = [each.name for each in ranges_of(target, columns, filters)]
     shown |= {f"{name}{end}" for name in ends for end in (FROM, TO)}
-    said = []
+    linked = []
     for name, value in filters.items():
         if name not in shown:
             field = target.fields.get(name) or target.fields[name.rpartition(".")[0]]
-            said.append((field.label, value))
-    return said
+            linked.append((field.label, value))
+    return linked
 
 
 def _kind(field: Field) -> str:
@@ -270,7 +270,7 @@ def _kind(field: Field) -> str:
 
 
 def _is_filter(field: Field) -> bool:
-    """Return whether an address may have a value for a field, which links of related records do."""
+    """Return whether the address of a list may filter by a field, as links from related records do."""
     match field.type:
         case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
             return field.active

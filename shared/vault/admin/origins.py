@@ -1,4 +1,4 @@
-"""Finds the origin of each value of a record, and its last change, as far as the caller may know."""
+"""Finds the origin and last change of each value of a record, as far as the caller may read them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The origin of one field's value: another Vault, a person, or both; empty texts are unknown.
+    """The origin of one field's value: another Vault, a user, or both; empty texts are unknown.
 
-    ``vault`` transferred it at ``date`` from the record ``source_id``, by a rule or by the integration point itself;
-    ``changed`` is when it was changed last, ``changed_by`` the user. ``number`` is that of its transfer among those of
-    the record, 0 without one.
+    The value was transferred from the record ``source_id`` of ``vault`` at ``date``; ``rule`` is empty when the
+    integration point itself has set it. ``changed`` is the time of the last change, ``changed_by`` its user.
+    ``number`` is the number of the transfer in ``Origins.transfers``, 0 without a transfer.
     """
 
     vault: str = ""
@@ -34,16 +34,16 @@ class Origin:
     number: int = 0
 
     @property
-    def transfer(self) -> tuple[str, ...]:
-        """Return what the values of one transfer have in common; empty without a transfer."""
+    def transfer_key(self) -> tuple[str, ...]:
+        """Return the values by which two origins are of the same transfer; empty without a transfer."""
         if not self.vault:
             return ()
         return (self.vault, self.source_id, self.date, self.rule, self.message_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Transferred:
-    """A transfer that values of a record are from, which all of ``fields`` have in common."""
+class Transfer:
+    """A transfer that has set ``fields`` of a record; ``origin`` is the origin of any of them."""
 
     origin: Origin
     fields: list[str]
@@ -51,20 +51,20 @@ class Transferred:
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The origins of a record's values by field name, and the transfers among them, numbered from 1."""
+    """The origins of a record's values by field name, and their transfers, numbered from 1."""
 
     by_field: Mapping[str, Origin]
-    transfers: Sequence[Transferred]
+    transfers: Sequence[Transfer]
 
 
-def numbered(found: Mapping[str, Origin]) -> Origins:
-    """Return origins with the numbers of their transfers, which are shown once and not at each value."""
-    transfers: dict[tuple[str, ...], Transferred] = {}
+def with_numbers(found: Mapping[str, Origin]) -> Origins:
+    """Return the origins by field name, with their transfers and the numbers of these."""
+    transfers: dict[tuple[str, ...], Transfer] = {}
     by_field: dict[str, Origin] = {}
     for name, origin in found.items():
-        key = origin.transfer
+        key = origin.transfer_key
         if key:
-            transfers.setdefault(key, Transferred(origin, [])).fields.append(name)
+            transfers.setdefault(key, Transfer(origin, [])).fields.append(name)
         number = list(transfers).index(key) + 1 if key else 0
         by_field[name] = replace(origin, number=number)
     return Origins(by_field, list(transfers.values()))
@@ -83,11 +83,11 @@ async def origins_of(visit: Visit, object_name: str, record_id: str) -> Origins:
         changes = await visit.vault.audit.latest_changes(caller, object_name, record_id)
         for name, entry in changes.items():
             found[name] = _changed(found.get(name, Origin()), entry)
-    return numbered(found)
+    return with_numbers(found)
 
 
 def _transferred(row: Row, names: Mapping[int, str]) -> Origin:
-    """Return the origin that the lineage knows."""
+    """Return the origin that a row of lineage describes; ``names`` are the names of Vaults by id."""
     vault_id = int(str(row["source_vault_id"]))
     since = row["changed_since"]
     return Origin(
@@ -101,8 +101,11 @@ def _transferred(row: Row, names: Mapping[int, str]) -> Origin:
 
 
 def _changed(origin: Origin, entry: Row) -> Origin:
-    """Return an origin with the last change by a person that the audit trail has."""
-    # The transfer itself is in the trail as well: what was changed before it is past.
+    """Return an origin with the last change by a user, from an entry of the audit trail.
+
+    A transferred value that was not changed since keeps its origin.
+    """
+    # The trail has the transfer itself as well, so its entry is no change by a user.
     if origin.date and not origin.changed:
         return origin
     by = str(entry["user_name"] or f"User {entry['user_id']}")

@@ -1,4 +1,4 @@
-"""Finds the labels of what the preview of a rule names: objects and fields of both Vaults, and values of picklists."""
+"""Finds the labels for the preview of a rule: of objects and fields of both Vaults, and of picklist values."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Registry
 
-MAX_OBJECTS = 5  # of the source Vault that are asked about for one page
+MAX_OBJECTS = 5  # of the source Vault whose labels are requested for one page
 
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """An object of the source Vault: its label, and those of its fields by name."""
+    """An object of the source Vault: its label, and the labels of its fields by name."""
 
     label: str
     fields: Mapping[str, str]
@@ -32,7 +32,11 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class PreviewWords:
-    """The labels for a preview; empty texts where a label is not known. ``edited`` is the rule as it is typed."""
+    """The labels for a preview; unknown labels are empty.
+
+    ``edited`` is the rule in the form, ``vault_id`` the id of this Vault, ``source`` the objects of the source Vault by
+    name.
+    """
 
     registry: Registry
     edited: Component
@@ -45,8 +49,8 @@ class PreviewWords:
         return known.label if known else ""
 
     def source_field(self, rule: str, field_rule: str) -> tuple[str, str]:
-        """Return label and name of the field that a field rule reads; of a path the name only."""
-        part = self._part(rule, field_rule)
+        """Return the label and the name of the field that a field rule reads; the label of a path is empty."""
+        part = self._field_rule(rule, field_rule)
         if part is None:
             return "", ""
         known = self.source.get(part.text("query_object"))
@@ -54,11 +58,11 @@ class PreviewWords:
         return (known.fields.get(name, "") if known else ""), name
 
     def target_field(self, object_name: str, name: str) -> str:
-        """Return the labels of an object of this Vault and of its field."""
+        """Return the labels of an object of this Vault and its field."""
         return field_words(f"{object_name}.{name}", self.registry)
 
     def target_value(self, object_name: str, name: str, value: object) -> str:
-        """Return the label of a value of a picklist of this Vault."""
+        """Return the labels of the values of a picklist field of this Vault; empty for any other field."""
         target = self.registry.objects.get(object_name)
         known = target.fields.get(name) if target else None
         if known is None or known.type is not FieldType.PICKLIST:
@@ -70,16 +74,16 @@ class PreviewWords:
         return ", ".join(labels) if len(labels) == len(names) else ""
 
     def written_object(self, object_name: str, vault_id: int) -> str:
-        """Return the label of an object that would be written in a Vault."""
+        """Return the label of an object in this Vault or, for the id of another Vault, in the source Vault."""
         if vault_id != self.vault_id:
             return self.source_object(object_name)
         return object_words(object_name, self.registry)
 
     def reason(self, text: str) -> str:
-        """Return an error text in words, without the names of rules that stand beside it."""
+        """Return an error text with labels, without the names of rules, which the preview shows beside it."""
         return in_words(reason_of(text), self.registry)
 
-    def _part(self, rule: str, field_rule: str) -> Component | None:
+    def _field_rule(self, rule: str, field_rule: str) -> Component | None:
         known = self.registry.components.get((RULE, rule))
         found = self.edited if rule == self.edited.name else known
         return found.child("Fieldrule", field_rule) if found else None
@@ -88,22 +92,24 @@ class PreviewWords:
 async def preview_words(
     visit: Visit, edited: Component, source: Source | None, shown: Mapping[str, Any]
 ) -> PreviewWords:
-    """Return the labels for a preview; without those of the source Vault while the connector cannot ask it."""
+    """Return the labels for a preview; without those of the source Vault if the connector cannot read it."""
     words = partial(PreviewWords, visit.registry, edited, visit.vault.vault_id)
     if source is None:
         return words()
     found: dict[str, SourceObject] = {}
-    for name in _read(visit.registry, edited, shown)[:MAX_OBJECTS]:
+    for name in _source_objects(visit.registry, edited, shown)[:MAX_OBJECTS]:
         try:
             found[name] = await _source_object(visit, source, name)
         except VaultFault:
-            # The names are shown, which is no reason to show nothing.
+            # The preview shows names in place of the labels.
             break
     return words(found)
 
 
-def _read(registry: Registry, edited: Component, shown: Mapping[str, Any]) -> list[str]:
-    """Return the objects that the rules of a preview read, each once."""
+def _source_objects(
+    registry: Registry, edited: Component, shown: Mapping[str, Any]
+) -> list[str]:
+    """Return the names of the objects that the rules of a preview read, each once."""
     names = [str(each["rule"]) for each in shown["rules"]]
     known: Iterable[Component | None] = (
         edited if name == edited.name else registry.components.get((RULE, name))

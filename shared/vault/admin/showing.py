@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.error_advice import in_words
-from shared.vault.admin.far_objects import far_object
 from shared.vault.admin.listing import selected
+from shared.vault.admin.referenced_objects import referenced_object
 from shared.vault.admin.rendering import shown_moment
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.admin.visit import Visit
-    from shared.vault.assembly.work_lists import FarColumn, Lead
+    from shared.vault.assembly.work_lists import Lead, RelatedColumn
     from shared.vault.components.registry import Registry
 
 LONG = 120  # from so many characters on, a text has the width of the page
@@ -59,7 +59,7 @@ class Shown:
     """One value with its label.
 
     ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored;
-    ``beneath`` stands under it.
+    ``second_line`` is a text below the value.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Shown:
     mark: str = ""
     long: bool = False
     moment: str = ""
-    beneath: str = ""
+    second_line: str = ""
 
 
 def is_web_address(text: str) -> bool:
@@ -79,7 +79,7 @@ def is_web_address(text: str) -> bool:
 
 
 def record_path(object_name: str, record_id: str) -> str:
-    """Return the page of a record."""
+    """Return the address of a record's page."""
     pattern = OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}")
     return pattern.format(record_id)
 
@@ -89,7 +89,7 @@ def reference_paths(
     caller: Caller,
     registry: Registry,
 ) -> dict[str, str]:
-    """Return, for each reference that the caller may follow, the path to the name of the record behind it."""
+    """Return, by reference field that the caller may follow, the VQL path to the name of the referenced record."""
     paths: dict[str, str] = {}
     for field in target.fields.values():
         relationship = field.relationship_outbound_name
@@ -108,10 +108,10 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
     )
 
 
-class Shower:
+class ValueFormatter:
     """Formats the values of one object's records for one caller.
 
-    ``far`` are the columns of its lists with values of other records, as far as the caller may read those.
+    ``related_columns`` are columns with values of related records; those that the caller may not read are left out.
     """
 
     def __init__(
@@ -119,83 +119,86 @@ class Shower:
         target: VaultObject,
         caller: Caller,
         registry: Registry,
-        far: Iterable[FarColumn] = (),
+        related_columns: Iterable[RelatedColumn] = (),
     ) -> None:
         self.target = target
-        found = {each: far_object(registry, caller, target, each.lead) for each in far}
-        self._far = {each.name: (each, end) for each, end in found.items() if end}
-        # Names of users by id, where no record of theirs is joined; see ``people`` and ``user_names``.
+        found = {
+            each: referenced_object(registry, caller, target, each.lead)
+            for each in related_columns
+        }
+        self._related = {each.name: (each, end) for each, end in found.items() if end}
+        # Names of users by id, for references whose records a row does not include; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
-        # Fields with error texts, whose names of objects and fields are shown by their labels.
-        self.error_texts: frozenset[str] = frozenset()
+        # Fields with error texts, in which names of objects and fields are shown as labels.
+        self.error_text_fields: frozenset[str] = frozenset()
         self._registry = registry
         self._caller = caller
         self.paths = reference_paths(target, caller, registry)
 
     def selection(self, columns: Iterable[str]) -> str:
-        """Return the select list for these fields: the id, the fields, and the names of referenced records."""
+        """Return the select list for columns: the id, the columns, and the names of the records that they refer to."""
         wanted = list(columns)
-        own = dict.fromkeys(name for name in wanted if name not in self._far)
+        paths = dict.fromkeys(name for name in wanted if name not in self._related)
         for name in wanted:
-            if name in self._far:
-                column, _ = self._far[name]
-                known = [each for each in column.beneath if self._has(each)]
+            if name in self._related:
+                column, _ = self._related[name]
+                known = [each for each in column.second_line if self._has(each)]
                 lead = column.lead
-                own |= dict.fromkeys((lead.path, lead.id_path, *known))
+                paths |= dict.fromkeys((lead.path, lead.id_path, *known))
         names = [path for name, path in self.paths.items() if name in wanted]
-        return ", ".join(dict.fromkeys(["id", *own, *names]))
+        return ", ".join(dict.fromkeys(["id", *paths, *names]))
 
     def _has(self, name: str) -> bool:
         field = self.target.fields.get(name)
         return field is not None and field.active
 
     @property
-    def far_columns(self) -> list[FarColumn]:
-        """Return the columns with values of other records that the caller may read."""
-        return [column for column, _ in self._far.values()]
+    def related_columns(self) -> list[RelatedColumn]:
+        """Return the columns with values of related records that the caller may read."""
+        return [column for column, _ in self._related.values()]
 
-    def known(self, columns: Iterable[str]) -> list[str]:
-        """Return those of the columns that are fields, or values of other records that the caller may read."""
+    def known_columns(self, columns: Iterable[str]) -> list[str]:
+        """Return the columns that are fields, or have values of related records that the caller may read."""
         fields = self.target.fields
-        return [name for name in columns if name in fields or name in self._far]
+        return [name for name in columns if name in fields or name in self._related]
 
-    def is_far(self, name: str) -> bool:
-        """Return whether a column has values of other records."""
-        return name in self._far
+    def is_related(self, name: str) -> bool:
+        """Return whether a column has values of related records."""
+        return name in self._related
 
     def label(self, name: str) -> str:
-        """Return the head of a column."""
-        if name in self._far:
-            return self._far[name][0].label
+        """Return the heading of a column."""
+        if name in self._related:
+            return self._related[name][0].label
         return self.target.fields[name].label
 
-    def far_value(
+    def related_value(
         self, referenced: VaultObject, lead: Lead, row: Mapping[str, Any], value: object
     ) -> Shown:
-        """Return a value of a related record as that record's page shows it; a name is a link to the record."""
-        shower = Shower(referenced, self._caller, self._registry)
-        shown = shower.show(lead.field, {lead.field: value})
+        """Return a value of a related record as the related record's page shows it; its name is a link to that page."""
+        formatter = ValueFormatter(referenced, self._caller, self._registry)
+        shown = formatter.show(lead.field, {lead.field: value})
         own = record_path(referenced.name, str(row[lead.id_path]))
         link = own if lead.field == "name__v" else shown.link
         return Shown(lead.path, lead.label, shown.text, link)
 
-    def _column(self, name: str, row: Mapping[str, Any]) -> Shown:
-        """Return the cell of a column with values of other records."""
-        column, referenced = self._far[name]
+    def _related_cell(self, name: str, row: Mapping[str, Any]) -> Shown:
+        """Return the value of a row in a column of related records."""
+        column, referenced = self._related[name]
         value = row.get(column.lead.path)
-        under = [
-            self.show(each, row).text for each in column.beneath if self._has(each)
+        texts = [
+            self.show(each, row).text for each in column.second_line if self._has(each)
         ]
-        beneath = next(filter(None, under), "")
+        second_line = next(filter(None, texts), "")
         if value in (None, "", []):
-            return Shown(name, column.label, beneath)
-        shown = self.far_value(referenced, column.lead, row, value)
-        return replace(shown, name=name, beneath=beneath)
+            return Shown(name, column.label, second_line)
+        shown = self.related_value(referenced, column.lead, row, value)
+        return replace(shown, name=name, second_line=second_line)
 
     def show(self, name: str, row: Mapping[str, Any]) -> Shown:
-        """Return a field of a row, which has the names behind its references by their paths."""
-        if name in self._far:
-            return self._column(name, row)
+        """Return the value of a column of a row, which has the columns of ``selection``."""
+        if name in self._related:
+            return self._related_cell(name, row)
         field = self.target.fields[name]
         value = row.get(name)
         if value in (None, "", []):
@@ -205,12 +208,12 @@ class Shower:
         # Text, or references to configuration, whose names are those of components.
         if name in NAMED_FIELDS:
             return self._named(field, value)
-        if name in self.error_texts:
+        if name in self.error_text_fields:
             return Shown(name, field.label, in_words(value, self._registry), long=True)
         return self._typed(field, value, row)
 
     def _typed(self, field: Field, value: Any, row: Mapping[str, Any]) -> Shown:
-        """Return a value as its type is shown."""
+        """Return a value in the format of its field's type."""
         name, label = field.name, field.label
         match field.type:
             case FieldType.OBJECT:
@@ -254,11 +257,11 @@ class Shower:
         return Shown(field.name, field.label, text, link)
 
     def _named(self, field: Field, value: Any) -> Shown:
-        """Return names of configuration by their labels."""
+        """Return a value that names configuration, such as a picklist value, by its labels."""
         values = value if isinstance(value, list) else [value]
         names = [str(each) for each in values]
         labels = self._labels(field)
-        # A value that configuration has lost since is shown by its name.
+        # A value that the configuration no longer has is shown by its name.
         known = [labels.get(name, name) for name in names]
         text = ", ".join(known)
         # Without its suffix: stylesheets have a class for each common state.
@@ -266,7 +269,7 @@ class Shower:
         return Shown(field.name, field.label, text, mark=mark)
 
     def _labels(self, field: Field) -> Mapping[str, str]:
-        """Return the labels of the names that a field may have."""
+        """Return the labels, by name, of the values that a field may have."""
         registry = self._registry
         lifecycle = registry.lifecycles.get(self.target.lifecycle or "")
         if field.name == "state__v" and lifecycle is not None:
@@ -286,7 +289,7 @@ class Shower:
 
 
 async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
-    """Return names of users by id where an object refers to users whose records the caller may not read."""
+    """Return the names of the caller's colleagues by id, if an object refers to users that the caller may not read."""
     refers = any(each.object == USER and each.active for each in target.fields.values())
     if not refers or may(visit.caller, USER, Operation.READ):
         return {}
@@ -294,7 +297,7 @@ async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
 
 
 async def colleagues(visit: Visit) -> list[tuple[int, str]]:
-    """Return ids and names of active users, for callers who share this Vault's work with them; else none."""
+    """Return the ids and names of active users; none for callers who may not edit the records of the work lists."""
     desk = visit.vault.definition.desk
     if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
         return []
@@ -302,14 +305,14 @@ async def colleagues(visit: Visit) -> list[tuple[int, str]]:
 
 
 async def writers(visit: Visit, row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names of those who created and changed a record, by id, as far as the caller may know them."""
+    """Return the names, by id, of the users who created and last changed a record, if the caller may see them."""
     ids = {row[name] for name in USER_FIELDS if row.get(name)}
     names = await user_names(visit, map(int, ids))
     return {str(user_id): name for user_id, name in names.items()}
 
 
 async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
-    """Return the user names behind ids: all for those who may read users, for others their own."""
+    """Return the user names by id; for callers who may not read users, only their own."""
     wanted = set(ids)
     if not may(visit.caller, USER, Operation.READ):
         wanted &= {visit.caller.user_id}
@@ -318,7 +321,7 @@ async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
 
 
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:
-    """Return up to a hundred records of an object by API name; none when the caller may not read them."""
+    """Return up to a hundred records of an object, by API name; none when the caller may not read the object."""
     if not may(visit.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]

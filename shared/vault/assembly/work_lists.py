@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """A list of records in which a person has the same thing to do.
+    """A list of records that wait for the same work of a user.
 
-    ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
-    do with the records. A record whose ``new_since``, a date, is after the person's last visit is marked as new.
+    ``condition`` and ``order`` are VQL; ``{user_id}`` in the condition stands for the user's id. ``hint`` describes the
+    work. ``new_since`` names a date field: a record whose date is after the user's last visit is marked as new.
     """
 
     name: str
@@ -25,10 +25,10 @@ class WorkList:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A value at the head of a record's page: a field of the record, or by relationships of a record that it refers to.
+    """A value at the head of a record's page: of a field of the record, or of a record to which it refers.
 
-    ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
-    the far field's own label does not say whose it is.
+    ``path`` is a path of VQL, for example ``case__vr.case_contact__vr.name__v``. ``label`` is shown for the field of a
+    related record, whose own label does not name the related record; empty for a field of the record itself.
     """
 
     path: str
@@ -36,40 +36,40 @@ class Lead:
 
     @property
     def relationships(self) -> tuple[str, ...]:
-        """Return the relationships on the way, none for a field of the record itself."""
+        """Return the relationships in the path; empty for a field of the record itself."""
         return tuple(self.path.split(".")[:-1])
 
     @property
     def field(self) -> str:
-        """Return the field at the end."""
+        """Return the field at the end of the path."""
         return self.path.rpartition(".")[2]
 
     @property
     def id_path(self) -> str:
-        """Return the path of the id of the record at the end."""
+        """Return the path to the id of the record at the end of the path."""
         return ".".join((*self.relationships, "id"))
 
 
 @dataclass(frozen=True, slots=True)
-class FarColumn:
-    """A column of a desk's lists with a value of a record that is referred to, by a ``name`` that no field has.
+class RelatedColumn:
+    """A column of a desk's lists with a value of a related record, by a ``name`` that no field of the object has.
 
-    Of the record's own fields in ``beneath``, the first one with a value stands under it.
+    ``second_line`` are fields of the record itself: the first of them with a value is shown below the related value.
     """
 
     name: str
     lead: Lead
-    beneath: tuple[str, ...] = ()
+    second_line: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
-        """Return the head of the column."""
+        """Return the heading of the column."""
         return self.lead.label
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowed:
-    """One choice of a narrowing: a condition in VQL, with ``{moment}`` for the moment so many ``days`` ago."""
+class FilterOption:
+    """One option of a desk filter: a condition in VQL, in which ``{moment}`` stands for the time ``days`` days ago."""
 
     name: str
     label: str
@@ -78,70 +78,76 @@ class Narrowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Narrowing:
-    """What a desk's lists can be narrowed by beside the fields of their columns, by a ``name`` that no field has."""
+class DeskFilter:
+    """A filter of a desk's lists that is not for a field, by a ``name`` that no field of the object has."""
 
     name: str
     label: str
-    choices: tuple[Narrowed, ...]
+    options: tuple[FilterOption, ...]
 
-    def chosen(self, name: str) -> Narrowed | None:
-        """Return one of the choices; None when there is none of this name."""
-        return next((each for each in self.choices if each.name == name), None)
+    def option(self, name: str) -> FilterOption | None:
+        """Return the option with a name; None when there is none."""
+        return next((each for each in self.options if each.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The home page's part for users who may edit the records of an object: what they create, and their lists in order.
+    """The part of the home page for users who may edit the records of an object.
 
-    ``columns`` are those of the list of all records; among them and those of the lists may be ``far`` ones.
+    ``create`` is the text of the link to the form of a new record. ``columns`` are the columns of the list of all
+    records, ``lists`` the work lists in their order on the page. The columns of all these lists may include
+    ``related_columns``; ``filters`` are offered beside the filters for fields.
     """
 
     object: str
     create: str
     columns: tuple[str, ...]
     lists: tuple[WorkList, ...]
-    far: tuple[FarColumn, ...] = ()
-    narrowings: tuple[Narrowing, ...] = ()
+    related_columns: tuple[RelatedColumn, ...] = ()
+    filters: tuple[DeskFilter, ...] = ()
 
     def list_named(self, name: str) -> WorkList | None:
-        """Return one of the lists; None when there is none of this name."""
+        """Return the work list with a name; None when there is none."""
         return next((each for each in self.lists if each.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuidedForm:
-    """How a form leads through the records of an object, which are made for a named action of its lifecycle (``goal``).
+    """The form of an object's records, which asks for all that the named action ``goal`` of its lifecycle needs.
 
-    ``send`` is the button that creates a record and takes it there, ``send_again`` the one that stores what was changed
-    of a record that is no draft, and takes it there; ``sent`` is what is said then. They are offered while
-    ``integration`` is active. ``least`` are the fields without all of which a new record is worth nothing. Of the
-    fields that ``belongs`` lists by the values of ``choice``, the form asks for those of the value that is chosen;
-    ``heading`` stands over them and the choice, ``others`` over those of the other values.
+    Its button ``send_label`` creates a record, or stores a draft, and runs the goal's user actions; ``resend_label`` is
+    the button for a stored record that is no draft. ``sent_message`` is shown then. The buttons are offered while
+    ``integration`` is active. A draft must have a value in one of ``minimum_fields``.
+
+    The value of ``choice_field`` decides which fields of ``fields_by_choice``, a mapping from values to fields,
+    the form asks for under ``chosen_heading``; the fields of other values are under ``other_heading``.
     """
 
     goal: str
     integration: str
-    send: str
-    send_again: str
-    sent: str
-    least: tuple[str, ...]
-    choice: str
-    belongs: Mapping[str, tuple[str, ...]]
-    heading: str
-    others: str
+    send_label: str
+    resend_label: str
+    sent_message: str
+    minimum_fields: tuple[str, ...]
+    choice_field: str
+    fields_by_choice: Mapping[str, tuple[str, ...]]
+    chosen_heading: str
+    other_heading: str
 
     @property
     def dependent(self) -> frozenset[str]:
-        """Return the fields that belong to one value or another."""
-        return frozenset(name for names in self.belongs.values() for name in names)
+        """Return the fields of ``fields_by_choice``, of all values together."""
+        return frozenset(
+            name for names in self.fields_by_choice.values() for name in names
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Records of an object with a question and, under a VQL condition, its answer and date.
+    """The records of an object whose answered questions are shown beside similar questions.
 
-    Records with the same value of ``same``, a reference, count as more similar.
+    ``question``, ``answer`` and ``date`` name fields; ``condition`` is VQL and selects the answered records. ``same``
+    names a reference field: records that refer to the same record are preferred.
     """
 
     object: str
@@ -154,7 +160,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Records that refer to another one by a ``field``, the latest of which stand on its page with these columns."""
+    """The list of the latest records of ``object`` on the page of the record to which their ``field`` refers."""
 
     object: str
     field: str

@@ -49,15 +49,15 @@ async def answering(
         yield server.sockets[0].getsockname()[1]
 
 
-async def told(url: str) -> str:
-    """What a command says that signs in at an address."""
+async def message_at(url: str) -> str:
+    """The message of a command that signs in at an address."""
     with pytest.raises(ConsoleFault) as caught:
         async with signed_in(Account(url, "user@vault.example", "secret")):
             pass
     return str(caught.value)
 
 
-# What answers, and what is said of it.
+# Answers, and the texts in the message of each.
 ANSWERS = [
     pytest.param(b"", "It ended the connection without an answer", id="nothing"),
     pytest.param(http("200 OK", "{"), "no service of this system", id="broken JSON"),
@@ -92,9 +92,9 @@ async def test_what_answered_is_said_with_what_to_check(
 ) -> None:
     async with answering(answer) as port:
         url = f"http://127.0.0.1:{port}"
-        said = await told(url)
-    assert said.startswith(f"{url}: ") and text in said
-    assert ".." not in said and "Error" not in said.replace("ERROR", "")
+        message = await message_at(url)
+    assert message.startswith(f"{url}: ") and text in message
+    assert ".." not in message and "Error" not in message.replace("ERROR", "")
 
 
 @pytest.mark.parametrize(
@@ -105,20 +105,20 @@ async def test_what_answered_is_said_with_what_to_check(
     ],
 )
 async def test_an_address_where_nothing_is(url: str, text: str) -> None:
-    said = await told(url)
-    assert url in said and text in said, said
+    message = await message_at(url)
+    assert url in message and text in message, message
 
 
 async def test_tls_that_is_none_or_is_not_trusted(tmp_path: Path) -> None:
     async with answering(b"nothing of TLS") as port:
-        assert "does not speak TLS" in await told(f"https://127.0.0.1:{port}")
+        assert "does not speak TLS" in await message_at(f"https://127.0.0.1:{port}")
     files = LocalTls(tmp_path / "tls")
     files.ensure()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.certificate, files.key)
     async with answering(b"", context) as port:
-        said = await told(f"https://127.0.0.1:{port}")
-    assert "certificate is not trusted" in said and "SSL_CERT_FILE" in said
+        message = await message_at(f"https://127.0.0.1:{port}")
+    assert "certificate is not trusted" in message and "SSL_CERT_FILE" in message
 
 
 async def test_status_says_the_same_of_a_service() -> None:
@@ -131,7 +131,7 @@ KEY = ConnectionKey("nobody.example", 443, True, True, None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "reason"),
     [
         (TimeoutError(), "It gave no answer in time"),
         (ClientConnectorDNSError(KEY, OSError()), "No host of this name is known"),
@@ -142,7 +142,7 @@ KEY = ConnectionKey("nobody.example", 443, True, True, None, None, None)
         (ValueError("port"), "This is no address of a service"),
     ],
 )
-def test_what_the_client_raises(error: Exception, why: str) -> None:
+def test_what_the_client_raises(error: Exception, reason: str) -> None:
     outage = outage_of(error)
-    assert outage.why == why
+    assert outage.reason == reason
     assert "--url" in outage.text("--url")

@@ -1,4 +1,4 @@
-"""Says of which records a named action has nothing left to do, or would refuse them; by their values alone."""
+"""Decides by the values of a record whether a named action would change nothing of it, or be refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from shared.vault.fulfillment.fulfillment_model import LINK
 Values = Mapping[str, object]
 """The values of a record, as the API shows them."""
 
-Spent = Callable[[Values, int], bool]
+IsIneffective = Callable[[Values, int], bool]
 """Takes the values of a record and the id of the user who would run the action."""
 
 
 def only_value(values: Values, field: str) -> object:
-    """Return the value of a field; of a picklist, which the API shows as a list, the only one."""
+    """Return the value of a field; of a picklist, which the API shows as a list, its first value.
+
+    None for a field without a value.
+    """
     value = values.get(field)
     if isinstance(value, list):
         return value[0] if value else None
@@ -27,11 +30,11 @@ def _settled(values: Values, _user: int) -> bool:
     return only_value(values, ERROR_STATUS) in SETTLED
 
 
-SPENT_ACTIONS: Mapping[str, Spent] = {
+INEFFECTIVE_ACTIONS: Mapping[str, IsIneffective] = {
     "activate_connection": lambda values, _user: activation_refused(values),
     "retry_transfer": _settled,
     "ignore": _settled,
     "make_response_package": lambda values, _user: bool(values.get(LINK)),
     "revoke_response_package": lambda values, _user: not values.get(LINK),
 }
-"""By named actions that every Vault has."""
+"""Functions by named action, for the actions that every Vault has."""

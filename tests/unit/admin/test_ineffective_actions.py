@@ -1,4 +1,4 @@
-"""Which records leave an action nothing to do, by their values as the API shows them."""
+"""Actions that would change nothing of a record, by its values as the API shows them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 
 from services.crm_vault.definition import CRM_VAULT
 from services.medical_vault.definition import MEDICAL_VAULT
-from shared.vault.assembly.spent_actions import SPENT_ACTIONS
+from shared.vault.assembly.ineffective_actions import INEFFECTIVE_ACTIONS
 from shared.vault.connections.connection_rules import ConnectionType
 
-SPENT = {
-    **SPENT_ACTIONS,
-    **CRM_VAULT.spent_actions,
-    **MEDICAL_VAULT.spent_actions,
+INEFFECTIVE = {
+    **INEFFECTIVE_ACTIONS,
+    **CRM_VAULT.ineffective_actions,
+    **MEDICAL_VAULT.ineffective_actions,
 }
 ME = 7
 STATUS, ERROR = "transfer_status__v", "error_status__sys"
@@ -21,7 +21,7 @@ EXTERNAL, BY_FILE = ConnectionType.EXTERNAL, ConnectionType.VAULT_TO_VAULT
 
 
 @pytest.mark.parametrize(
-    ("action", "values", "spent"),
+    ("action", "values", "ineffective"),
     [
         ("transfer_to_medical", {STATUS: None}, False),
         ("transfer_to_medical", {STATUS: ["failed__v"]}, False),
@@ -54,12 +54,15 @@ EXTERNAL, BY_FILE = ConnectionType.EXTERNAL, ConnectionType.VAULT_TO_VAULT
     ],
 )
 def test_what_is_done_is_not_offered_again(
-    action: str, values: dict[str, object], spent: bool
+    action: str, values: dict[str, object], ineffective: bool
 ) -> None:
-    assert SPENT[action](values, ME) is spent
+    assert INEFFECTIVE[action](values, ME) is ineffective
 
 
 def test_every_action_of_these_rules_exists() -> None:
     """A rule for an action that was renamed would hide nothing, unseen."""
     own = {**CRM_VAULT.actions, **MEDICAL_VAULT.actions}
-    assert own.keys() >= {*CRM_VAULT.spent_actions, *MEDICAL_VAULT.spent_actions}
+    assert own.keys() >= {
+        *CRM_VAULT.ineffective_actions,
+        *MEDICAL_VAULT.ineffective_actions,
+    }

@@ -1,4 +1,4 @@
-"""Finds the object at the end of a path over references, for callers who may read all records on the way."""
+"""Finds the object at the end of a path over references, for callers who may read all objects of the path."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import VaultObject
 
 
-def far_object(
+def referenced_object(
     registry: Registry, caller: Caller, target: VaultObject, lead: Lead
 ) -> VaultObject | None:
-    """Return the object at the end of a path; None for an invalid path, or records that the caller may not read."""
+    """Return the object at the end of a lead's path; None for an invalid path, or when the caller may not read it."""
     reached = target
     for relationship in lead.relationships:
         found = next(
