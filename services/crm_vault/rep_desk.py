@@ -99,20 +99,20 @@ ADDRESS = (
 INQUIRY_FORM = GuidedForm(
     goal="transfer_to_medical",
     integration=INTEGRATION,
-    send="Submit and transfer",
-    send_again="Save and transfer",
-    sent="The inquiry is on its way to Medical. This page follows it.",
-    least=("account__v", "inquiry_text__v"),
-    choice="delivery_method__v",
-    belongs={
+    send_label="Submit and transfer",
+    send_again_label="Save and transfer",
+    sent_message="The inquiry is on its way to Medical. This page follows it.",
+    minimum_fields=("account__v", "inquiry_text__v"),
+    choice_field="delivery_method__v",
+    fields_by_choice={
         "email__v": ("email__v",),
         "phone__v": ("phone_number__v",),
         "fax__v": ("fax_number__v",),
         "mail__v": ADDRESS,
         "urgent_mail__v": ADDRESS,
     },
-    heading="Delivery of the answer",
-    others="Other contact details",
+    chosen_heading="Delivery of the answer",
+    other_heading="Other contact details",
 )
 # Why nothing has come of an inquiry, or the answer; with it what was asked, and for whom.
 INQUIRY_LEADS = (

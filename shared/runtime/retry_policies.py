@@ -144,7 +144,7 @@ MARK_FAILED = RetryPolicy(
 # Without pauses: the newer state is stored already, and the next read finds it.
 OUTDATED_READ = RetryPolicy(
     tries="a unit of records, read again",
-    after="another connector stored a newer state of a record meanwhile",
+    after="another connector stored a newer state of a record, or a person edited an inquiry at Failed, meanwhile",
     attempts=10,
     first_pause=0.0,
     longest_pause=0.0,

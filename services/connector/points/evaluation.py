@@ -30,7 +30,7 @@ Row = dict[str, object]
 
 
 class OutdatedRead(Exception):
-    """Raised when rows were refused as possibly older than the stored records.
+    """Raised when rows may be older than the stored records, or source records changed after they were read.
 
     The unit is then read and written again.
     """

@@ -38,18 +38,15 @@ from services.connector.points.inquiry_cases import (
     group_link,
 )
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import (
+from services.connector.points.saving import KeyedRows, Origin, not_saved, save
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import (
     INQUIRY,
     STATUS,
-    KeyedRows,
-    Origin,
     TransferStatus,
     fail_all,
-    not_saved,
-    save,
-    set_status,
+    report_transferred,
 )
-from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -109,7 +106,7 @@ class Batch:
 async def transfer(unit: Transfer) -> Outcome:
     """Transfer the unit's inquiries and set Success on them in CRM; a repetition creates no duplicates.
 
-    :raises OutdatedRead: rows may be older than the stored records.
+    :raises OutdatedRead: rows may be older than the stored records, or inquiries were changed since they were read.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -135,7 +132,7 @@ async def transfer(unit: Transfer) -> Outcome:
         async with unit.locks.hold(keys):
             hcps = await read_hcps(unit, partitions)
             await _write(unit, batch, hcps, countries.result().rows)
-    await _report(unit, outcome, rows)
+    await report_transferred(unit, rule.plan, rows, outcome)
     return outcome
 
 
@@ -346,23 +343,6 @@ def _note_requests(
             failure = not_saved(CASE_REQUEST, batch.rule, result)
             batch.outcome.fail(item, failure)
     batch.outcome.succeed(batch.live())
-
-
-async def _report(
-    unit: Transfer,
-    outcome: Outcome,
-    items: Iterable[str],
-) -> None:
-    """Set Transfer Status to Success on transferred inquiries; record a failure for each that is refused."""
-    # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
-    if not unit.configuration.may_write_back(unit.source.vault_id):
-        return
-    # Failed is set by ``fail_all``, after the exception that says why is recorded.
-    transferred = [item for item in items if item not in outcome.failures]
-    statuses = dict.fromkeys(transferred, TransferStatus.SUCCESS)
-    refused = await set_status(unit.source, statuses, unit.lineage_back)
-    for item, failure in refused.items():
-        outcome.fail(item, failure)
 
 
 async def _pending_or_failed(

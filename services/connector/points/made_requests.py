@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.connector.points.case_contacts import LINK
 from services.connector.points.evaluation import query_all
 from services.connector.points.point import Reading
-from services.connector.points.saving import STATUS, TransferStatus
+from services.connector.points.transfer_status import STATUS, TransferStatus
 from services.connector.rules.rows import contains, statements
 from services.connector.vaults.record_access import RecordAccess, RecordReads
 from shared.client.results import text

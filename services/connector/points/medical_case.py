@@ -22,16 +22,14 @@ from services.connector.points.evaluation import (
 from services.connector.points.hcp import ACCOUNT
 from services.connector.points.point import Point, Reading
 from services.connector.points.saving import (
-    INQUIRY,
-    STATUS,
     KeyedRows,
     Origin,
-    TransferStatus,
     not_saved,
     save,
     write_back,
 )
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import INQUIRY, STATUS, TransferStatus
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.point_share import PointShare

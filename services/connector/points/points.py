@@ -15,8 +15,8 @@ from services.connector.points import (
 )
 from services.connector.points.evaluation import OutdatedRead
 from services.connector.points.point import MarkFailed, Point
-from services.connector.points.saving import REASON
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import REASON
 from services.connector.vaults.configuration import Route
 from shared.client.errors import VaultUnavailable
 from shared.runtime.retry_policies import OUTDATED_READ

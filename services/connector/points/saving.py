@@ -7,19 +7,16 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
 
 from services.connector.points.document_rows import save_documents
-from services.connector.points.evaluation import query_all
 from services.connector.points.searched_records import write_searched
 from services.connector.points.transfer import SourceStates, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.item_failures import MAX_TEXT, ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
-from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult, text
+from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
 from shared.protocol.error_types import ErrorType
 from shared.protocol.shown_values import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
@@ -304,16 +301,20 @@ async def write_back(
     :raises ClientError: the call fails.
     """
     rows: list[Values] = [{"id": item, field: value} for item, value in values.items()]
-    return await _write_rows(source, object_name, field, rows, unit)
+    return await write_rows(source, object_name, field, rows, unit)
 
 
-async def _write_rows(
+async def write_rows(
     source: RecordAccess,
     object_name: str,
     field: str,
     rows: list[Values],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
+    """Update source records by rows as ``write_back`` does; ``field`` is the one that failures name.
+
+    :raises ClientError: the call fails.
+    """
     if not rows:
         return {}
     header: str | None = None
@@ -347,54 +348,3 @@ def _not_written_back(
 def _reasons(result: RowResult) -> str:
     reasons = (f"{e.type}: {without_values(e.message)}" for e in result.errors)
     return "; ".join(reasons)
-
-
-# Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived
-INQUIRY = "medical_inquiry__v"
-STATUS = "transfer_status__v"
-# Why an inquiry is at Failed; a Vault CRM that others run may have no such field.
-REASON = "transfer_error__v"
-
-
-class TransferStatus(StrEnum):
-    """The values of Transfer Status of an inquiry."""
-
-    PENDING = "pending__v"
-    SUCCESS = "success__v"
-    FAILED = "failed__v"
-
-
-async def set_status(
-    source: RecordAccess,
-    statuses: Mapping[str, TransferStatus],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
-
-    :raises ClientError: the call fails.
-    """
-    return await write_back(source, INQUIRY, STATUS, statuses, unit)
-
-
-async def fail_all(
-    source: RecordAccess,
-    reasons: Mapping[str, str],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of refused ones.
-
-    Inquiries with Success keep that status. A reason is empty where the source Vault keeps none.
-
-    :raises ClientError: one of the calls fails.
-    """
-    reading = f"{STATUS}, {REASON}" if any(reasons.values()) else STATUS
-    head = f"SELECT id, {reading} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
-    rows: list[Values] = []
-    for row in await query_all(source, statements(head, "id", reasons)):
-        status, reason = text(row, STATUS), reasons.get(str(row["id"]), "")
-        known = status == TransferStatus.FAILED and text(row, REASON) == reason
-        if status != TransferStatus.SUCCESS and not known:
-            with_reason: Values = {REASON: reason} if reason else {}
-            failed = {"id": row["id"], STATUS: TransferStatus.FAILED}
-            rows.append({**failed, **with_reason})
-    return await _write_rows(source, INQUIRY, STATUS, rows, unit)

@@ -22,7 +22,7 @@ NONE: frozenset[Operation] = frozenset()
 
 
 def implied(grant: Grant) -> frozenset[Grant]:
-    """Return the grants that another grant includes because it is of no use without them."""
+    """Return the grants that ``grant`` includes, because it is useless without them."""
     match grant:
         case Grant.EXECUTE_MDL | Grant.MANAGE_INTEGRATIONS:
             return frozenset({Grant.READ_CONFIGURATION})
@@ -59,7 +59,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
 
 @dataclass(frozen=True, slots=True)
 class PermissionSet:
-    """Grants, and operations by object name or by a name for all objects of a kind."""
+    """Grants, and the permitted operations by object; BUSINESS_OBJECTS and ALL_OBJECTS stand for many objects."""
 
     grants: frozenset[Grant] = frozenset()
     objects: Mapping[str, frozenset[Operation]] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class SecurityProfile:
     grants: frozenset[Grant] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gather the grants of all sets, with the grants that they imply."""
+        """Gather the grants of all sets, and the grants that those include."""
         grants: set[Grant] = set()
         for permissions in self.sets:
             grants |= permissions.grants
@@ -144,11 +144,11 @@ SUPPLIED: Mapping[str, SecurityProfile] = {
 class Caller:
     """A user with a live session or an access token.
 
-    ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault acting by
-    itself, and for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name;
-    ``profile`` then is only what a delegate may use of it.
-    ``connection_id`` is the connection whose remote Vault works in the session; a ``read_only`` session writes nothing.
-    ``revision`` is that of the Vault's configuration when the call began; the call reads nothing older.
+    ``profile`` is the security profile as it was when the call began. ``session_id`` is None for the Vault itself, and
+    for an access token. ``delegate_user_id`` is the user who has opened the session in this user's name; ``profile``
+    is then limited to what a delegate may use. ``connection_id`` is the connection whose remote Vault uses the session;
+    a ``read_only`` session writes nothing. ``revision`` is the revision of the Vault's configuration when the call
+    began; the call reads no older configuration.
     """
 
     user_id: int
@@ -167,5 +167,8 @@ SYSTEM = Caller(user_id=1, username="System", profile=SYSTEM_ADMIN)
 
 
 def on_behalf_of(caller: Caller) -> Caller:
-    """Return the Vault itself as the caller, to act for a checked caller whom the audit trail names."""
+    """Return the caller with the permissions of the Vault itself, for the further writes of a permitted call.
+
+    The audit trail still names the caller.
+    """
     return replace(caller, profile=SYSTEM_ADMIN)

@@ -1,6 +1,7 @@
 """Checks that a caller who changes components may read the data that the change would reveal.
 
-A criterion reveals values of the fields that it names; a free object name opens the trails of its earlier records.
+An entry criterion reveals values of the fields that it names. When an object is renamed or dropped, another object may
+take its name, and thereby show the audit trails of the earlier object's records.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _check_criterion(
     try:
         check_criterion(criterion, object_name, registry, readable(caller))
     except vql.VqlError as error:
-        # Whatever else is wrong with it was found before.
+        # All other errors of the condition were found before.
         if error.type is not ErrorType.INSUFFICIENT_ACCESS:
             raise
         message = (

@@ -18,7 +18,7 @@ _WORKED_ON = frozenset({"exception_message__sys", "exception_item__sys"})
 
 
 class DelegatedProfile(SecurityProfile):
-    """The part of a security profile that a delegate may use; it refuses everything that it does not name."""
+    """The part of a security profile that a delegate may use; everything else is refused."""
 
     __slots__ = ()
 
@@ -29,9 +29,9 @@ class DelegatedProfile(SecurityProfile):
         object.__setattr__(self, "grants", usable)
 
     def operations(self, object_name: str) -> frozenset[Operation]:
-        """Return the operations on an object that any of the sets allows; only reading unless it is business data.
+        """Return the operations that a delegate may use on an object, as far as any of the sets allows them.
 
-        User exceptions are read and changed, and not deleted.
+        On business data these are all operations, on User Exceptions all but deleting, on other objects only reading.
         """
         operations = super().operations(object_name)
         if is_business(object_name):

@@ -27,7 +27,7 @@ def require_participation(caller: Caller, object_name: str) -> None:
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
     require(caller, object_name, Operation.READ)
-    # A remote Vault is nobody's colleague, and a session that writes nothing completes nothing.
+    # Neither a remote Vault nor a read-only session works on tasks.
     if caller.read_only or caller.connection_id is not None:
         message = f"{REFUSAL} [workflow]{in_what_session(caller)}"
         raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, message)

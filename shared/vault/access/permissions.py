@@ -1,4 +1,4 @@
-"""Decides by their security profile what callers may do; no other module decides it."""
+"""Decides what callers may do, by their security profiles; no other module decides it."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def may(caller: Caller, object_name: str, operation: Operation) -> bool:
             if caller.read_only:
                 return False
         case Operation.READ:
-            # The grant may be the profile's and not the session's.
+            # The profile may have the permission, while the session excludes it.
             if object_name in _TRAILS and not granted(caller, Grant.READ_AUDIT):
                 return False
         case _:
@@ -156,7 +156,7 @@ def profile_reads(profile: SecurityProfile) -> Callable[[str], bool]:
 
 
 def require(caller: Caller, object_name: str, operation: Operation) -> None:
-    """Check that the caller may do this with the records of an object.
+    """Check that the caller may do the operation on the records of an object.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when not.
     """
@@ -168,7 +168,7 @@ def require(caller: Caller, object_name: str, operation: Operation) -> None:
 
 
 def in_what_session(caller: Caller) -> str:
-    """Return the end of a refusal's text: in which kind of session the profile is not fully valid."""
+    """Return the end of a refusal's text, which names a delegated or a connection's session; else an empty text."""
     if caller.delegate_user_id is not None:
         return " in a delegated session"
     if caller.connection_id is not None:
@@ -254,7 +254,7 @@ def _reads_only(grant: Grant) -> bool:
 
 
 def connects(caller: Caller) -> bool:
-    """Return whether this is a connection's user, which copies records and configures nothing."""
+    """Return whether the caller may copy records but not execute MDL, as the user of a connection."""
     # Administrators have all grants, that of copying among them.
     grants = caller.profile.grants
     return Grant.COPY_RECORDS in grants and Grant.EXECUTE_MDL not in grants
@@ -274,7 +274,7 @@ def may_set(
 ) -> bool:
     """Return whether the caller may set a field of records that they may write.
 
-    Of business data, only connections may set a field that is not editable.
+    A field of business data that is not editable may be set by connections only.
     """
     if field.editable and not field.system:
         return True
@@ -334,7 +334,7 @@ def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
     own = caller.profile
     if not profile.grants <= own.grants:
         return False
-    # Any object that no set names is allowed what the two names for many are.
+    # Objects that no set names have the permissions of these two names.
     names = {ALL_OBJECTS, BUSINESS_OBJECTS}
     for permissions in (*own.sets, *profile.sets):
         names.update(permissions.objects)
@@ -378,14 +378,14 @@ def require_own(
 
     :raises VaultFault: INSUFFICIENT_ACCESS when neither.
     """
-    # What is the delegator's own is not the delegate's: in a delegated session it is only read.
+    # A delegate only reads the delegator's own items.
     own = caller.delegate_user_id is None or operation is Operation.READ
     if caller.user_id != owner or not own:
         require(caller, object_name, operation)
 
 
 def in_person(caller: Caller) -> None:
-    """Check that the user acts in person, as changes of their sign-in, tokens and delegations require.
+    """Check that the user acts in person, which changes of their sign-in, tokens and delegations require.
 
     :raises VaultFault: INSUFFICIENT_ACCESS in the session of a delegate or a connection.
     """

@@ -55,7 +55,7 @@ def profile_of(component: Component, components: Components) -> SecurityProfile:
     for name in component.references("permission_sets"):
         named = components.get((PERMISSION_SET, name))
         if name in SUPPLIED:
-            # What these allow is in the code: no component of that name changes it.
+            # The code defines these profiles: a component of the same name does not change them.
             sets += SUPPLIED[name].sets
         # A set that was dropped, or is left out as inactive, allows nothing.
         elif named is not None:
@@ -166,7 +166,7 @@ def check_change(caller: Caller, step: Step) -> None:
 
     Permissions before and after the change count: a caller who drops a set takes permissions from others.
 
-    :raises ComponentError: with the code NOT_PERMITTED when one does.
+    :raises ComponentError: NOT_PERMITTED when a permission set or profile allows more.
     """
     for key, component in step.changes.items():
         before = step.before.components.get(key)
@@ -179,7 +179,9 @@ def _check(
     component: Component | None,
     components: Components,
 ) -> None:
-    if component is None or holds_all_of(caller, _made(component, components)):
+    if component is None or holds_all_of(
+        caller, _profile_defined_by(component, components)
+    ):
         return
     message = (
         f"{component.full_name} allows more than the user's own security profile does."
@@ -187,7 +189,9 @@ def _check(
     raise ComponentError(message, Code.NOT_PERMITTED)
 
 
-def _made(component: Component, components: Components) -> SecurityProfile:
+def _profile_defined_by(
+    component: Component, components: Components
+) -> SecurityProfile:
     """Return the profile that a component defines; also of an inactive component, which may become active."""
     if component.type == PROFILE:
         return profile_of(component, components)

@@ -80,7 +80,7 @@ class ActionService:
         state = await self._records.state_of(target, record_id)
         offered: list[AvailableAction] = []
         for action in target.actions:
-            # A component from elsewhere may name code that is not here: it could only fail.
+            # A component of another Vault may name an action that this Vault does not have.
             if action.active and self._records.actions.has(action.action):
                 name = f"{OBJECT_PREFIX}.{object_name}.{action.name}"
                 offered.append(
@@ -124,7 +124,9 @@ class ActionService:
         name: str,
         fields: Mapping[str, object],
     ) -> list[RowResult]:
-        """Run the action on each record; results in the order of ``ids``. ``fields`` are its start prompts.
+        """Run the action on each record, and return the results in the order of ``ids``.
+
+        ``fields`` are the values of the action's start prompts.
 
         Records that the action refuses have errors; the other records are changed.
 
@@ -142,7 +144,7 @@ class ActionService:
             try:
                 rows = await self._records.carry_out(work, object_name)
             except RowsRefused as refusal:
-                # All is undone, and done again without these.
+                # The transaction is rolled back and repeated without the refused records.
                 for record_id, error in refusal.errors.items():
                     refused[record_id] = RowResult(id=record_id, errors=(error,))
                 left = [record_id for record_id in left if record_id not in refused]
@@ -157,7 +159,7 @@ class ActionService:
         row: Mapping[str, object],
         names: Sequence[str],
     ) -> RowResult:
-        """Create a record and run actions on it one after the other; when one is refused, there is no record.
+        """Create a record and run actions on it one after the other; when an action is refused, no record is created.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and whatever the actions raise.
         """

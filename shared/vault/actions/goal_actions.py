@@ -22,50 +22,55 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class GoalActions:
     """The user actions from a record's state to a goal, by their full names, and the entry criteria on the way."""
 
     actions: tuple[str, ...]
     criteria: tuple[EntryCriterion, ...]
 
 
-def way_to(
+def goal_actions_of(
     registry: Registry, target: VaultObject, goal: str, state: str = ""
-) -> Way | None:
+) -> GoalActions | None:
     """Return the way to a named action, which a state offers, or the next one; by default that which records begin in.
 
-    None when neither does, as where an administrator has taken the action away.
+    None when neither state offers the named action, for example because an administrator has removed it.
     """
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return None
     begins = state or lifecycle.starting_state
     offered = registry.lifecycle_actions(target, begins)
-    direct = _that_runs(goal, offered)
+    direct = _action_that_runs(goal, offered)
     if direct is not None:
         # What a record has lost since it entered the state keeps it from going on.
         criteria = lifecycle.states[begins].entry_criteria
-        return Way((_full_name(target, begins, direct),), criteria)
+        return GoalActions((_full_name(target, begins, direct),), criteria)
     for step in offered:
         following = lifecycle.states.get(step.next_state or "")
         if step.action != CHANGE_STATE or following is None or not following.active:
             continue
-        onward = _from(target, following, goal)
+        onward = _actions_from(target, following, goal)
         if onward is not None:
             first = _full_name(target, begins, step)
-            return Way((first, *onward), following.entry_criteria)
+            return GoalActions((first, *onward), following.entry_criteria)
     return None
 
 
-def _from(target: VaultObject, state: LifecycleState, goal: str) -> list[str] | None:
-    """Return what is left to be run once a record enters a state; nothing where entering it is all."""
+def _actions_from(
+    target: VaultObject, state: LifecycleState, goal: str
+) -> list[str] | None:
+    """Return the full names of the user actions to run in a state, empty when entering the state runs the goal.
+
+    None when the state does not offer the goal.
+    """
     if any(each.action == goal for each in state.entry_actions):
         return []
-    last = _that_runs(goal, state.user_actions)
+    last = _action_that_runs(goal, state.user_actions)
     return None if last is None else [_full_name(target, state.name, last)]
 
 
-def _that_runs(goal: str, actions: Iterable[UserAction]) -> UserAction | None:
+def _action_that_runs(goal: str, actions: Iterable[UserAction]) -> UserAction | None:
     return next((each for each in actions if each.action == goal), None)
 
 

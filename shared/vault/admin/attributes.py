@@ -73,7 +73,7 @@ def _input(attribute: Attribute, value: str, locked: bool) -> Input:
 
 
 def shown(attribute: Attribute, component: Component) -> str:
-    """Return an attribute as an input has it: a component by its name, an unset switch as its default."""
+    """Return the text of an attribute in its input: of a component its name, of an unset switch its default."""
     match attribute.type:
         case ValueType.BOOLEAN:
             # Components are active unless they say otherwise; other switches are off.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.vault.admin.record_names import names_of
-from shared.vault.admin.showing import Shower, Shown
+from shared.vault.admin.showing import Shown, ValueFormatter
 from shared.vault.model.component_model import Field, FieldType
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Entry = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One entry: its time, its user, the action, and the field."""
+    """One entry: its time, its user, the action, and the field with its old and new value."""
 
     timestamp: str
     who: str
@@ -37,14 +37,14 @@ async def audit_lines(
 ) -> list[AuditLine]:
     """Return the lines of entries about records of an object."""
     names = await _referenced(visit, target, entries)
-    shower = Shower(target, visit.caller, visit.registry)
-    return [_line(shower, names, entry) for entry in entries]
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    return [_line(formatter, names, entry) for entry in entries]
 
 
 async def _referenced(
     visit: Visit, target: VaultObject, entries: Iterable[Entry]
 ) -> Mapping[str, str]:
-    """Return names of the records that entries refer to, by id, as far as the visitor may read them."""
+    """Return the names, by id, of the records that entries refer to and that the caller may read."""
     ids: dict[str, set[str]] = {}
     for entry in entries:
         field = target.fields.get(str(entry["field_name"]))
@@ -58,28 +58,33 @@ async def _referenced(
     return names
 
 
-def _line(shower: Shower, names: Mapping[str, str], entry: Entry) -> AuditLine:
+def _line(
+    formatter: ValueFormatter, names: Mapping[str, str], entry: Entry
+) -> AuditLine:
     name = str(entry["field_name"] or "")
-    field = shower.target.fields.get(name)
+    field = formatter.target.fields.get(name)
     return AuditLine(
         timestamp=str(entry["timestamp"]),
         who=str(entry["user_name"] or f"User {entry['user_id']}"),
         action=str(entry["action"]),
         field=field.label if field else name,
-        old=_shown(shower, names, field, entry[OLD]),
-        new=_shown(shower, names, field, entry[NEW]),
+        old=_shown(formatter, names, field, entry[OLD]),
+        new=_shown(formatter, names, field, entry[NEW]),
     )
 
 
 def _shown(
-    shower: Shower, names: Mapping[str, str], field: Field | None, value: object
+    formatter: ValueFormatter,
+    names: Mapping[str, str],
+    field: Field | None,
+    value: object,
 ) -> Shown:
     """Format a value of an entry, which is stored as text, by the type of its field."""
     text = "" if value is None else str(value)
-    # Of a field that the object has no more, the text is all there is.
+    # The object no longer has the field: its type is unknown.
     if field is None or not text:
         return Shown("", "", text, long=True)
     if field.type is FieldType.BOOLEAN:
         return Shown(field.name, field.label, "Yes" if text == TRUE else "No")
-    path = shower.paths.get(field.name, "")
-    return shower.show(field.name, {field.name: text, path: names.get(text, "")})
+    path = formatter.paths.get(field.name, "")
+    return formatter.show(field.name, {field.name: text, path: names.get(text, "")})

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.admin.mdl_completion import completion_of, statement_text
-from shared.vault.admin.script_review import mark_of, script_page
+from shared.vault.admin.script_review import digest_of, script_page
 from shared.vault.admin.visit import Visit, Visiting, safe_target
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ApiError, VaultFault
@@ -18,7 +18,7 @@ from shared.vault.errors import ApiError, VaultFault
 router = APIRouter(prefix="/components")
 
 EMPTY = ApiError(ErrorType.PARAMETER_REQUIRED, "There is no statement")
-# Sent by the button that adds a statement, and while what is offered depends on what is typed.
+# COMPLETE is sent by the button that adds a statement, LOOK while the user types into the statement's inputs.
 COMPLETE = "complete"
 LOOK = "look"
 NAMED = 10  # statements in the message after a script
@@ -26,7 +26,7 @@ NAMED = 10  # statements in the message after a script
 
 @router.get("")
 async def types(visit: Visiting) -> Response:
-    """List the types of the components that there are."""
+    """List the component types that have components, each with the number of its components."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     counts = Counter(kind for kind, _ in visit.registry.components)
     listed = [(COMPONENT_TYPES[kind], counts[kind]) for kind in sorted(counts)]
@@ -48,7 +48,7 @@ async def review_or_execute(visit: Visiting) -> Response:
         if not statements:
             return await script_page(visit, text, back, error=EMPTY)
         # A script that was changed after its review is reviewed again.
-        if visit.form.fields.get("reviewed") != mark_of(text):
+        if visit.form.fields.get("reviewed") != digest_of(text):
             return await script_page(visit, text, back, statements=statements)
         script = await visit.vault.components.execute(visit.caller, text)
     except VaultFault as fault:
@@ -95,7 +95,7 @@ async def one_component(
     kind: str,
     name: str,
 ) -> Response:
-    """Show the MDL that makes a component; users who may change the component can edit and execute it."""
+    """Show the MDL that defines a component; users who may change the component can edit and execute the MDL."""
     full_name = f"{kind}.{name}"
     text = visit.vault.components.mdl(visit.caller, full_name)
     component = visit.vault.components.component(visit.caller, full_name)
@@ -105,12 +105,12 @@ async def one_component(
 
 
 async def _completed(visit: Visit, text: str, back: str) -> Response:
-    """Show a script with the possible next words; with the chosen statement, when one is to be added."""
+    """Show a script with the possible next words, after adding the statement that the form has chosen, if any."""
     authorize_components(visit.caller)
     if COMPLETE in visit.form.fields:
         chosen = completion_of(visit.form.fields)
-        begun = statement_text(visit.registry, chosen)
-        text = "\n".join(each for each in (text.rstrip("\n"), begun) if each)
+        statement = statement_text(visit.registry, chosen)
+        text = "\n".join(each for each in (text.rstrip("\n"), statement) if each)
     return await script_page(visit, text, back)
 
 

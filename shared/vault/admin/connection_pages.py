@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import Page, listed, selected
 from shared.vault.admin.rule_pages import rules_of
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import RecordView, object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
@@ -61,10 +61,12 @@ async def all_connections(
     page: Page = 1,
 ) -> Response:
     """List connections with name, type, state and remote Vault."""
-    shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
+    formatter = ValueFormatter(object_of(visit, OBJECT), visit.caller, visit.registry)
     statement = f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v"
     found = await listed(visit, statement, page, counted=False)
-    return visit.page("connections.html", shower=shower, columns=COLUMNS, listing=found)
+    return visit.page(
+        "connections.html", formatter=formatter, columns=COLUMNS, listing=found
+    )
 
 
 @router.get("/{record_id}")
@@ -118,7 +120,7 @@ def _accepted(
     acceptance: bytes,
 ) -> Response:
     """Show the acceptance, as text and as a download."""
-    # In the page itself, since it is stored nowhere: no address could return it again.
+    # The download is part of the page: the acceptance is not stored, so no address could return it.
     address = f"data:application/json;base64,{base64.b64encode(acceptance).decode()}"
     text = acceptance.decode()
     return visit.page(
@@ -214,7 +216,7 @@ async def _page(
         view=shown,
         next_step=NEXT.get(str(shown.values["state__v"][0]), ""),
         latest=latest,
-        shower=Shower(integrations, visit.caller, visit.registry),
+        formatter=ValueFormatter(integrations, visit.caller, visit.registry),
         columns=INTEGRATION_COLUMNS,
         integrations=rows,
         lookups=counted.total,

@@ -1,4 +1,4 @@
-"""Finds a visitor's sessions: in this Vault, and in the remote Vault of a connection."""
+"""Finds the caller's sessions: in this Vault, and in the remote Vault of a connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.cookies import session_cookie
 from shared.vault.admin.listing import selected
 from shared.vault.connections.connection_rules import OBJECT
-from shared.vault.connections.connector_questions import AskerSessions
+from shared.vault.connections.connector_questions import PageSessions
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ MAX_SESSION = 500
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source Vault of a connection, and the visitor's sessions with which to ask about it.
+    """The source Vault of a connection, and the caller's sessions for questions to the connector about it.
 
     ``connection`` is the API name, ``connection_id`` the record's id.
     """
@@ -31,27 +31,30 @@ class Source:
     connection: str
     vault_id: int
     vault_name: str
-    sessions: AskerSessions
+    sessions: PageSessions
 
     @property
-    def seen(self) -> bool:
-        """Return whether the visitor has a session there; without one, none of that Vault's records are shown."""
+    def has_session(self) -> bool:
+        """Return whether the caller has a session in the source Vault; without one, none of its records are shown."""
         return bool(self.sessions.source)
 
 
-def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
-    """Return the sessions for questions to the connector; that of the source Vault only if the browser sends one."""
+def page_sessions(visit: Visit, source: int | None = None) -> PageSessions:
+    """Return the caller's sessions for a question to the connector.
+
+    ``source`` is the id of the source Vault; its session is empty unless the browser sends one.
+    """
     other = ""
     if source is not None:
         other = visit.request.cookies.get(session_cookie(source), "")
     usable = other.isascii() and other.isprintable() and len(other) <= MAX_SESSION
-    return AskerSessions(visit.secret, other if usable else "")
+    return PageSessions(visit.secret, other if usable else "")
 
 
 async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
-    """Return the source Vault of a connection, found by ``key``, by default its id.
+    """Return the source Vault of the connection whose field ``key`` has the value ``connection``.
 
-    None when it has no remote Vault.
+    None when there is no such connection, or it has no remote Vault.
     """
     # PostgreSQL takes NUL in no text.
     wanted = literal(connection.replace("\x00", ""))
@@ -80,5 +83,5 @@ def _source(visit: Visit, row: Row) -> Source:
         connection=str(row["api_name__sys"]),
         vault_id=vault_id,
         vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
-        sessions=asker_sessions(visit, vault_id),
+        sessions=page_sessions(visit, vault_id),
     )

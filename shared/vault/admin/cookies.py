@@ -79,12 +79,12 @@ def seal(secret: str, text: str) -> str:
 
 
 def form_token(secret: str) -> str:
-    """Return the token of every form: made from the session's secret or, before there is a session, the visitor's."""
+    """Return the token of all forms of a session; before sign-in, ``secret`` is the value of the visitor's cookie."""
     return seal(secret, "form")
 
 
 def is_form_token(secret: str, token: str) -> bool:
-    """Return whether a token is that of a page of this session."""
+    """Return whether a token is the one that the forms of this session have."""
     expected = form_token(secret).encode()
     # In constant time, so that the time does not say how much of it is right.
     return hmac.compare_digest(expected, token.encode("utf-8", "surrogatepass"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Chosen in one input, and sent as the three levels that it consists of.
 TYPE = "document_type"
-# A form of this Vault has no room for each; what is left out is set by the API.
+# Fields that the form leaves out; they can be set by the API.
 LEFT_OUT = frozenset(
     {"link__sys", "version_link__sys", "global_id__sys", "global_version_id__sys"}
 )
@@ -35,12 +35,12 @@ def editable_fields(versions: VaultObject) -> list[Field]:
 async def field_inputs(
     visit: Visit, versions: VaultObject, values: Mapping[str, Any]
 ) -> list[Input]:
-    """Return the inputs of a document's own fields, filled with the values of a form or of an answer."""
+    """Return the inputs of a document's own fields, filled with the values of a form or of a stored version."""
     return await inputs(visit, versions, editable_fields(versions), values)
 
 
 def choice_inputs(model: DocumentModel, form: Mapping[str, str]) -> list[Input]:
-    """Return the inputs for what can be chosen only once: the type, and the lifecycle where the type has several."""
+    """Return the inputs that only a new document has: its type, and its lifecycle where the type has several."""
     types = [
         (each.name, _path(model, each.name))
         for each in model.types.values()

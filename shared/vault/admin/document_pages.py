@@ -27,12 +27,12 @@ from shared.vault.admin.listing import Page, find, listed, plain
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.record_names import names_of
 from shared.vault.admin.record_pages import searched
-from shared.vault.admin.showing import Shower, writers
+from shared.vault.admin.showing import ValueFormatter, writers
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
-from shared.vault.api.file_body import kept_file
+from shared.vault.api.file_body import store_form_file
 from shared.vault.api.request_context import VERSIONS
-from shared.vault.attachments.attachment_service import OfRecord
+from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_locks import DocumentLock
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
@@ -62,7 +62,7 @@ COLUMNS = (
 )
 HEADINGS = ("Document", "Number", "Type", "State", "File", "Changed")
 FILTERS = {"type__v": "Type", "status__v": "State"}
-# Ids that say nothing to people, and what stands elsewhere on the page.
+# Ids without meaning for users, and fields that the page shows elsewhere.
 NOT_SHOWN = frozenset(
     {
         "id",
@@ -89,8 +89,8 @@ HOLDER = Field("user", "User", FieldType.OBJECT, object=USER)
 
 
 @dataclass(frozen=True, slots=True)
-class Holders:
-    """A role on a document, and who has it, each by kind, id and name."""
+class RoleHolders:
+    """A role on a document with its users and groups: the kind, id and name of each."""
 
     name: str
     label: str
@@ -113,8 +113,8 @@ Creating = Annotated[Visit, Depends(visiting(most_bytes, _may_create))]
 async def documents(visit: Visiting, page: Page = 1) -> Response:
     """List documents, the latest first; the address may restrict them to a type, a state or a search."""
     model, _ = visit.vault.documents.model(visit.caller, Operation.READ)
-    asked = visit.request.query_params
-    search = asked.get("search", "")
+    parameters = visit.request.query_params
+    search = parameters.get("search", "")
     q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
     labels = labels_of(model)
     choices = [
@@ -122,7 +122,7 @@ async def documents(visit: Visiting, page: Page = 1) -> Response:
             name,
             label,
             tuple((each, each) for each in sorted(set(labels[name].values()))),
-            asked.get(name, ""),
+            parameters.get(name, ""),
         )
         for name, label in FILTERS.items()
     ]
@@ -180,7 +180,7 @@ async def create(visit: Creating) -> Response:
             if visit.form.file is not None and visit.form.file.filename
             else None
         )
-        file = await kept_file(visit.vault, visit.caller, sent) if sent else None
+        file = await store_form_file(visit.vault, visit.caller, sent) if sent else None
         result = await visit.vault.documents.create(
             visit.caller, {**chosen(form), **texts}, file
         )
@@ -199,7 +199,7 @@ async def create(visit: Creating) -> Response:
 async def _form(
     visit: Visit, values: Mapping[str, Any], errors: Sequence[ApiError]
 ) -> Response:
-    """Show the form of a new document, filled with these values, but for the file."""
+    """Show the form of a new document with these values and errors; its file has to be chosen anew."""
     model, versions = visit.vault.documents.model(visit.caller, Operation.CREATE)
     offered = [
         *choice_inputs(model, visit.form.fields),
@@ -235,7 +235,7 @@ async def _page(visit: Visit, place: Place) -> Response:
     numbers = await reader.numbers(caller, VERSIONS[-1], place.document_id)
     _, state = await vault.documents.state(caller, place)
     edits = may(caller, DOCUMENTS, Operation.EDIT)
-    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
     lock = await vault.document_locks.one(caller, place.document_id)
     return visit.page(
         "document.html",
@@ -255,7 +255,7 @@ async def _page(visit: Visit, place: Place) -> Response:
         unlocks=edits and _may_unlock(visit, lock, row),
         roles=await _roles(visit, place.document_id),
         holder_inputs=await _holder_inputs(visit) if edits else (),
-        attachments=await vault.document_attachments.all(of),
+        attachments=await vault.document_attachments.all(owner),
     )
 
 
@@ -267,15 +267,15 @@ async def _renditions(visit: Visit, place: Place) -> list[tuple[str, str]]:
 
 
 async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
-    """Return the fields of a version that have a value, with the names behind users and references."""
+    """Return the fields of a version that have a value, with the names of the users and records that they refer to."""
     target = document_target(visit.registry.documents)
     if target is None:
         return []
-    shower = Shower(target.object, visit.caller, visit.registry)
-    shower.people = await writers(visit, row)
-    row = {**row, **await _referenced_names(visit, shower, row)}
+    formatter = ValueFormatter(target.object, visit.caller, visit.registry)
+    formatter.people = await writers(visit, row)
+    row = {**row, **await _referenced_names(visit, formatter, row)}
     shown = [
-        shower.show(name, row)
+        formatter.show(name, row)
         for name in row
         if name not in NOT_SHOWN and name in target.object.fields
     ]
@@ -283,13 +283,13 @@ async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
 
 
 async def _referenced_names(
-    visit: Visit, shower: Shower, row: Mapping[str, Any]
+    visit: Visit, formatter: ValueFormatter, row: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Return the names of the records that a version refers to, by the paths at which they are shown."""
+    """Return the names of the records that a version refers to, by the paths that ``ValueFormatter`` uses."""
     found: dict[str, str] = {}
-    for name, path in shower.paths.items():
+    for name, path in formatter.paths.items():
         value = row.get(name)
-        referenced = shower.target.fields[name].object
+        referenced = formatter.target.fields[name].object
         if isinstance(value, str) and referenced:
             names = await names_of(visit, referenced, [value])
             found[path] = names.get(value, value)
@@ -305,7 +305,10 @@ def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
 def _may_unlock(
     visit: Visit, lock: DocumentLock | None, row: Mapping[str, Any]
 ) -> bool:
-    """Return whether the caller may undo a check-out: their own, one of their document, or any as an administrator."""
+    """Return whether the caller may undo a check-out.
+
+    Callers may undo their own check-out and that of a document which they created; administrators may undo any.
+    """
     if lock is None:
         return False
     owners = {str(lock.user_id), str(row["created_by__v"])}
@@ -313,7 +316,7 @@ def _may_unlock(
     return own or may(visit.caller, DOCUMENTS, Operation.DELETE)
 
 
-async def _roles(visit: Visit, document_id: int) -> list[Holders]:
+async def _roles(visit: Visit, document_id: int) -> list[RoleHolders]:
     """Return the roles on a document; with names of users and groups for callers who may see them."""
     found = await visit.vault.document_roles.all(visit.caller, document_id)
     user_ids = {each for role in found for each in role.assigned[Holder.USERS]}
@@ -321,7 +324,7 @@ async def _roles(visit: Visit, document_id: int) -> list[Holders]:
     names = await visit.vault.security.names_of(user_ids if sees_users else ())
     groups = await _groups(visit)
     return [
-        Holders(
+        RoleHolders(
             role.name,
             role.label,
             [

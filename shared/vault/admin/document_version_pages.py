@@ -14,8 +14,8 @@ from shared.vault.admin.inputs import entered
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
-from shared.vault.api.file_body import file_response, kept_file
-from shared.vault.attachments.attachment_service import OfRecord
+from shared.vault.api.file_body import file_response, store_form_file
+from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
@@ -54,7 +54,7 @@ async def new_version(visit: WithFile, document_id: DocumentId) -> Response:
     )
 
     async def carry_out() -> str:
-        file = await kept_file(visit.vault, visit.caller, form) if form else None
+        file = await store_form_file(visit.vault, visit.caller, form) if form else None
         documents = visit.vault.documents
         number = await documents.new_version(visit.caller, document_id, file)
         return f"/ui/documents/{document_id}/versions/{number.major}/{number.minor}"
@@ -146,9 +146,9 @@ async def attach(visit: Attaching, document_id: DocumentId) -> Response:
     """Attach a file to a document."""
     if visit.form.file is None or not visit.form.file.filename:
         raise VaultFault(ErrorType.PARAMETER_REQUIRED, "Choose a file to attach")
-    of = OfRecord(visit.caller, DOCUMENTS, str(document_id))
+    owner = FileOwner(visit.caller, DOCUMENTS, str(document_id))
     name = visit.form.sent_name()
-    await visit.vault.document_attachments.add(of, name, visit.form.content(), None)
+    await visit.vault.document_attachments.add(owner, name, visit.form.content(), None)
     return visit.go(_path(document_id), f"{name} was attached.")
 
 
@@ -157,9 +157,9 @@ async def attachment(
     visit: Visiting, document_id: DocumentId, attachment_id: AttachmentId
 ) -> Response:
     """Download an attachment of a document."""
-    of = OfRecord(visit.caller, DOCUMENTS, str(document_id))
+    owner = FileOwner(visit.caller, DOCUMENTS, str(document_id))
     attachments = visit.vault.document_attachments
-    found = await attachments.one(of, attachment_id)
+    found = await attachments.one(owner, attachment_id)
     content = attachments.bytes_of(found.latest)
     return file_response(content, found.filename, found.latest.content.size)
 

@@ -29,7 +29,7 @@ router = APIRouter()
 PAGE = "/approved_viewer"
 FILE = f"{PAGE}/file"
 PDF = "application/pdf"
-# What a browser shows without running anything of it; other files are downloaded, where the token lets them be.
+# Formats that a browser shows without running code in them; other files are downloaded, if the token permits it.
 SHOWN = frozenset({PDF, "image/png", "image/jpeg", "image/gif", "text/plain"})
 
 
@@ -87,9 +87,9 @@ async def file(
 
 
 def _chosen(shared: list[SharedDocument], number: int) -> SharedDocument:
-    """Return a document that a token shows by its number among these.
+    """Return the document with this number, counted from 0, among the documents of a token.
 
-    :raises VaultFault: INVALID_DATA when there are not so many.
+    :raises VaultFault: INVALID_DATA when there is no such document.
     """
     if number >= len(shared):
         raise VaultFault(ErrorType.INVALID_DATA, "The link shows no such document")

@@ -13,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.field_errors import at_fields, placed_at
+from shared.vault.admin.field_errors import at_fields, with_error_texts
 from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
 from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
 from shared.vault.admin.named_records import with_ids
@@ -25,7 +25,7 @@ from shared.vault.errors import ApiError, VaultFault
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.vault.admin.form_needs import Lack
+    from shared.vault.admin.form_needs import UnmetCriteria
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.rows import RowResult
 
@@ -46,7 +46,7 @@ async def new(
 ) -> Response:
     """Show an empty form; parameters of the address fill in fields."""
     target = object_of(visit, object_name, Operation.CREATE)
-    # Links from other pages fill in what the new record belongs to.
+    # Links from other pages fill in the reference to the record to which the new record belongs.
     values = dict(visit.request.query_params)
     return await _create_form(visit, target, values, ())
 
@@ -68,35 +68,37 @@ async def create(
     if unknown:
         return await _create_form(visit, target, row, unknown)
     if guide is None:
-        return await _created(visit, target, row)
+        return await _create(visit, target, row)
     if then == SEND:
-        return await _sent(visit, guide, row)
-    worthless = guide.worthless(row)
-    if worthless is not None:
-        return await _create_form(visit, target, row, (worthless,))
-    return await _created(visit, target, row)
+        return await _create_and_send(visit, guide, row)
+    empty = guide.empty_record_error(row)
+    if empty is not None:
+        return await _create_form(visit, target, row, (empty,))
+    return await _create(visit, target, row)
 
 
-async def _sent(visit: Visit, guide: Guide, row: Mapping[str, object]) -> Response:
-    """Create the record and take it where it is made for, or show the form again with what it lacks."""
-    target, way = guide.target, guide.way
-    if way is None:
+async def _create_and_send(
+    visit: Visit, guide: Guide, row: Mapping[str, object]
+) -> Response:
+    """Create the record and run the actions to its goal, or show the form again with the unmet entry criteria."""
+    target, goal_actions = guide.target, guide.goal_actions
+    if goal_actions is None:
         # The page had the button before an administrator took the action away.
-        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, guide.unsent)
+        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, guide.reason_not_sent)
         return await _create_form(visit, target, row, (gone,))
-    lack = guide.lack(row)
-    if lack:
-        return await _create_form(visit, target, row, (lack.error(target),), lack)
+    unmet = guide.unmet_criteria(row)
+    if unmet:
+        return await _create_form(visit, target, row, (unmet.error(target),), unmet)
 
     async def send() -> RowResult:
         return await visit.vault.actions.create_and_run(
-            visit.caller, target.name, row, way.actions
+            visit.caller, target.name, row, goal_actions.actions
         )
 
-    return await _made(visit, target, row, send, guide.form.sent)
+    return await _create_once(visit, target, row, send, guide.form.sent_message)
 
 
-async def _created(
+async def _create(
     visit: Visit, target: VaultObject, row: Mapping[str, object]
 ) -> Response:
     """Create the record, or show the form again with the errors."""
@@ -106,17 +108,22 @@ async def _created(
         (result,) = await visit.vault.records.create(visit.caller, target.name, rows)
         return result
 
-    return await _made(visit, target, row, create, f"The {target.label} was created.")
+    return await _create_once(
+        visit, target, row, create, f"The {target.label} was created."
+    )
 
 
-async def _made(
+async def _create_once(
     visit: Visit,
     target: VaultObject,
     row: Mapping[str, object],
     make: Callable[[], Awaitable[RowResult]],
     done: str,
 ) -> Response:
-    """Make a record once, however often its form is sent, and go to it; or show the form again with the errors."""
+    """Create a record and redirect to it, or show the form again with the errors.
+
+    A form that is sent twice creates one record.
+    """
     results: list[RowResult] = []
 
     async def carry_out() -> str | None:
@@ -210,19 +217,21 @@ async def _sent_on(
 ) -> Response:
     """Store changes and take the record where it is made for, or show the form with what it lacks."""
     guide = await guide_of(visit, target, record)
-    if guide is None or guide.way is None:
+    if guide is None or guide.goal_actions is None:
         # The page had the button before an administrator took the action away.
-        text = guide.unsent if guide else "Records of this object are not sent"
+        text = guide.reason_not_sent if guide else "Records of this object are not sent"
         gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
         return await _edit_form(visit, target, record, row, (gone,))
-    lack = guide.lack({**record, **row})
-    if lack:
-        return await _edit_form(visit, target, record, row, (lack.error(target),), lack)
+    unmet = guide.unmet_criteria({**record, **row})
+    if unmet:
+        return await _edit_form(
+            visit, target, record, row, (unmet.error(target),), unmet
+        )
     if row or _is_overtaken(visit, record):
         stored = await _stored(visit, target, record, row)
         if isinstance(stored, Response):
             return stored
-    path, actions = record_path(target.name, record["id"]), guide.way.actions
+    path, actions = record_path(target.name, record["id"]), guide.goal_actions.actions
     results: list[RowResult] = []
 
     async def run() -> str | None:
@@ -234,7 +243,7 @@ async def _sent_on(
 
     await visit.once(run)
     # What was typed is stored, whatever becomes of the rest.
-    return visit.go_with(path, results[0], guide.form.sent)
+    return visit.go_with(path, results[0], guide.form.sent_message)
 
 
 @router.get("/{record_id}/delete")
@@ -332,16 +341,16 @@ async def _create_form(
     target: VaultObject,
     values: Mapping[str, Any],
     errors: Sequence[ApiError],
-    lack: Lack | None = None,
+    unmet: UnmetCriteria | None = None,
 ) -> Response:
-    """Show the form of a new record, filled with these values; ``lack`` is what keeps them from being sent."""
+    """Show the form of a new record with these values; ``unmet`` has the entry criteria that they do not meet."""
     fields = editable(target, creating=True)
     # Records are created active: the form shows it, and a user can change it.
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
     context = {"back": back, "read": "", "heading": "Create"}
     guide = await guide_of(visit, target)
-    return await _form(visit, target, shown, errors, context, guide, lack)
+    return await _form(visit, target, shown, errors, context, guide, unmet)
 
 
 async def _edit_form(
@@ -350,15 +359,15 @@ async def _edit_form(
     record: Mapping[str, Any],
     row: Mapping[str, Any],
     errors: Sequence[ApiError],
-    lack: Lack | None = None,
+    unmet: UnmetCriteria | None = None,
 ) -> Response:
-    """Show the form of a record, with the changes of a form that was refused; ``lack`` is what keeps it from going."""
+    """Show the form of a record, with the changes of a form that was refused; ``unmet`` is what keeps it from going."""
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
     heading = f"Edit {record.get('name__v') or record['id']}"
     context = {"back": back, "read": record[MODIFIED], "heading": heading}
     guide = await guide_of(visit, target, record)
-    return await _form(visit, target, shown, errors, context, guide, lack)
+    return await _form(visit, target, shown, errors, context, guide, unmet)
 
 
 async def _form(
@@ -368,11 +377,13 @@ async def _form(
     errors: Sequence[ApiError],
     context: Mapping[str, object],
     guide: Guide | None,
-    lack: Lack | None = None,
+    unmet: UnmetCriteria | None = None,
 ) -> Response:
-    """Show a form, with the labels that its page shows in the errors, and each error at its field."""
+    """Show a form, each error at its field; errors name fields by the labels on the page."""
     placed = (
-        placed_at(shown, lack.at_fields(target)) if lack else at_fields(shown, errors)
+        with_error_texts(shown, unmet.texts_by_field(target))
+        if unmet
+        else at_fields(shown, errors)
     )
     sections = guide.sections(placed) if guide else None
     return visit.page(

@@ -1,4 +1,4 @@
-"""Adds to errors the advice what to do about them, with the names that people see on the page."""
+"""Adds advice to errors, and replaces names in them by the labels that users see on the page."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ ADVICE: Mapping[ErrorType, str] = {
     ErrorType.API_LIMIT_EXCEEDED: "Wait a minute, then open the page again.",
     ErrorType.RACE_CONDITION: "Open the page again: it shows what has changed meanwhile.",
     ErrorType.CONFIGURATION_MODE_ENABLED: "The Vault is being configured; try again in a few minutes.",
-    ErrorType.UNEXPECTED_ERROR: "Try it again; when it fails again, tell an administrator when it happened.",
+    ErrorType.UNEXPECTED_ERROR: "Try it again; if it fails again, tell an administrator the time of the failure.",
 }
 OTHERWISE = "Go back to the page that led here; what it showed may have changed or been deleted meanwhile."
 
 
 def advice_on(error: ApiError) -> str:
-    """Return what a person can do about an error that is shown as a page of its own."""
+    """Return the advice on the page of an error."""
     return ADVICE.get(error.type, OTHERWISE)
 
 
 def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
-    """Return errors with the labels of fields in place of their names, which stand in brackets."""
+    """Return errors with the labels of fields in place of the fields' names in brackets."""
     labels: dict[str, str] = {}
     for each in fields:
-        # Some messages have the label as well, and need the name no more.
+        # Some messages have both label and name: the name is dropped.
         labels[f"{each.label} [{each.name}]"] = each.label
         labels[f"[{each.name}]"] = f"[{each.label}]"
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
@@ -48,13 +48,16 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
 
 
 def in_words(text: str, registry: Registry) -> str:
-    """Return a text with labels in place of the names of objects, and of fields behind an object or named after it."""
+    """Return a text with labels in place of the names of objects and fields.
+
+    A field is looked up in the object that was named last before it.
+    """
     words: list[str] = []
     target = None
     for word in text.split(" "):
         name = word.rstrip(".,;:")
         rest = word[len(name) :]
-        # A name has no capitals; the first word of a sentence may have got one.
+        # Names have no capital letters, but the first word of a sentence may have one.
         name = name[:1].lower() + name[1:]
         label = field_words(name, registry)
         if (named := registry.objects.get(name)) is not None:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.vault.access.permissions import Grant, Operation, may
-from shared.vault.admin.exception_filters import MODIFIED, PARTS, TYPE, Wanted, quoted
+from shared.vault.admin.exception_filters import (
+    MODIFIED,
+    PARTS,
+    TYPE,
+    ExceptionSelection,
+    quoted,
+)
 from shared.vault.admin.listing import listed, selected
 from shared.vault.exceptions.error_words import ErrorWords, reason_of, words_of
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
     from shared.vault.admin.exception_mends import Link
     from shared.vault.admin.visit import Visit
 
-# Latest items, and latest messages, that are grouped: one fewer than a query gives, which one more has to follow.
+# The latest items, and the latest messages, that are grouped: one fewer than a query returns, to see that more follow.
 MOST = 999
 MAX_ACTED = 500  # records of one action
 MAX_TEXTS = 5  # error texts of one cause that are looked at
@@ -31,12 +37,13 @@ NO_ID = "-"
 
 @dataclass(slots=True)
 class Cause:
-    """A cause: the ids of the messages and items that failed for it, and the latest change of one of them.
+    """A cause of failures: its messages and items by id, and ``latest``, the date of their latest change.
 
-    Without a rule it is the cause of messages that failed as a whole, and has their ``queue``.
+    ``selection`` selects the exceptions of the cause: items by rule, messages that failed as a whole by queue.
+    ``lookup`` is the reference lookup of the field rule, empty without one.
     """
 
-    wanted: Wanted
+    selection: ExceptionSelection
     lookup: str
     messages: dict[str, None] = field(default_factory=dict)
     items: list[str] = field(default_factory=list)
@@ -47,23 +54,23 @@ class Cause:
 
     @property
     def reasons(self) -> list[str]:
-        """Return what is wrong with the latest items, each reason once."""
+        """Return the reasons in the error texts of the latest items, each once."""
         return list(dict.fromkeys(map(reason_of, self.texts)))
 
     @property
     def words(self) -> ErrorWords | None:
-        """Return its error type in words."""
-        return words_of(self.wanted.type)
+        """Return the explanation of the cause's error type; None for an unknown type."""
+        return words_of(self.selection.type)
 
     def add(self, message: str, changed: str, item: str = "") -> None:
-        """Count an item with its message, or a message without items."""
+        """Add an item with its message, or a message without items; ``changed`` is the date of the last change."""
         self.messages[message] = None
         self.latest = max(self.latest, changed)
         if item:
             self.items.append(item)
 
-    def tell(self, text: str) -> None:
-        """Keep the error text of an item, while there are few."""
+    def add_text(self, text: str) -> None:
+        """Add the error text of an item, up to ``MAX_TEXTS`` different texts."""
         if text and len(self.texts) < MAX_TEXTS:
             self.texts[text] = None
 
@@ -76,10 +83,10 @@ class Causes:
     left_out: bool
 
 
-async def scope(visit: Visit, wanted: Wanted, path: str = "") -> list[str]:
-    """Return the conditions of the message by its connection and integration.
+async def scope(visit: Visit, wanted: ExceptionSelection, path: str = "") -> list[str]:
+    """Return the VQL conditions that select messages by their connection and integration.
 
-    ``path`` is the path from an item to it.
+    ``path`` is the relationship from an item to its message; empty in a query of messages.
     """
     terms = []
     if wanted.integration:
@@ -116,20 +123,20 @@ def _queues(visit: Visit, connection: str) -> str:
 
 
 def where(terms: list[str]) -> str:
-    """Return ``WHERE`` with all conditions; empty without any."""
+    """Return a WHERE clause with all conditions; empty without conditions."""
     if terms:
         return f" WHERE {' AND '.join(terms)}"
     return ""
 
 
-async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
+async def message_conditions(visit: Visit, wanted: ExceptionSelection) -> list[str]:
     """Return the conditions of the messages that an address selects."""
     terms = await scope(visit, wanted)
     if wanted.queue is not None:
         found = await causes_of(visit, wanted)
         ids = [name for each in found.causes for name in each.messages] or [NO_ID]
         terms.append(f"id CONTAINS ({', '.join(map(literal, ids[:MAX_ACTED]))})")
-    elif wanted.of_items:
+    elif wanted.by_items:
         of_items = where(wanted.item_conditions())
         terms.append(f"id IN (SELECT id FROM {ITEMS}{of_items})")
     else:
@@ -137,14 +144,14 @@ async def message_conditions(visit: Visit, wanted: Wanted) -> list[str]:
     return terms
 
 
-async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
+async def causes_of(visit: Visit, wanted: ExceptionSelection) -> Causes:
     """Return the causes of the items, and of the messages without items, that an address selects."""
-    found: dict[Wanted, Cause] = {}
+    found: dict[ExceptionSelection, Cause] = {}
     left_out = False
     reads_items = may(visit.caller, ITEM, Operation.READ)
     if reads_items and wanted.queue is None:
         left_out |= await _add_items(visit, wanted, found)
-    if not wanted.of_items:
+    if not wanted.by_items:
         left_out |= await _add_messages(visit, wanted, found, reads_items)
     ordered = sorted(found.values(), key=lambda each: each.latest, reverse=True)
     ordered.sort(key=lambda each: (-len(each.items), -len(each.messages)))
@@ -153,10 +160,10 @@ async def causes_of(visit: Visit, wanted: Wanted) -> Causes:
 
 async def _add_items(
     visit: Visit,
-    wanted: Wanted,
-    found: dict[Wanted, Cause],
+    wanted: ExceptionSelection,
+    found: dict[ExceptionSelection, Cause],
 ) -> bool:
-    """Add the latest items to their causes, and return whether there are older ones."""
+    """Add the latest items to their causes, and return whether older items are left out."""
     terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
     columns = ", ".join((MESSAGE, TYPE, MODIFIED, TEXT, *PARTS.values()))
     statement = (
@@ -165,20 +172,20 @@ async def _add_items(
     listing = await listed(visit, statement, size=MOST, counted=False)
     for row in listing.rows:
         parts = {name: str(row[column] or "") for name, column in PARTS.items()}
-        key = wanted.of_part(_first(row[TYPE]), parts)
+        key = wanted.with_cause(_first(row[TYPE]), parts)
         cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
         cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
-        cause.tell(str(row[TEXT] or ""))
+        cause.add_text(str(row[TEXT] or ""))
     return listing.more
 
 
 async def _add_messages(
     visit: Visit,
-    wanted: Wanted,
-    found: dict[Wanted, Cause],
+    wanted: ExceptionSelection,
+    found: dict[ExceptionSelection, Cause],
     reads_items: bool,
 ) -> bool:
-    """Add the latest messages without items to their causes, and return whether there are older ones."""
+    """Add the latest messages without items to their causes, and return whether older messages are left out."""
     terms = [*wanted.conditions(), *await scope(visit, wanted)]
     if wanted.queue is not None:
         terms.append(f"{QUEUE} = {quoted(wanted.queue) if wanted.queue else 'null'}")
@@ -198,7 +205,7 @@ async def _add_messages(
 
 
 def _first(value: Any) -> str:
-    """Return the name of a picklist value as rows have it."""
+    """Return the first name in the list that a row has for a picklist field; empty without one."""
     return str(value[0]) if value else ""
 
 

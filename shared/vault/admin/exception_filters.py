@@ -30,7 +30,7 @@ PARTS = {
 }
 
 Name = Annotated[str, Query(max_length=MAX_NAME)]
-# Absent, it asks for any; empty, for those without.
+# None selects any value, an empty text exceptions without a value.
 Part = Annotated[str | None, Query(max_length=MAX_NAME)]
 
 
@@ -43,7 +43,7 @@ class Age(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return the words on the page."""
+        """Return the label of the age on the page."""
         match self:
             case Age.TODAY:
                 return "Today"
@@ -69,11 +69,11 @@ class Age(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExceptionSelection:
     """The exceptions that an address selects; all values are names of configuration.
 
-    ``connection`` and ``integration`` are API names. ``rule``, ``field_rule`` and ``target_field`` name one cause of
-    items, ``queue`` one of messages that failed as a whole.
+    ``connection`` and ``integration`` are API names. ``rule``, ``field_rule`` and ``target_field`` select the items of
+    one cause, ``queue`` the messages that failed as a whole.
     """
 
     status: Name = "open__sys"
@@ -87,7 +87,7 @@ class Wanted:
     queue: Part = None
 
     @classmethod
-    def sent(cls, form: Mapping[str, str]) -> Wanted:
+    def from_form(cls, form: Mapping[str, str]) -> ExceptionSelection:
         """Return the selection in a page's form; a value that no page offers is ignored."""
         selected = {
             each.name: form[each.name] for each in fields(cls) if each.name in form
@@ -98,19 +98,19 @@ class Wanted:
         return cls(age=known, **cut)
 
     @property
-    def of_items(self) -> bool:
+    def by_items(self) -> bool:
         """Return whether messages are selected by the errors of their items."""
         return self.type in tuple(ItemErrorType) or self.rule is not None
 
     @property
-    def of_cause(self) -> bool:
+    def has_cause(self) -> bool:
         """Return whether one cause is selected."""
         return self.rule is not None or self.queue is not None
 
     @property
     def filtered(self) -> bool:
-        """Return whether less than all exceptions of a status are selected."""
-        return replace(self, status="") != Wanted(status="")
+        """Return whether anything but the status restricts the selection."""
+        return replace(self, status="") != ExceptionSelection(status="")
 
     @property
     def undecided(self) -> bool:
@@ -125,8 +125,8 @@ class Wanted:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Return the parameters that differ from the defaults, and always the status."""
-        plain = Wanted()
+        """Return the parameters of the address: the status, and all that differ from the defaults."""
+        plain = ExceptionSelection()
         selected = {each.name: getattr(self, each.name) for each in fields(self)}
         differing = {
             name: str(value)
@@ -136,13 +136,15 @@ class Wanted:
         return {"status": self.status, **differing}
 
     @property
-    def anyhow(self) -> Wanted:
-        """Return the same without its cause."""
+    def without_cause(self) -> ExceptionSelection:
+        """Return the selection without a cause."""
         return replace(
             self, type="", rule=None, field_rule=None, target_field=None, queue=None
         )
 
-    def of_part(self, error_type: str, parts: Mapping[str, str]) -> Wanted:
+    def with_cause(
+        self, error_type: str, parts: Mapping[str, str]
+    ) -> ExceptionSelection:
         """Return the selection with one cause of items; ``parts`` has a name or an empty text for each of ``PARTS``."""
         return replace(
             self,

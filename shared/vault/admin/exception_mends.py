@@ -1,6 +1,6 @@
 """Finds the causes of a User Exception Message's items, and the pages on which to correct them.
 
-Addresses contain names of configuration, and a key only when it is the key of a catalogue: never one of a person.
+Addresses contain names of configuration; a source key only if it is that of a catalogue, and never that of a person.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
     from shared.vault.components.component_tree import Component
 
-MAX_KEYS = 5  # missing keys of one trouble that have a link of their own
-# Objects of which a key says nothing about a person.
+MAX_KEYS = 5  # missing keys of one cause that have a link of their own
+# Objects whose keys are no personal data.
 CATALOGUES = frozenset({"country__v", "product__v", "product_group__v", "specialty__v"})
 # Lookups whose source keys are names of configuration, and the objects from which even those are left out.
 CODED = frozenset({"picklist", "objectlifecyclestate", "documentlifecyclestate"})
@@ -34,15 +34,15 @@ PEOPLE = frozenset({"account__v", "address__v", "person__sys", "user__sys"})
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page on which something is corrected."""
+    """A page on which a cause is corrected."""
 
     label: str
     path: str
 
 
 @dataclass(slots=True)
-class Trouble:
-    """One cause among the items of a message: its field rule, the number of its items, and links for its correction."""
+class ItemCause:
+    """One cause among the items of a message: error type, rule and field, the error text of each item, and links."""
 
     error_type: str
     rule: str
@@ -53,26 +53,28 @@ class Trouble:
 
     @property
     def words(self) -> ErrorWords | None:
-        """Return its error type in words."""
+        """Return the explanation of the error type; None for an unknown type."""
         return words_of(self.error_type)
 
 
-def troubles(visit: Visit, rows: Iterable[Row], connection_id: str) -> list[Trouble]:
-    """Return the causes among rows of items, each once; ``connection_id`` is empty when it is not known."""
-    found: dict[tuple[str, ...], Trouble] = {}
+def item_causes(
+    visit: Visit, rows: Iterable[Row], connection_id: str
+) -> list[ItemCause]:
+    """Return the causes of the items in ``rows``; ``connection_id`` is the record's id, empty when unknown."""
+    found: dict[tuple[str, ...], ItemCause] = {}
     for row in rows:
         kind = str(row[TYPE][0]) if row[TYPE] else ""
         rule, field_rule, target = (str(row[each] or "") for each in PARTS.values())
-        new = Trouble(kind, rule, field_rule, target)
-        trouble = found.setdefault((kind, rule, field_rule, target), new)
-        trouble.texts.append(str(row["error_message__sys"] or ""))
+        new = ItemCause(kind, rule, field_rule, target)
+        cause = found.setdefault((kind, rule, field_rule, target), new)
+        cause.texts.append(str(row["error_message__sys"] or ""))
     for each in found.values():
         each.links = links_of(visit, each, connection_id)
     return list(found.values())
 
 
 def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
-    """Return the page of a rule or of its field rule; empty when the caller may not open one."""
+    """Return the address of the page of a rule, or of its field rule; empty when the caller may not open the page."""
     known = visit.registry.components.get((RULE, rule))
     if known is None or not visit.granted(Grant.READ_CONFIGURATION):
         return ""
@@ -80,21 +82,21 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
     part = known.child("Fieldrule", field_rule) if field_rule else None
     if part is None:
         return path
-    # The form of a part is for those who may change rules; others find it in the rule's list.
+    # The form of a field rule is for users who may change rules; others see it on the rule's page.
     form = f"{path}/Fieldrule/{quote(field_rule)}"
     return form if visit.may_change(RULE) else f"{path}#field-rules"
 
 
-def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
-    """Return the pages on which a trouble is corrected, the most direct first."""
-    rule = visit.registry.components.get((RULE, trouble.rule))
-    part = rule.child("Fieldrule", trouble.field_rule) if rule else None
+def links_of(visit: Visit, cause: ItemCause, connection_id: str) -> list[Link]:
+    """Return the pages on which a cause is corrected, the most direct first."""
+    rule = visit.registry.components.get((RULE, cause.rule))
+    part = rule.child("Fieldrule", cause.field_rule) if rule else None
     links: list[Link] = []
     if part is not None and visit.granted(Grant.READ_CONFIGURATION):
-        links += _lookup_links(visit, trouble, part, connection_id)
-        links += _reference_links(visit, trouble, part)
+        links += _lookup_links(visit, cause, part, connection_id)
+        links += _reference_links(visit, cause, part)
         links += _object_link(visit, part.reference("target_object"), "Records")
-    path = rule_path(visit, trouble.rule, trouble.field_rule)
+    path = rule_path(visit, cause.rule, cause.field_rule)
     if path:
         links.append(Link("Field rule" if part else "Integration rule", path))
     return links
@@ -102,13 +104,13 @@ def links_of(visit: Visit, trouble: Trouble, connection_id: str) -> list[Link]:
 
 def _lookup_links(
     visit: Visit,
-    trouble: Trouble,
+    cause: ItemCause,
     part: Component,
     connection_id: str,
 ) -> list[Link]:
     """Return links to the rows of a field rule's lookup, and to forms for the missing rows."""
     name = part.text("reference_lookup")
-    of_lookup = trouble.error_type == ItemErrorType.LOOKUP
+    of_lookup = cause.error_type == ItemErrorType.LOOKUP
     if not name or not may(visit.caller, LOOKUP, Operation.READ):
         return []
     listed = urlencode({"connection": connection_id, "name": name})
@@ -123,7 +125,7 @@ def _lookup_links(
     }
     if values["reference_lookup_type__sys"] == OF_OBJECTS:
         values["target_object__sys"] = _referenced(visit, part)
-    keys = _keys(missing_lookup_key(text, name) for text in trouble.texts)
+    keys = _keys(missing_lookup_key(text, name) for text in cause.texts)
     adds = [
         Link(
             f"Add a row for {key}",
@@ -134,18 +136,18 @@ def _lookup_links(
     return [*(adds or [Link("Add a row", _form(LOOKUP, values))]), *links]
 
 
-def _reference_links(visit: Visit, trouble: Trouble, part: Component) -> list[Link]:
+def _reference_links(visit: Visit, cause: ItemCause, part: Component) -> list[Link]:
     """Return links to the records that a field refers to, and to forms for the missing records."""
     name = _referenced(visit, part)
     found = _object_link(visit, name, "")
     if not found:
         return []
-    of_reference = trouble.error_type == ItemErrorType.REFERENCE
+    of_reference = cause.error_type == ItemErrorType.REFERENCE
     if not of_reference or not may(visit.caller, name, Operation.CREATE):
         return found
     label = visit.registry.objects[name].label
     key_field = part.text("target_field_lookup")
-    keys = _keys(missing_record_key(text, name, key_field) for text in trouble.texts)
+    keys = _keys(missing_record_key(text, name, key_field) for text in cause.texts)
     adds = [
         Link(f"Add {label} {key}", _form(name, {key_field: key}))
         for key in (keys if name in CATALOGUES else ())
@@ -165,7 +167,7 @@ def _object_link(visit: Visit, name: str | None, before: str) -> list[Link]:
 
 
 def _referenced(visit: Visit, part: Component) -> str:
-    """Return the object that the target field of a field rule refers to; empty when it is no reference."""
+    """Return the object that the target field of a field rule refers to; empty when the field is not a reference."""
     owner = visit.registry.objects.get(part.reference("target_object") or "")
     name = part.reference("target_object_field") or ""
     target = owner.fields.get(name) if owner else None

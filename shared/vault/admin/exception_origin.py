@@ -27,8 +27,9 @@ API_NAME = "integration__sysr.connection__sysr.name__v"
 class Origin:
     """The origin of a message; unknown values are empty or None.
 
-    ``vault`` is the name of the Vault that has the source records, ``own`` says that it is this one. ``run`` is the job
-    id of a run, ``run_path`` its page; ``attempt`` counts the deliveries of the message until it failed first.
+    ``vault`` is the name of the Vault that has the source records, ``own`` is True when it is this Vault. ``run`` is
+    the job id of a run, ``run_path`` the address of its page. ``attempt`` is the number of deliveries until the message
+    first failed.
     """
 
     connection_id: str
@@ -63,7 +64,10 @@ async def origin_of(visit: Visit, values: dict[str, Any]) -> Origin:
 
 
 def source_path(visit: Visit, origin: Origin, row: Row) -> str:
-    """Return the page of an item's source record; empty when it is in another Vault, or not for the caller."""
+    """Return the address of an item's source record.
+
+    Empty when the record is in another Vault, or the caller may not read it.
+    """
     name = source_object(row)
     known = visit.registry.objects.get(name)
     if not origin.own or known is None or not may(visit.caller, name, Operation.READ):
@@ -76,7 +80,7 @@ def source_object(row: Row) -> str:
     try:
         data = json.loads(row.get("item_data__sys") or "{}")
     except ValueError:
-        # Cut off, or written by somebody else: the item is shown without it.
+        # The data are cut off, or written by another program: the item is shown without its object.
         return ""
     found = data.get("object") if isinstance(data, dict) else None
     if isinstance(found, str):
@@ -104,7 +108,7 @@ def _envelope(body: str) -> Envelope | None:
 
 
 def _run(envelope: Envelope | None) -> int | None:
-    """Return the job id of the run that a message is a batch of; None for any other message."""
+    """Return the job id of the run to which a message belongs; None for a message of no run."""
     attributes = envelope.message.attributes if envelope else {}
     run = attributes.get("run")
     of_run = attributes.get("event") in tuple(RunEvent)
@@ -112,7 +116,7 @@ def _run(envelope: Envelope | None) -> int | None:
 
 
 def _indented(body: str) -> str:
-    """Return a body with a line for each member; as it is when it is not JSON."""
+    """Return a JSON body indented; any other body unchanged."""
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:

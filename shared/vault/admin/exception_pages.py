@@ -20,11 +20,16 @@ from shared.vault.admin.exception_causes import (
     message_conditions,
     where,
 )
-from shared.vault.admin.exception_filters import ALL, Age, Wanted
-from shared.vault.admin.exception_mends import Trouble, links_of, rule_path, troubles
+from shared.vault.admin.exception_filters import ALL, Age, ExceptionSelection
+from shared.vault.admin.exception_mends import (
+    ItemCause,
+    item_causes,
+    links_of,
+    rule_path,
+)
 from shared.vault.admin.exception_origin import origin_of, source_object, source_path
 from shared.vault.admin.listing import Listing, Page, listed, selected
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
@@ -46,7 +51,7 @@ STATUS = "error_status__sys"
 TYPE = "error_type__sys"
 COLUMNS = (
     "name__v",
-    "error_message__sys",  # below what it means
+    "error_message__sys",  # shown below its meaning
     "integration__sys",
     "message_items_failed__sys",
     STATUS,
@@ -72,7 +77,7 @@ ITEM_COLUMNS = (
 )
 RETRY, IGNORE = "retry_transfer__sys", "ignore__sys"
 BULK = (RETRY, IGNORE)  # actions that run on several messages
-# What a message's page shows in places of its own.
+# Fields that a message's page shows outside its details.
 ELSEWHERE = frozenset(
     {
         "name__v",
@@ -91,7 +96,7 @@ SCOPES = (
 MENDS = 2  # of one cause in the list; its message's page has all
 NONE = Causes([], left_out=False)
 
-Asked = Annotated[Wanted, Depends()]
+Asked = Annotated[ExceptionSelection, Depends()]
 
 
 @router.get("")
@@ -102,17 +107,17 @@ async def messages(
 ) -> Response:
     """List causes and messages of a status, the latest first; by default the open ones."""
     target = object_of(visit, OBJECT)
-    shower = Shower(target, visit.caller, visit.registry)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
     conditions = where(await message_conditions(visit, wanted))
-    selection = shower.selection((TYPE, *COLUMNS))
+    selection = formatter.selection((TYPE, *COLUMNS))
     order = "ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {OBJECT}{conditions} {order}"
     causes = await causes_of(visit, wanted)
     for cause in causes.causes:
-        cause.links = _mends(visit, cause)
+        cause.links = _correction_links(visit, cause)
     return visit.page(
         "exceptions.html",
-        shower=shower,
+        formatter=formatter,
         columns=COLUMNS,
         headings=HEADINGS,
         listing=await listed(visit, statement, page, counted=False),
@@ -131,26 +136,26 @@ async def messages(
     )
 
 
-def _mends(visit: Visit, cause: Cause) -> list[Link]:
+def _correction_links(visit: Visit, cause: Cause) -> list[Link]:
     """Return the pages on which a cause of items is corrected, the most direct first."""
-    of = cause.wanted
+    of = cause.selection
     if not of.rule:
         return []
     parts = (of.rule, of.field_rule or "", of.target_field or "")
-    trouble = Trouble(of.type, *parts, texts=list(cause.texts))
+    item_cause = ItemCause(of.type, *parts, texts=list(cause.texts))
     # The rule and its part are in a column of their own.
-    return links_of(visit, trouble, "")[:MENDS]
+    return links_of(visit, item_cause, "")[:MENDS]
 
 
 def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]:
-    """Return name and label of the values of a picklist field."""
+    """Return the name and label of each value of a picklist field."""
     found = visit.registry.objects[object_name].fields[field]
     picklist = visit.registry.picklists[found.picklist or ""]
     return [(entry.name, entry.label) for entry in picklist.entries.values()]
 
 
 async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return parameter → options (API name, name) for connections and integrations that can be retried as a whole."""
+    """Return the options (API name, name) of each parameter that restricts a retry: connection and integration."""
     scopes = []
     for parameter, object_name, name in SCOPES:
         if may(visit.caller, object_name, Operation.READ):
@@ -165,11 +170,11 @@ async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
 async def run_on_chosen(visit: Visiting) -> Response:
     """Run Retry Transfer or Ignore on the selected messages."""
     form = visit.form.fields
-    back = Wanted.sent(form).path
+    back = ExceptionSelection.from_form(form).path
     action = _action(form.get("action", ""))
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
-        message = "Select messages first, by the boxes before them"
+        message = "Select messages first, by their checkboxes"
         return visit.refuse(back, ApiError(ErrorType.PARAMETER_REQUIRED, message))
     results = await _run(visit, OBJECT, action, chosen)
     return _done(visit, back, "message", results)
@@ -179,18 +184,18 @@ async def run_on_chosen(visit: Visiting) -> Response:
 async def run_on_cause(visit: Visiting) -> Response:
     """Run Retry Transfer on the messages of a cause, or Ignore on its items: at most 500, the latest first."""
     object_of(visit, OBJECT, Operation.EDIT)
-    wanted = Wanted.sent(visit.form.fields)
+    wanted = ExceptionSelection.from_form(visit.form.fields)
     action = _action(visit.form.fields.get("action", ""))
-    back = wanted.anyhow.path
-    found = await causes_of(visit, wanted) if wanted.of_cause else NONE
+    back = wanted.without_cause.path
+    found = await causes_of(visit, wanted) if wanted.has_cause else NONE
     object_name = OBJECT
     ids = [message for each in found.causes for message in each.messages]
-    if action == IGNORE and wanted.of_items:
-        # Items of other causes are in the same messages, and are not decided here.
+    if action == IGNORE and wanted.by_items:
+        # The messages may have items of other causes, which are not ignored here.
         object_name = ITEM
         ids = [item for each in found.causes for item in each.items]
     if not ids:
-        message = "Nothing has this cause any more; look at the list again"
+        message = "No exception has this cause any more; open the list again"
         return visit.refuse(back, ApiError(ErrorType.INVALID_DATA, message))
     results = await _run(visit, object_name, action, ids[:MAX_ACTED])
     noun = "message" if object_name == OBJECT else "item"
@@ -200,7 +205,7 @@ async def run_on_cause(visit: Visiting) -> Response:
 def _action(name: str) -> str:
     """Return the name of an action that runs on several records.
 
-    :raises VaultFault: PARAMETER_REQUIRED for anything else.
+    :raises VaultFault: PARAMETER_REQUIRED for any other name.
     """
     if name not in BULK:
         raise VaultFault(
@@ -227,7 +232,10 @@ def _done(
     results: Sequence[RowResult],
     left: int = 0,
 ) -> Response:
-    """Redirect to the list with the results of an action; ``left`` is the number of records not processed yet."""
+    """Redirect to the list with the results of an action.
+
+    ``noun`` is the word for one record, ``left`` the number of records that are not processed yet.
+    """
     refused = [result for result in results if result.errors]
     text = _outcome(len(results), noun, refused)
     if left:
@@ -275,11 +283,11 @@ async def one_message(
     return visit.page(
         "exception.html",
         view=shown,
-        shower=Shower(items, visit.caller, visit.registry),
+        formatter=ValueFormatter(items, visit.caller, visit.registry),
         open_items=open_items,
         settled_items=await _items(visit, shown.id, SETTLED, settled),
         origin=origin,
-        troubles=troubles(visit, open_items.rows, origin.connection_id),
+        item_causes=item_causes(visit, open_items.rows, origin.connection_id),
         words=words_of(kind),
         facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
         queue=_queue(visit, str(shown.values["queue__sys"] or "")),

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.error_advice import advice_on
-from shared.vault.admin.kept_forms import comes_from_here, sent_too_late
+from shared.vault.admin.kept_forms import form_of_expired_session, is_from_this_vault
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
 from shared.vault.admin.visit import READING, REDRAWN, sign_in_address, visit_of
@@ -40,7 +40,7 @@ def status_of(error: ApiError) -> int:
 
 
 def error_page(error: ApiError, status: int) -> Response:
-    """Return a page without a menu, which needs no session."""
+    """Return the page of an error for a request without a session: without a menu."""
     advice = advice_on(error)
     context = {"error": error, "advice": advice, "visit": None, "note": None}
     return render("error.html", context, status)
@@ -58,10 +58,10 @@ async def on_fault(request: Request, error: Exception) -> Response:
 async def _to_sign_in(request: Request) -> Response:
     """Redirect to the sign-in, and keep the input of a submitted form of these pages."""
     if request.method not in READING and REDRAWN in request.headers:
-        # A part of a form that was asked for while it is filled in: the page stays, with all that was typed.
+        # A script has asked for a part of a form: without a redirect, the page keeps what was typed.
         return Response(status_code=HTTPStatus.UNAUTHORIZED)
-    if request.method not in READING and comes_from_here(request):
-        kept = await sent_too_late(request)
+    if request.method not in READING and is_from_this_vault(request):
+        kept = await form_of_expired_session(request)
         if kept is not None:
             return sign_in_page(request, kept.address, kept)
     return RedirectResponse(sign_in_address(request), 303)

@@ -16,11 +16,14 @@ def at_fields(inputs: Iterable[Input], errors: Sequence[ApiError]) -> list[Input
     return [_with_errors(each, errors) for each in inputs]
 
 
-def placed_at(inputs: Iterable[Input], said: Mapping[str, str]) -> list[Input]:
-    """Return the inputs, each with what is said of it, by its name; the name of its field is left out there."""
+def with_error_texts(inputs: Iterable[Input], texts: Mapping[str, str]) -> list[Input]:
+    """Return the inputs with error texts; ``texts`` has the texts by field name.
+
+    The field's own name in brackets is removed from its text.
+    """
     return [
-        replace(each, error=said[each.name].replace(f" [{each.name}]", ""))
-        if each.name in said
+        replace(each, error=texts[each.name].replace(f" [{each.name}]", ""))
+        if each.name in texts
         else each
         for each in inputs
     ]

@@ -1,4 +1,4 @@
-"""Says which fields of a form the entry criteria of a state ask for, and what its values still lack; pure."""
+"""Finds the fields that the entry criteria of a state require of a form, and the criteria not yet met; pure."""
 
 from __future__ import annotations
 
@@ -19,100 +19,102 @@ if TYPE_CHECKING:
 EMPTY = "It needs a value before this can be sent."
 
 Values = Mapping[str, str]
-"""What is in a form, by field; empty for a field without a value."""
+"""The values of a form by field; empty for a field without a value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
-    """The criteria whose fields have no value, and those whose values are not what they have to be."""
+class UnmetCriteria:
+    """Entry criteria that are not met: those whose field has no value, and those whose value has another format."""
 
     missing: tuple[EntryCriterion, ...]
     malformed: tuple[EntryCriterion, ...]
 
     def __bool__(self) -> bool:
-        """Return whether anything is lacking."""
+        """Return whether any criterion is not met."""
         return bool(self.missing or self.malformed)
 
     def error(self, target: VaultObject) -> ApiError:
-        """Return all of it as one error, as the record would be refused with."""
+        """Return the error with which the service would refuse the record."""
         message = failure_message(target, self.missing, self.malformed)
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
-    def at_fields(self, target: VaultObject) -> dict[str, str]:
-        """Return what is to be said at each field."""
-        said = {each.required_field or "": EMPTY for each in self.missing}
+    def texts_by_field(self, target: VaultObject) -> dict[str, str]:
+        """Return the error text of each field that does not meet a criterion, by field name."""
+        texts = {each.required_field or "": EMPTY for each in self.missing}
         for each in self.malformed:
-            said[each.required_field or ""] = failure_message(target, (), (each,))
-        return said
+            texts[each.required_field or ""] = failure_message(target, (), (each,))
+        return texts
 
 
-def needed(criteria: Iterable[EntryCriterion], values: Values) -> list[EntryCriterion]:
-    """Return the criteria that ask for a field, as far as the values in the form tell."""
+def applicable_criteria(
+    criteria: Iterable[EntryCriterion], values: Values
+) -> list[EntryCriterion]:
+    """Return the criteria that require a field, and whose condition is true of the values in the form."""
     return [
         each
         for each in criteria
-        if each.required_field is not None and _concerns(each.condition, values)
+        if each.required_field is not None and _applies(each.condition, values)
     ]
 
 
-def lack_of(criteria: Iterable[EntryCriterion], values: Values) -> Lack:
-    """Return what the values lack of what the criteria ask for."""
-    asked = needed(criteria, values)
-    missing = [each for each in asked if not _value(each, values)]
+def unmet_criteria(criteria: Iterable[EntryCriterion], values: Values) -> UnmetCriteria:
+    """Return the criteria that the values do not meet."""
+    applicable = applicable_criteria(criteria, values)
+    missing = [each for each in applicable if not _value(each, values)]
     malformed = [
         each
-        for each in asked
+        for each in applicable
         if each.value_format is not None
         and (value := _value(each, values))
         and not has_format(each.value_format, value)
     ]
-    return Lack(tuple(missing), tuple(malformed))
+    return UnmetCriteria(tuple(missing), tuple(malformed))
 
 
 def _value(criterion: EntryCriterion, values: Values) -> str:
     return values.get(criterion.required_field or "", "").strip()
 
 
-def _concerns(condition: str | None, values: Values) -> bool:
-    """Return whether a criterion is asked of these values; not where only the stored record could tell."""
+def _applies(condition: str | None, values: Values) -> bool:
+    """Return whether a criterion applies to the values: without a condition, or when its condition is true of them."""
     if condition is None:
         return True
     try:
         expression = parse_criteria(condition).expression
     except VqlError:
-        # The service says so of the record itself.
+        # The service reports the invalid condition when the record enters the state.
         return False
-    return holds(expression, values) is True
+    return condition_result(expression, values) is True
 
 
-def holds(expression: Expression, values: Values) -> bool | None:
-    """Return whether a condition holds for the values; None where they do not tell."""
+def condition_result(expression: Expression, values: Values) -> bool | None:
+    """Return whether a condition is true of the values; None when the form's values do not decide it."""
     match expression:
         case And(terms):
-            told = [holds(term, values) for term in terms]
-            return False if False in told else _all_told(told)
+            results = [condition_result(term, values) for term in terms]
+            return False if False in results else _common_result(results)
         case Or(terms):
-            told = [holds(term, values) for term in terms]
-            return True if True in told else _all_told(told)
+            results = [condition_result(term, values) for term in terms]
+            return True if True in results else _common_result(results)
         case Contains(operand, wanted, _):
-            value = _of(operand, values)
+            value = _operand_value(operand, values)
             return None if value is None else value in wanted
         case Comparison(operand, Operator.EQUAL, wanted, _):
-            value = _of(operand, values)
+            value = _operand_value(operand, values)
             return None if value is None else value == (wanted or "")
         case Comparison(operand, Operator.NOT_EQUAL, None, _):
-            value = _of(operand, values)
+            value = _operand_value(operand, values)
             return None if value is None else value != ""
         case _:
             return None
 
 
-def _all_told(told: Sequence[bool | None]) -> bool | None:
-    """Return the value that all of some terms have; None where one of them is not known."""
-    return None if None in told else told[0]
+def _common_result(results: Sequence[bool | None]) -> bool | None:
+    """Return the common result of terms that are all True or all False; None when the result of any is unknown."""
+    return None if None in results else results[0]
 
 
-def _of(operand: Operand, values: Values) -> str | None:
-    """Return the value of a field of the record itself; None for any other operand."""
+def _operand_value(operand: Operand, values: Values) -> str | None:
+    """Return the form's value of an operand; None when the form has none, as for fields of related records."""
     plain = operand.function is None and len(operand.path.parts) == 1
     return values.get(operand.path.text) if plain else None

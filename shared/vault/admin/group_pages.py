@@ -156,7 +156,7 @@ async def change_members(visit: Editing, group_id: GroupId) -> Response:
 
 @router.post("/{group_id}/delete")
 async def delete(visit: Deleting, group_id: GroupId) -> Response:
-    """Delete a group, unless it is one of the system."""
+    """Delete a group, unless it is a system group."""
     await visit.vault.groups.delete(visit.caller, group_id)
     return visit.go("/ui/groups", "The Group was deleted.")
 
@@ -192,7 +192,7 @@ async def _members(visit: Visit, group: Mapping[str, Any]) -> list[dict[str, Any
         entry = labels.get(implied["source_name"])
         profile = entry.label if entry else implied["source_name"]
         members.append({"id": implied["id"], "by": profile})
-    # Who may see groups may not see users for that.
+    # The right to see groups does not include the right to see users.
     known = may(visit.caller, USER, Operation.READ)
     ids = [each["id"] for each in members] if known else []
     names = await visit.vault.security.names_of(ids)

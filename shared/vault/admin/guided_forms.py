@@ -1,4 +1,4 @@
-"""Leads through the form of a record to what it is made for: what is asked for, what is lacking, what may be sent."""
+"""Prepares guided forms: which fields a record needs for its goal, which are missing, and whether it can be sent."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
-from shared.vault.actions.goal_actions import Way, way_to
-from shared.vault.admin.form_needs import Lack, lack_of, needed
+from shared.vault.actions.goal_actions import GoalActions, goal_actions_of
+from shared.vault.admin.form_needs import (
+    UnmetCriteria,
+    applicable_criteria,
+    unmet_criteria,
+)
 from shared.vault.assembly.spent_actions import only_value
 from shared.vault.errors import ApiError
 
@@ -29,16 +33,19 @@ INACTIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """The inputs of a form by where they stand; ``asked`` and ``others`` depend on what is chosen."""
+    """The inputs of a guided form by section.
+
+    ``choice`` selects which of the dependent inputs are in ``chosen_inputs``; the rest of them are in ``other_inputs``.
+    """
 
     details: list[Input]
     choice: Input
-    asked: list[Input]
-    others: list[Input]
+    chosen_inputs: list[Input]
+    other_inputs: list[Input]
 
     @property
     def chosen(self) -> str:
-        """Return the label of the value that is chosen; empty before."""
+        """Return the label of the chosen value; empty before a value is chosen."""
         options = dict(self.choice.options)
         if self.choice.value:
             return options.get(self.choice.value, "")
@@ -46,55 +53,59 @@ class Sections:
 
     @property
     def unfolded(self) -> bool:
-        """Return whether one of the others has something that must not be overlooked."""
-        return any(each.value or each.error for each in self.others)
+        """Return whether the other inputs are shown unfolded, because one of them has a value or an error."""
+        return any(each.value or each.error for each in self.other_inputs)
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """The guided form of an object, with the way to its goal, and whether the caller may go it now."""
+    """The guided form of an object, with the actions to its goal, and whether the caller may run them now."""
 
     form: GuidedForm
     target: VaultObject
-    way: Way | None
-    active: bool  # the integration that takes what is sent
+    goal_actions: GoalActions | None
+    active: bool  # the integration that transfers the records
     permitted: bool
     draft: bool = True  # in the state that records begin in
 
     @property
-    def sends(self) -> bool:
-        """Return whether the button that sends a record would not be refused in any case."""
-        return self.way is not None and self.active and self.permitted
+    def can_send(self) -> bool:
+        """Return whether the form has the button that sends a record."""
+        return self.goal_actions is not None and self.active and self.permitted
 
     @property
     def send(self) -> str:
         """Return the label of that button."""
-        return self.form.send if self.draft else self.form.send_again
+        return self.form.send_label if self.draft else self.form.send_again_label
 
     @property
     def in_one_step(self) -> bool:
         """Return whether the button does more than the actions of the record's state each do."""
-        return self.sends and self.draft
+        return self.can_send and self.draft
 
     @property
-    def unsent(self) -> str:
+    def reason_not_sent(self) -> str:
         """Return why nothing can be sent now."""
-        if self.way is None:
+        if self.goal_actions is None:
             return "The lifecycle does not lead there."
         if not self.active:
             return INACTIVE
         return "Your security profile does not allow it."
 
-    def lack(self, row: Mapping[str, object]) -> Lack:
-        """Return what a row lacks to be sent."""
+    def unmet_criteria(self, row: Mapping[str, object]) -> UnmetCriteria:
+        """Return the entry criteria that a row does not meet to be sent."""
         values = {name: _text(value) for name, value in row.items()}
-        return lack_of(self.way.criteria if self.way else (), values)
+        return unmet_criteria(
+            self.goal_actions.criteria if self.goal_actions else (), values
+        )
 
-    def worthless(self, row: Mapping[str, object]) -> ApiError | None:
-        """Return what a new record needs at least, when it has none of it."""
-        if any(_text(row.get(name)).strip() for name in self.form.least):
+    def empty_record_error(self, row: Mapping[str, object]) -> ApiError | None:
+        """Return the error of a new record without any of the fields of which it needs at least one; None with one."""
+        if any(_text(row.get(name)).strip() for name in self.form.minimum_fields):
             return None
-        known = [name for name in self.form.least if name in self.target.fields]
+        known = [
+            name for name in self.form.minimum_fields if name in self.target.fields
+        ]
         named = " or ".join(
             f"{self.target.fields[each].label} [{each}]" for each in known
         )
@@ -102,27 +113,31 @@ class Guide:
         return ApiError(ErrorType.PARAMETER_REQUIRED, message)
 
     def sections(self, shown: Sequence[Input]) -> Sections | None:
-        """Return the inputs by where they stand, marked; None when the form has no choice any more."""
+        """Return the inputs by section, with ``needed`` set; None when the object no longer has the choice's field."""
         values = {each.name: each.value for each in shown}
         marked = self._marked(shown, values)
-        choice = next((each for each in marked if each.name == self.form.choice), None)
+        choice = next(
+            (each for each in marked if each.name == self.form.choice_field), None
+        )
         if choice is None:
             return None
-        belonging = self.form.belongs.get(choice.value, ())
+        belonging = self.form.fields_by_choice.get(choice.value, ())
         dependent = [each for each in marked if each.name in self.form.dependent]
-        asked = [each for each in dependent if each.name in belonging or each.needed]
+        chosen_inputs = [
+            each for each in dependent if each.name in belonging or each.needed
+        ]
         details = [
             each
             for each in marked
             if not each.system and each is not choice and each not in dependent
         ]
-        others = [each for each in dependent if each not in asked]
-        return Sections(details, choice, asked, others)
+        other_inputs = [each for each in dependent if each not in chosen_inputs]
+        return Sections(details, choice, chosen_inputs, other_inputs)
 
     def _marked(self, shown: Sequence[Input], values: Mapping[str, str]) -> list[Input]:
-        """Return the inputs, marked where a record is not sent without their value."""
-        criteria = self.way.criteria if self.way else ()
-        names = {each.required_field for each in needed(criteria, values)}
+        """Return the inputs, with ``needed`` set where a record cannot be sent without a value."""
+        criteria = self.goal_actions.criteria if self.goal_actions else ()
+        names = {each.required_field for each in applicable_criteria(criteria, values)}
         return [replace(each, needed=each.name in names) for each in shown]
 
 
@@ -139,7 +154,7 @@ async def guide_of(
     return Guide(
         form,
         target,
-        way_to(visit.registry, target, form.goal, state),
+        goal_actions_of(visit.registry, target, form.goal, state),
         await visit.vault.runs.is_active(form.integration),
         may(visit.caller, target.name, Operation.EDIT),
         draft=state == begins,
@@ -147,7 +162,7 @@ async def guide_of(
 
 
 def _text(value: object) -> str:
-    """Return a value of a row as a form has it."""
+    """Return a value of a row as the text of its input."""
     if isinstance(value, list):
         return ",".join(map(str, value))
     if value is None:

@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, granted, may
-from shared.vault.admin.last_visit import keep, last_visit
+from shared.vault.admin.last_visit import store_visit, visit_times
 from shared.vault.admin.listing import Listing, Row, listed, selected
 from shared.vault.admin.rendering import moment_of
-from shared.vault.admin.showing import Shower, people, record_path
+from shared.vault.admin.showing import ValueFormatter, people, record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.assembly.work_lists import WorkList
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
@@ -39,20 +39,23 @@ TABLES = (
 """Label, object, columns, and which records."""
 EVERY = JobFilter(frozenset())
 LATEST = 5
-# Beyond so many nobody counts their work, and a count of a million takes its time.
+# Larger numbers are of no use to users, and take long to count.
 COUNTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """One list of the caller's work: its first records, up to ``COUNTED``."""
+class ShownWorkList:
+    """One work list with its first records, up to ``COUNTED``.
+
+    ``path`` begins the addresses of the records' pages; ``new`` are the ids of the records marked as new.
+    """
 
     work_list: WorkList
-    shower: Shower
+    formatter: ValueFormatter
     columns: list[str]
     listing: Listing
     path: str
-    new: frozenset[str]  # ids of those that are new
+    new: frozenset[str]
 
     @property
     def rows(self) -> list[Row]:
@@ -71,16 +74,16 @@ class Work:
 
 
 def _number(listing: Listing) -> str:
-    """Return the number of rows, with a plus sign where counting stopped."""
+    """Return the number of rows as text; ``{COUNTED}+`` when there are more."""
     return f"{COUNTED}+" if listing.more else str(len(listing.rows))
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """One table of the home page."""
+class HomeTable:
+    """One table of the home page; ``path`` begins the addresses of the records' pages."""
 
     label: str
-    shower: Shower
+    formatter: ValueFormatter
     columns: tuple[str, ...]
     rows: list[Row]
     path: str
@@ -102,49 +105,52 @@ async def home(visit: Visiting) -> Response:
     queues = None
     if granted(visit.caller, Grant.READ_QUEUES):
         queues = await visit.vault.queues.depths(visit.caller)
-    last = last_visit(visit)
+    times = visit_times(visit)
     page = visit.page(
         "home.html",
         desk=visit.vault.definition.desk,
-        work=await _work(visit, last.ended),
+        work=await _work(visit, times.previous),
         blocks=await _blocks(visit),
         open=await _open(visit),
         queues=queues,
         first=first,
         jobs=ended.jobs,
     )
-    keep(visit, page, last)
+    store_visit(visit, page, times)
     return page
 
 
-async def _work(visit: Visit, since: datetime | None) -> list[Work]:
-    """Return the lists of the caller's work with what is new in them; none for those who may not edit its records."""
+async def _work(visit: Visit, since: datetime | None) -> list[ShownWorkList]:
+    """Return the work lists with their records; none for callers who may not edit the records.
+
+    Records that are new since ``since`` are marked; none when it is None.
+    """
     desk = visit.vault.definition.desk
     if desk is None or desk.object not in visit.registry.objects:
         return []
     if not may(visit.caller, desk.object, Operation.EDIT):
         return []
     target = visit.registry.objects[desk.object]
-    shower = Shower(target, visit.caller, visit.registry, desk.far)
-    shower.people = await people(visit, shower.target)
-    shower.error_texts = visit.vault.definition.error_texts
+    formatter = ValueFormatter(target, visit.caller, visit.registry, desk.far)
+    formatter.people = await people(visit, formatter.target)
+    formatter.error_texts = visit.vault.definition.error_texts
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:
-        columns = shower.known(each.columns)
+        columns = formatter.known(each.columns)
         dated = [each.new_since] if each.new_since else []
-        selection = shower.selection(dict.fromkeys([*columns, *dated]))
+        selection = formatter.selection(dict.fromkeys([*columns, *dated]))
         condition = each.condition.format(user_id=visit.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
         statement = f"SELECT {selection} FROM {source}"
         listing = await listed(visit, statement, size=COUNTED, counted=False)
         new = _new(listing.rows, each.new_since, since)
-        work.append(Work(each, shower, columns, listing, path, new))
+        work.append(ShownWorkList(each, formatter, columns, listing, path, new))
     return work
 
 
 def _new(rows: Iterable[Row], field: str, since: datetime | None) -> frozenset[str]:
-    """Return the ids of the rows of which a date is after a moment; none without the one or the other."""
+    """Return the ids of the rows whose ``field``, a date, is after ``since``; none without a field or a date."""
     if not field or since is None:
         return frozenset()
     dated = [row for row in rows if row[field]]
@@ -153,24 +159,24 @@ def _new(rows: Iterable[Row], field: str, since: datetime | None) -> frozenset[s
     )
 
 
-async def _blocks(visit: Visit) -> list[Block]:
+async def _blocks(visit: Visit) -> list[HomeTable]:
     """Return the tables whose objects the caller may read."""
     blocks = []
     for label, object_name, columns, condition in TABLES:
         if may(visit.caller, object_name, Operation.READ):
             target = visit.registry.objects[object_name]
-            shower = Shower(target, visit.caller, visit.registry)
-            selection = shower.selection(columns)
+            formatter = ValueFormatter(target, visit.caller, visit.registry)
+            selection = formatter.selection(columns)
             source = f"{object_name}{condition}"
             statement = f"SELECT {selection} FROM {source} ORDER BY name__v"
             rows = await selected(visit, statement)
             path = record_path(object_name, "")
-            blocks.append(Block(label, shower, columns, rows, path))
+            blocks.append(HomeTable(label, formatter, columns, rows, path))
     return blocks
 
 
 async def _open(visit: Visit) -> str | None:
-    """Return the number of open User Exception Messages; None when the caller may not read them."""
+    """Return the number of open User Exception Messages as text; None when the caller may not read them."""
     if not may(visit.caller, EXCEPTION, Operation.READ):
         return None
     where = "WHERE error_status__sys = 'open__sys'"

@@ -13,8 +13,8 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import Page, listed, selected
-from shared.vault.admin.script_review import MAX_FORESEEN, foreseen
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.script_review import MAX_EXPECTED, expected_results
+from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of, record_of
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.file_body import disposition, file_response
@@ -54,14 +54,14 @@ WithFile = Annotated[Visit, Depends(visiting(MAX_FILE_BYTES, _may_manage))]
 async def packages(visit: Visiting, page: Page = 1) -> Response:
     """List the imported packages, the latest first, and the latest packages for export."""
     _may_manage(visit.caller)
-    shower = Shower(object_of(visit, PACKAGE), visit.caller, visit.registry)
-    statement = f"SELECT {shower.selection(COLUMNS)} FROM {PACKAGE} ORDER BY created_date__v DESC"
-    outbound = Shower(object_of(visit, OUTBOUND), visit.caller, visit.registry)
+    formatter = ValueFormatter(object_of(visit, PACKAGE), visit.caller, visit.registry)
+    statement = f"SELECT {formatter.selection(COLUMNS)} FROM {PACKAGE} ORDER BY created_date__v DESC"
+    outbound = ValueFormatter(object_of(visit, OUTBOUND), visit.caller, visit.registry)
     selection = outbound.selection(OUTBOUND_COLUMNS)
     latest = f"SELECT {selection} FROM {OUTBOUND} ORDER BY modified_date__v DESC"
     return visit.page(
         "packages.html",
-        shower=shower,
+        formatter=formatter,
         columns=COLUMNS,
         listing=await listed(visit, statement, page, counted=False),
         outbound=outbound,
@@ -98,22 +98,22 @@ async def one_package(visit: Visiting, package_id: str) -> Response:
     inbound = visit.vault.inbound_packages
     stored = await inbound.results(visit.caller, package_id)
     record = await record_of(visit, PACKAGE, package_id)
-    shower = Shower(object_of(visit, PACKAGE), visit.caller, visit.registry)
+    formatter = ValueFormatter(object_of(visit, PACKAGE), visit.caller, visit.registry)
     deployment: Mapping[str, Any] = stored.deployment or {}
     return visit.page(
         "package.html",
         package_id=package_id,
         name=record["name__v"],
-        standing=shower.show("package_status__v", record),
-        details=_details(shower, record),
+        status=formatter.show("package_status__v", record),
+        details=_details(formatter, record),
         validation=stored.validation or {},
         deployment=deployment,
         logs=await inbound.table.logs(package_id),
     )
 
 
-def _details(shower: Shower, record: Mapping[str, Any]) -> list[Shown]:
-    return [shower.show(name, record) for name in DETAILS]
+def _details(formatter: ValueFormatter, record: Mapping[str, Any]) -> list[Shown]:
+    return [formatter.show(name, record) for name in DETAILS]
 
 
 @router.post("/inbound/{package_id}/validate")
@@ -129,15 +129,17 @@ async def review(visit: Visiting, package_id: str) -> Response:
     inbound = visit.vault.inbound_packages
     statements = await inbound.statements(visit.caller, package_id)
     stored = await inbound.results(visit.caller, package_id)
-    looked_at = statements[:MAX_FORESEEN]
+    looked_at = statements[:MAX_EXPECTED]
     # Each is checked against all components, which takes long enough to keep other requests waiting.
-    seen = await asyncio.to_thread(foreseen, visit.caller, visit.registry, looked_at)
+    seen = await asyncio.to_thread(
+        expected_results, visit.caller, visit.registry, looked_at
+    )
     record = await record_of(visit, PACKAGE, package_id)
     return visit.page(
         "package_review.html",
         package_id=package_id,
         name=record["name__v"],
-        foreseen=seen,
+        expected_results=seen,
         unseen=statements[len(seen) :],
         refused=any(each.refusal for each in seen),
         steps=(stored.validation or {}).get("package_steps", ()),

@@ -25,7 +25,7 @@ MAX_OPTIONS = 30  # records in a list to choose from
 
 
 class InputKind(StrEnum):
-    """The kinds of inputs on a page: the types of HTML inputs, and the elements of other names."""
+    """The kinds of inputs on a page: types of HTML inputs, and names for other elements."""
 
     TEXT = "text"
     TEXT_AREA = "textarea"
@@ -34,13 +34,13 @@ class InputKind(StrEnum):
     DATE_TIME = "datetime-local"
     SELECT = "select"
     CHOICES = "choices"  # a checkbox for each value
-    PICK = "pick"  # a text, while which is typed records are offered
-    SUGGEST = "suggest"  # a text with a list of values, of which it may be none
+    PICK = "pick"  # a text with suggested records
+    SUGGEST = "suggest"  # a text with suggested values; any other text is allowed
     PASSWORD = "password"  # noqa: S105  a name
 
     @property
     def has_length(self) -> bool:
-        """Return whether the browser limits the length of what is typed into such an input."""
+        """Return whether the browser limits the length of the text in inputs of this kind."""
         match self:
             case (
                 InputKind.TEXT
@@ -73,13 +73,13 @@ class Input:
     chosen: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
     required: bool = False
-    needed: bool = False  # not to be saved, but to be sent
+    needed: bool = False  # required for sending the record, not for saving it
     max_length: int | None = None
     help: str = ""
     locked: bool = False  # shown, and not sent
-    rows: int = 4  # of a text area
-    object: str = ""  # whose records are offered
-    id: str = ""  # of the record whose name is the value
+    rows: int = 4  # height of a text area, in lines
+    object: str = ""  # name of the object whose records are suggested
+    id: str = ""  # id of the record whose name is ``value``
     error: str = ""  # why the value was refused
 
     @property
@@ -126,7 +126,7 @@ async def _input(visit: Visit, target: VaultObject, field: Field, value: Any) ->
         return await _reference(visit, field, text_of(field, value))
     kind = InputKind.CHOICES if field.multi_value else kind_of(field.type)
     options = tuple(_options(field, visit.registry))
-    # A single choice may be left empty; of several, none is empty already.
+    # A single choice needs an empty option; several checkboxes may all be unticked.
     if kind is not InputKind.CHOICES:
         options = (BLANK, *options)
     return Input(
@@ -197,13 +197,13 @@ def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
 async def _pick(
     visit: Visit, field: Field, referenced: VaultObject, value: str
 ) -> Input:
-    """Return the input of a reference to one of many records, which are suggested while the user types."""
+    """Return the input of a reference to an object with many records; some are suggested while the user types."""
     name = await _name_of(visit, referenced, value) if value else None
     return Input(
         field.name,
         field.label,
         InputKind.PICK,
-        # What was typed and is no id is shown again as it was typed.
+        # A typed text that is no id is shown again.
         value if name is None else name,
         required=field.required,
         help="name, or any words of it",
@@ -227,9 +227,10 @@ def _reads(visit: Visit, object_name: str) -> bool:
 async def reference_options(
     visit: Visit, field: Field
 ) -> tuple[tuple[str, str], ...] | None:
-    """Return ids and names of the records that a field may refer to; None when they are many, or may not be read.
+    """Return the ids and names of the records that a field may refer to.
 
-    Users see the names of active colleagues, to whom they assign work, without the right to read user records.
+    None when there are too many, or the caller may not read them. Callers may choose among their active colleagues,
+    to whom they assign work, without the right to read user records.
     """
     referenced = visit.registry.objects.get(field.object or "")
     if referenced is None:
@@ -245,7 +246,7 @@ async def reference_options(
 
 
 async def _reference(visit: Visit, field: Field, value: str) -> Input:
-    """Return the input of a reference: a choice of records, or a text when they are many or must not be read."""
+    """Return the input of a reference: a choice of few records, else a text, with suggestions of readable records."""
     name, label, required = field.name, field.label, field.required
     referenced = visit.registry.objects.get(field.object or "")
     found = await reference_options(visit, field)
@@ -270,7 +271,7 @@ async def _reference(visit: Visit, field: Field, value: str) -> Input:
 
 
 def text_of(field: Field, value: Any) -> str:
-    """Return a value as an input of its field has it."""
+    """Return a value as the text in its field's input."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -303,7 +304,7 @@ def entered(
     form: Mapping[str, str],
     registry: Registry,
 ) -> dict[str, object]:
-    """Return the values in a form of those fields that it has, as a row of a record call."""
+    """Return the values of a form as a row of a record call; fields that the form does not have are omitted."""
     row: dict[str, object] = {}
     for field in fields:
         # A disabled input, or one that the page did not have, is not sent: it changes nothing.
@@ -319,7 +320,7 @@ def entered(
 
 
 def _picked(name: str, form: Mapping[str, str]) -> str:
-    """Return the value of a field: the id of the record that was chosen, unless another text was typed since."""
+    """Return the id of the record that was chosen for a field, or the text that was typed after the choice."""
     typed = form[name]
     chosen = form.get(f"{name}.id", "")
     return chosen if chosen and typed == form.get(f"{name}.text") else typed
@@ -331,7 +332,7 @@ def changed(
     record: Mapping[str, Any],
 ) -> dict[str, object]:
     """Return the values of a row that differ from the record's."""
-    # Writing the others as well would undo what somebody else has changed meanwhile.
+    # Writing the unchanged values as well would undo changes that another user has made meanwhile.
     return {
         field.name: row[field.name]
         for field in fields

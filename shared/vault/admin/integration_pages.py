@@ -10,13 +10,13 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, may
-from shared.vault.admin.exception_filters import Wanted
+from shared.vault.admin.exception_filters import ExceptionSelection
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, entered, inputs
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
 from shared.vault.admin.run_progress import Progress, chart_of, progress_of
-from shared.vault.admin.showing import Shower, named
+from shared.vault.admin.showing import ValueFormatter, named
 from shared.vault.admin.viewing import object_of, record_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError
@@ -90,7 +90,7 @@ async def runs(
     """List the runs of an integration, the latest first."""
     api_name = await _api_name(visit, record_id)
     offset = (page - 1) * PAGE_SIZE
-    # One more than the page shows: whether there is a next page is known without counting.
+    # One run more than the page shows is read, to know without counting whether a next page follows.
     found = await visit.vault.runs.runs(
         visit.caller, api_name, limit=PAGE_SIZE + 1, offset=offset
     )
@@ -134,7 +134,7 @@ async def _page(
     shown = await view(visit, OBJECT, record_id)
     target = shown.target
     points = object_of(visit, POINT)
-    # What a refused form had stays in its inputs.
+    # The inputs keep the values of a refused form.
     values = {**shown.values, **visit.form.fields}
     columns = ", ".join(POINT_COLUMNS)
     own = f"WHERE integration__sys = '{shown.id}' ORDER BY id"
@@ -151,7 +151,7 @@ async def _page(
         status_of(error) if error else 200,
         view=shown,
         inputs=await inputs(visit, target, settings, values),
-        shower=Shower(points, visit.caller, visit.registry),
+        formatter=ValueFormatter(points, visit.caller, visit.registry),
         columns=POINT_COLUMNS,
         points=Listing(await selected(visit, statement), 0),
         # The points stand on the page already.
@@ -173,10 +173,10 @@ async def _may_run(visit: Visit, api_name: str) -> bool:
 
 
 def _failures(visit: Visit, api_name: str) -> str:
-    """Return the address of an integration's open exceptions; empty for those who may not read exceptions."""
+    """Return the address of the list of an integration's open exceptions; empty when the caller may not read them."""
     reads = may(visit.caller, EXCEPTION, Operation.READ)
     if reads:
-        return Wanted(integration=api_name).path
+        return ExceptionSelection(integration=api_name).path
     return ""
 
 

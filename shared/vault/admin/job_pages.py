@@ -158,12 +158,12 @@ async def _log(
 
 
 def _words(name: str) -> str:
-    """Return the name of a result as people write it."""
+    """Return the name of a result as words on the page."""
     return name.replace("_", " ").capitalize()
 
 
 def result_text(value: object) -> str:
-    """Return a result as text: an error by what it says, counts with their names, and anything else as JSON."""
+    """Return a result as text: an error as its type and message, counts with their names, anything else as JSON."""
     match value:
         case str():
             return value

@@ -26,13 +26,13 @@ class KeptForm:
     address: str
     fields: Mapping[str, str]
 
-    def hidden(self) -> dict[str, str]:
-        """Return the fields of the sign-in's form that carry it."""
+    def hidden_fields(self) -> dict[str, str]:
+        """Return the hidden fields by which the sign-in form carries this form."""
         kept = {f"{_PREFIX}{name}": value for name, value in self.fields.items()}
         return {_AGAIN: self.address, **kept}
 
 
-def comes_from_here(request: Request) -> bool:
+def is_from_this_vault(request: Request) -> bool:
     """Return whether a form was sent from a page of this Vault, according to the browser.
 
     A form from another site is not kept: a user who signs in would submit it in their own name.
@@ -42,10 +42,10 @@ def comes_from_here(request: Request) -> bool:
     return named == here or named.startswith(f"{here}/")
 
 
-async def sent_too_late(request: Request) -> KeptForm | None:
+async def form_of_expired_session(request: Request) -> KeptForm | None:
     """Return the form of a request whose session has expired; None for a form that is too long or has a file.
 
-    It is read without a session, hence its limit is that of a sign-in.
+    Because the form is read without a session, it may be as long as a sign-in form only.
     """
     length = request.headers.get("content-length", "")
     if not length.isascii() or not length.isdigit() or len(length) > len(str(MAX_KEPT)):
@@ -58,10 +58,10 @@ async def sent_too_late(request: Request) -> KeptForm | None:
                 return None
             fields = {"token": "", **form.fields}
     except VaultFault:
-        # What is no form has nothing to keep.
+        # The request is not a form: there is nothing to keep.
         return None
     del fields["token"]
-    # A button alone has nothing that was typed: its page is opened again.
+    # The form has only a button and no typed values: its page is opened again.
     if not fields.keys() - {"form_id"}:
         return None
     url = request.url
@@ -69,8 +69,8 @@ async def sent_too_late(request: Request) -> KeptForm | None:
     return KeptForm(safe_target(address), fields)
 
 
-def carried(fields: Mapping[str, str]) -> KeptForm | None:
-    """Return the form that a sign-in carries; None when it carries none."""
+def kept_form_of(fields: Mapping[str, str]) -> KeptForm | None:
+    """Return the kept form in the fields of a sign-in form; None when there is none."""
     address = fields.get(_AGAIN)
     if address is None:
         return None

@@ -1,4 +1,4 @@
-"""Keeps in a cookie when a person looked at their work last, so that what has come since is marked as new."""
+"""Keeps in a cookie when a user last opened the home page, so that later records are marked as new."""
 
 from __future__ import annotations
 
@@ -13,52 +13,57 @@ if TYPE_CHECKING:
 
     from shared.vault.admin.visit import Visit
 
-# Looking again within this time is the same visit: what was new in it stays new.
-ONE_VISIT = timedelta(minutes=30)
-KEPT = timedelta(days=90)
+# Opening the page again within this time is the same visit: records that were new stay new.
+SAME_VISIT = timedelta(minutes=30)
+COOKIE_AGE = timedelta(days=90)
 SEPARATOR = "|"  # a character that cookies may have without quotes
 
 
 @dataclass(frozen=True, slots=True)
-class LastVisit:
-    """When a person looked last, and when the visit before that one ended; None when it is not known."""
+class VisitTimes:
+    """The times at which a user opened the home page; None when unknown.
 
-    ended: datetime | None
-    looked: datetime | None
+    ``previous`` is the last time in the previous visit, ``latest`` the last time until now.
+    """
+
+    previous: datetime | None
+    latest: datetime | None
 
     @classmethod
-    def read(cls, user_id: int, value: str) -> LastVisit:
-        """Return what the cookie of this user says; nothing where it is another user's or cannot be read."""
+    def from_cookie(cls, user_id: int, value: str) -> VisitTimes:
+        """Return the times in a cookie; unknown times when the cookie is another user's, or invalid."""
         of, _, moments = value.partition(SEPARATOR)
-        ended, _, looked = moments.partition(SEPARATOR)
+        previous, _, latest = moments.partition(SEPARATOR)
         if of != str(user_id):
             return cls(None, None)
-        return cls(_moment(ended), _moment(looked))
+        return cls(_moment(previous), _moment(latest))
 
-    def at(self, now: datetime) -> LastVisit:
-        """Return what is kept of a person who looks now."""
-        if self.looked is not None and now - self.looked > ONE_VISIT:
-            return LastVisit(self.looked, now)
-        return LastVisit(self.ended, now)
+    def opened_at(self, now: datetime) -> VisitTimes:
+        """Return the new times of a user who opens the page at ``now``."""
+        if self.latest is not None and now - self.latest > SAME_VISIT:
+            return VisitTimes(self.latest, now)
+        return VisitTimes(self.previous, now)
 
-    def written(self, user_id: int) -> str:
-        """Return the value of the cookie."""
+    def cookie_value(self, user_id: int) -> str:
+        """Return the times as the value of the user's cookie."""
         moments = (
-            each.isoformat() if each else "-" for each in (self.ended, self.looked)
+            each.isoformat() if each else "-" for each in (self.previous, self.latest)
         )
         return SEPARATOR.join([str(user_id), *moments])
 
 
-def last_visit(visit: Visit) -> LastVisit:
-    """Return when the caller looked last, with this look counted."""
+def visit_times(visit: Visit) -> VisitTimes:
+    """Return the times at which the caller opened the home page, including this request."""
     value = visit.request.cookies.get(_name(visit), "")
-    return LastVisit.read(visit.caller.user_id, value).at(datetime.now(UTC))
+    return VisitTimes.from_cookie(visit.caller.user_id, value).opened_at(
+        datetime.now(UTC)
+    )
 
 
-def keep(visit: Visit, response: Response, last: LastVisit) -> None:
-    """Set the cookie."""
-    value = last.written(visit.caller.user_id)
-    seconds = int(KEPT.total_seconds())
+def store_visit(visit: Visit, response: Response, times: VisitTimes) -> None:
+    """Store the times in the browser's cookie."""
+    value = times.cookie_value(visit.caller.user_id)
+    seconds = int(COOKIE_AGE.total_seconds())
     set_cookie(visit.request, response, _name(visit), value, seconds)
 
 
@@ -67,7 +72,7 @@ def _name(visit: Visit) -> str:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return a moment of a cookie; None for one that is none, or has no time zone."""
+    """Return the time in a text of a cookie; None for an invalid time, or one without a time zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.vault.admin.far_objects import far_object
 from shared.vault.admin.listing import selected
-from shared.vault.admin.showing import Shower, Shown, people
+from shared.vault.admin.showing import Shown, ValueFormatter, people
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 async def leading(
     visit: Visit, target: VaultObject, record: Mapping[str, Any]
 ) -> list[Shown]:
-    """Return the values at the head of a record's page, without empty ones and those that the caller may not read."""
+    """Return the values at the head of a record's page that are not empty and that the caller may read."""
     leads = visit.vault.definition.leads.get(target.name, ())
     if not leads:
         return []
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
-    shower.error_texts = visit.vault.definition.error_texts
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
+    formatter.error_texts = visit.vault.definition.error_texts
     far = {
         lead: referenced
         for lead in leads
         if lead.relationships
         and (referenced := far_object(visit.registry, visit.caller, target, lead))
     }
-    row = await _far_values(visit, target, record, tuple(far))
+    row = await _related_values(visit, target, record, tuple(far))
     shown = []
     for lead in leads:
         if not lead.relationships and lead.path in target.fields:
-            shown.append(shower.show(lead.path, record))
+            shown.append(formatter.show(lead.path, record))
         elif lead in far and (text := row.get(lead.path)):
-            shown.append(shower.far_value(far[lead], lead, row, text))
+            shown.append(formatter.far_value(far[lead], lead, row, text))
     return [each for each in shown if each.text]
 
 
-async def _far_values(
+async def _related_values(
     visit: Visit,
     target: VaultObject,
     record: Mapping[str, Any],
     leads: Sequence[Lead],
 ) -> dict[str, Any]:
-    """Return the values behind references, by their paths."""
+    """Return the values of related records, by path."""
     if not leads:
         return {}
     paths = dict.fromkeys(path for each in leads for path in (each.path, each.id_path))

@@ -77,7 +77,7 @@ class Addition(StrEnum):
 
     @property
     def label(self) -> str:
-        """Return its name on pages."""
+        """Return the name of the addition on pages."""
         match self:
             case Addition.USER_ACTION:
                 return "User Action"
@@ -90,12 +90,12 @@ class Addition(StrEnum):
 
 
 def objects_of(registry: Registry, lifecycle: str) -> list[VaultObject]:
-    """Return the objects whose records have a lifecycle."""
+    """Return the objects that use a lifecycle."""
     return [each for each in registry.objects.values() if each.lifecycle == lifecycle]
 
 
 def named_actions(visit: Visit, lifecycle: str) -> dict[str, str]:
-    """Return the actions without parameters that all objects of a lifecycle can have, with their labels."""
+    """Return the labels, by name, of the actions without parameters that all objects of a lifecycle support."""
     offered = {**OF_PLATFORM, **visit.vault.definition.state_actions}
     found = [
         offered.get(each.name, {}) for each in objects_of(visit.registry, lifecycle)
@@ -135,7 +135,7 @@ def choices(
 
 
 def forms_of(visit: Visit, lifecycle: str) -> dict[str, EntryActionForm]:
-    """Return the entry actions with parameters that a lifecycle's states can have."""
+    """Return the forms, by name, of the entry actions with parameters that a lifecycle's states can have."""
     return entry_action_forms(visit, objects_of(visit.registry, lifecycle))
 
 
@@ -258,7 +258,7 @@ def _chosen(
 
 
 def user_fields(registry: Registry, lifecycle: str) -> list[tuple[str, str]]:
-    """Return name and label of the fields whose users can be notified, which all objects of a lifecycle have."""
+    """Return the name and label of each user field that all objects of a lifecycle have, to notify its user."""
     of_each = [
         {
             field.name: field.label
@@ -364,14 +364,14 @@ def _notification(state: LifecycleState, values: Mapping[str, Input]) -> Compone
 
 
 def _free_name(state: LifecycleState, action: str) -> str:
-    """Return a free name for one more entry action of a state, which may have the same action more than once."""
+    """Return an unused name for another entry action of a state, which may run the same action several times."""
     taken = {each.name for each in state.entry_actions}
     numbered = (f"{action}_{number}__c" for number in range(1, len(taken) + 2))
     return next(each for each in numbered if each not in taken)
 
 
 def _next(members: Sequence[object]) -> int:
-    """Return the order number after those of a state's members."""
+    """Return the order number of a state's next member."""
     return max((getattr(each, "order", 0) for each in members), default=0) + 1
 
 

@@ -56,7 +56,7 @@ EXAMPLE_STATES = "Open"
 
 @router.get("")
 async def lifecycles(visit: Visiting) -> Response:
-    """List the lifecycles with the objects whose records have them."""
+    """List the lifecycles, each with the objects that use it."""
     authorize(visit.caller, Grant.READ_CONFIGURATION)
     registry = visit.registry
     listed = sorted(registry.lifecycles.values(), key=lambda each: each.label.lower())
@@ -185,7 +185,7 @@ def _may_create(visit: Visit) -> bool:
 
 
 def _refusal(visit: Visit, statements: Sequence[Statement]) -> ApiError | None:
-    """Return why the components would refuse statements; None when they would not."""
+    """Return the error with which statements would be refused; None when they would be executed."""
     registry = visit.registry
     try:
         for statement in statements:

@@ -1,4 +1,4 @@
-"""Writes a list as a CSV file in slices, so that the calls of others are answered in between."""
+"""Writes a list as a CSV file in slices, so that other calls are answered in between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
 MAX_DOWNLOADED = 10_000
-# Records that are read at a time: one fewer than a query gives, which one more has to follow.
+# Records that are read at a time: one fewer than a query returns, to see whether more follow.
 READ_ROWS = 999
 # Rows that are written at a time; they hold the event loop for a few milliseconds.
 SLICE_ROWS = 50
@@ -30,7 +30,7 @@ WAIT_SECONDS = 30.0
 async def download(visit: Visit, shown: RecordList) -> Response:
     """Return the list as a CSV file: the columns of the page, of up to ``MAX_DOWNLOADED`` records.
 
-    :raises VaultFault: API_LIMIT_EXCEEDED when other downloads take all turns; as ``QueryService.run``.
+    :raises VaultFault: API_LIMIT_EXCEEDED when too many other downloads run; as ``QueryService.run``.
     """
     turns = visit.vault.list_downloads
     user_id = visit.caller.user_id
@@ -48,7 +48,7 @@ async def download(visit: Visit, shown: RecordList) -> Response:
 
 
 async def _content(visit: Visit, shown: RecordList) -> str:
-    labels = [shown.shower.label(name) for name in shown.columns]
+    labels = [shown.formatter.label(name) for name in shown.columns]
     texts = [csv_text([["id", *labels]])]
     number, more, left = 1, True, MAX_DOWNLOADED
     while more and left > 0:
@@ -62,7 +62,7 @@ async def _content(visit: Visit, shown: RecordList) -> str:
 
 def _cells(shown: RecordList, row: Row) -> list[str]:
     """Return the cells of a record: its id, and its values as the list shows them; dates in UTC."""
-    values = (shown.shower.show(name, row) for name in shown.columns)
+    values = (shown.formatter.show(name, row) for name in shown.columns)
     return [str(row["id"]), *(each.moment or each.text for each in values)]
 
 

@@ -1,4 +1,4 @@
-"""Filters a list of records by the values of fields, which its address or a view contains."""
+"""Filters a list of records by values of fields, which come from the list's address or from a view."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Range:
 
 def filters_of(
     target: VaultObject,
-    asked: Mapping[str, str],
+    parameters: Mapping[str, str],
     narrowings: Sequence[Narrowing] = (),
 ) -> dict[str, str]:
     """Return the filter values of an address, by field, by end of a field's range, or by narrowing.
@@ -65,7 +65,7 @@ def filters_of(
     Impossible ones are ignored.
     """
     found = {}
-    for name, value in asked.items():
+    for name, value in parameters.items():
         text = value.replace("\x00", "")
         is_field = _is_value(target, name) or _is_end(target, name, text)
         if text and (is_field or _narrowed(narrowings, name, text)):
@@ -119,7 +119,7 @@ def _day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    # In the form that PostgreSQL takes, and with a day after it.
+    # Only the format of PostgreSQL, and not the last possible day, as the day after it is computed.
     return day if text == day.isoformat() and day < date.max else None
 
 
@@ -128,7 +128,7 @@ def _is_number(text: str) -> bool:
         number = Decimal(text)
     except InvalidOperation:
         return False
-    # What has an exponent may have more digits than memory has room for.
+    # A number with an exponent could have more digits than fit in memory.
     return number.is_finite() and "e" not in text.lower() and len(text) <= 40
 
 
@@ -162,7 +162,7 @@ def _condition(target: VaultObject, name: str, value: str) -> str:
     match target.fields[field].type:
         case FieldType.DATE_TIME:
             day = date.fromisoformat(value)
-            # The last day as a whole: up to where the next one begins.
+            # The whole last day: up to the beginning of the next day.
             if comparison == "<=":
                 day, comparison = day + timedelta(days=1), "<"
             return f"{field} {comparison} '{day.isoformat()}T00:00:00.000Z'"
@@ -179,7 +179,7 @@ def choices_of(
     filters: Mapping[str, str],
     few: Mapping[str, Options],
 ) -> list[Choice]:
-    """Return the filters for fields with few values; ``few`` are the records of references."""
+    """Return the filters for columns with few values; ``few`` has the records by reference, as of ``few_records``."""
     choices = []
     for name in columns:
         field = target.fields[name]
@@ -193,7 +193,7 @@ def choices_of(
 async def few_records(
     visit: Visit, target: VaultObject, columns: Sequence[str]
 ) -> dict[str, Options]:
-    """Return the records that each reference of the list may refer to, for objects with few records, and for people."""
+    """Return, by column, the records that a reference may refer to: of objects with few records, and users."""
     found: dict[str, Options] = {}
     for name in columns:
         field = target.fields[name]
@@ -239,12 +239,12 @@ def linked_of(
     shown = {each.name for each in choices}
     ends = [each.name for each in ranges_of(target, columns, filters)]
     shown |= {f"{name}{end}" for name in ends for end in (FROM, TO)}
-    said = []
+    linked = []
     for name, value in filters.items():
         if name not in shown:
             field = target.fields.get(name) or target.fields[name.rpartition(".")[0]]
-            said.append((field.label, value))
-    return said
+            linked.append((field.label, value))
+    return linked
 
 
 def _kind(field: Field) -> str:
@@ -270,7 +270,7 @@ def _kind(field: Field) -> str:
 
 
 def _is_filter(field: Field) -> bool:
-    """Return whether an address may have a value for a field, which links of related records do."""
+    """Return whether the address of a list may filter by a field, as links from related records do."""
     match field.type:
         case FieldType.OBJECT | FieldType.PICKLIST | FieldType.STRING:
             return field.active

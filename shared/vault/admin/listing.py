@@ -31,9 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of rows, numbered from 1, and the total; where ``many``, the total is one more than the rows so far.
+    """One page of rows; ``number`` is the page's number from 1, ``total`` the number of rows on all pages.
 
-    With ``more_hits``, a search has found more than are ranked.
+    With ``many``, the rows were not counted: ``total`` says only whether a row follows this page. With ``more_hits``,
+    a search has found more hits than it ranks.
     """
 
     rows: list[Row]
@@ -45,13 +46,13 @@ class Listing:
 
     @property
     def first(self) -> int:
-        """Return the place of the first row, from 1; 0 without rows."""
+        """Return the number of the page's first row among all rows, from 1; 0 without rows."""
         before = (self.number - 1) * self.size
         return before + 1 if self.rows else 0
 
     @property
     def last(self) -> int:
-        """Return the place of the last row."""
+        """Return the number of the page's last row among all rows."""
         return (self.number - 1) * self.size + len(self.rows)
 
     @property
@@ -71,14 +72,14 @@ async def listed(
 ) -> Listing:
     """Return a page of the rows that a VQL statement selects for the caller.
 
-    Unless it is ``counted``, the total is not counted: one row more than the page shows is read instead. Of
-    ``first_hits``, only the first ``RANKED`` hits of a search are ranked.
+    Unless ``counted``, the rows are not counted: one row more than the page shows is read instead. With
+    ``first_hits``, a search ranks only the first ``RANKED`` hits.
 
     :raises VaultFault: as ``QueryService.run``.
     """
     offset = (number - 1) * size
-    asked = size if counted else size + 1
-    text = f"{statement} PAGESIZE {asked} PAGEOFFSET {offset}"
+    rows_read = size if counted else size + 1
+    text = f"{statement} PAGESIZE {rows_read} PAGEOFFSET {offset}"
     page = await visit.vault.queries.run(
         visit.caller,
         text,
@@ -91,7 +92,7 @@ async def listed(
 
 
 async def selected(visit: Visit, statement: str) -> list[Row]:
-    """Return the first rows of a statement, at most a hundred.
+    """Return the first rows of a statement, at most ``MAX_ROWS``.
 
     :raises VaultFault: as ``QueryService.run``.
     """
@@ -101,7 +102,7 @@ async def selected(visit: Visit, statement: str) -> list[Row]:
 
 def plain(rows: T) -> T:
     """Return rows of a query with their JSON fragments decoded; fractions are text, with all digits."""
-    # Through JSON and back, since fragments are encoded text that only the encoder takes.
+    # Encoded and decoded again: only the encoder of JSON understands the fragments.
     read: T = json.loads(orjson.dumps(rows), parse_float=str)
     return read
 

@@ -14,7 +14,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import MAX_ROWS as SHOWN
 from shared.vault.admin.listing import Page, Search, find, listed, selected
-from shared.vault.admin.showing import Shower
+from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.body import read_off_loop
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/lookups")
 
-# What a list shows; what is the same in all of its rows is left out.
+# Columns of the list; a column with the same value in all rows is left out.
 COLUMNS = (SOURCE, "target_key__sys", NAME, TYPE, CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]
@@ -57,17 +57,17 @@ async def lookups(
     page: Page = 1,
     q: Search = "",
 ) -> Response:
-    """List the lookup rows of a connection and set, or of all, by source key; with ``q``, those with its words."""
-    shower = Shower(object_of(visit, OBJECT), visit.caller, visit.registry)
-    asked = {CONNECTION: connection, NAME: name}
+    """List the lookup rows by source key; connection (id), set and the words of ``q`` restrict them, unless empty."""
+    formatter = ValueFormatter(object_of(visit, OBJECT), visit.caller, visit.registry)
+    filters = {CONNECTION: connection, NAME: name}
     terms = [
         f"{column} = {literal(value.replace(NUL, ''))}"
-        for column, value in asked.items()
+        for column, value in filters.items()
         if value
     ]
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = f" ORDER BY {NAME}, {SOURCE}"
-    selection = shower.selection(COLUMNS)
+    selection = formatter.selection(COLUMNS)
     statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
     connections = await connections_of(visit)
     same = {NAME} if name else set()
@@ -75,7 +75,7 @@ async def lookups(
         same.add(CONNECTION)
     return visit.page(
         "lookups.html",
-        shower=shower,
+        formatter=formatter,
         columns=[each for each in COLUMNS if each not in same],
         listing=await listed(visit, statement, page, counted=False),
         connections=connections,
@@ -118,7 +118,7 @@ async def upload(visit: WithFile) -> Response:
 
 @router.get("/download")
 async def download(visit: Visiting, connection: Connection = "") -> Response:
-    """Download the rows of a connection or of all."""
+    """Download the rows of a connection, or of all connections, as CSV."""
     object_of(visit, OBJECT)
     sheet = _files(visit).download(visit.caller, connection, CONNECTION)
     return await sheet_response(sheet)
@@ -174,7 +174,7 @@ async def _form(visit: Visit, connection: str, error: ApiError | None) -> Respon
 
 
 async def connections_of(visit: Visit) -> list[tuple[str, str]]:
-    """Return id and name of the connections."""
+    """Return the id and name of each connection that the caller may read."""
     statement = "SELECT id, name__v FROM connection__sys ORDER BY name__v"
     rows = await selected(visit, statement)
     return [(str(row["id"]), str(row["name__v"])) for row in rows]

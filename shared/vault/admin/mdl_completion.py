@@ -57,8 +57,8 @@ class Completion:
 
 def completion_of(form: Mapping[str, str]) -> Completion:
     """Return the choice in a form; an unknown command counts as ALTER."""
-    asked = form.get("of_command", "")
-    command = next((each for each in COMMANDS if each == asked), Command.ALTER)
+    command_name = form.get("of_command", "")
+    command = next((each for each in COMMANDS if each == command_name), Command.ALTER)
     type_name = form.get("of_type", "").strip()
     return Completion(
         command,
@@ -95,8 +95,8 @@ def statement_text(registry: Registry, chosen: Completion) -> str:
     changes: tuple[Change, ...] = ()
     match chosen.command:
         case Command.CREATE | Command.RECREATE:
-            # What is there already is written out, to be changed.
-            component = present or _begun(chosen.kind, name)
+            # RECREATE begins with the present definition, to be changed.
+            component = present or _new_component(chosen.kind, name)
         case Command.ALTER:
             changes = (_change(chosen.kind, chosen.part, present),)
         case Command.DROP | Command.RENAME:
@@ -109,7 +109,7 @@ def statement_text(registry: Registry, chosen: Completion) -> str:
     return render_statement(statement)
 
 
-def _begun(kind: ComponentType, name: str) -> Component:
+def _new_component(kind: ComponentType, name: str) -> Component:
     """Return a component with the attributes that its type requires."""
     required = [each for each in kind.attributes.values() if each.required]
     return Component(
@@ -120,7 +120,7 @@ def _begun(kind: ComponentType, name: str) -> Component:
 def _change(kind: ComponentType, part: str, present: Component | None) -> Change:
     """Return a change of the attribute or part that was chosen, or of the first attribute."""
     if part in kind.subtypes:
-        return AddChild(_begun(kind.subtypes[part], NEW_NAME))
+        return AddChild(_new_component(kind.subtypes[part], NEW_NAME))
     attribute = kind.attributes.get(part) or next(_attributes(kind))
     stored = present.attributes.get(attribute.name) if present else None
     return SetAttribute(attribute.name, stored or (_example(attribute),))

@@ -45,8 +45,8 @@ RecordId = Annotated[str, Query(max_length=20)]
 class Station:
     """One station on a message's way; ``mark`` is its CSS class, ``links`` are labels and addresses of pages.
 
-    ``place`` is the other Vault where it is, empty for this one. ``last`` says that the queue no longer has the
-    message.
+    ``place`` is the name of the other Vault of the station, empty for this Vault. ``last`` is True when the message
+    has left its queue at this station.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Station:
 
 @router.get("")
 async def of_record(visit: Visiting, record: RecordId = "") -> Response:
-    """List the messages that a record was in."""
+    """List the messages that named a record."""
     found = await visit.vault.message_ways.of_record(visit.caller, record, LATEST)
     target = object_of_id(visit, record)
     names = await names_of(visit, target.name, [record]) if target else {}
@@ -87,7 +87,7 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     try:
         stations += await _elsewhere(visit, sources, message_id)
     except VaultFault as fault:
-        # What this Vault knows is shown all the same.
+        # The stations in this Vault are shown nevertheless.
         error = fault.error
     stations.sort(key=lambda each: each.date)
     return visit.page(
@@ -95,16 +95,16 @@ async def one_message(visit: Visiting, message_id: MessageId) -> Response:
         message_id=message_id,
         stations=stations,
         first=stations[0].date if stations else None,
-        unseen=[source for source in sources if not source.seen],
+        unseen=[source for source in sources if not source.has_session],
         error=error,
         again_in=SOON if _under_way(stations) else None,
     )
 
 
 def _under_way(stations: Sequence[Station]) -> bool:
-    """Return whether the message is on a queue, as far as the visitor can see.
+    """Return whether the message is on a queue, according to the stations that the caller can see.
 
-    A retry queues it again.
+    A retry puts the message on a queue again.
     """
     entered = sum(station.title == ENTERED for station in stations)
     return entered > sum(station.last for station in stations)
@@ -113,7 +113,7 @@ def _under_way(stations: Sequence[Station]) -> bool:
 async def _elsewhere(
     visit: Visit, sources: Sequence[Source], message_id: str
 ) -> list[Station]:
-    """Return the stations in the other Vaults in which the visitor has a session.
+    """Return the stations in the other Vaults in which the caller has a session.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
@@ -121,12 +121,12 @@ async def _elsewhere(
     if not visit.granted(Grant.MANAGE_INTEGRATIONS):
         return stations
     for source in sources:
-        if not source.seen:
+        if not source.has_session:
             continue
         found = await visit.vault.connector.ask(
             "ways", message_id, sessions=source.sessions
         )
-        # The session is of one of them; the others tell it nothing.
+        # The answer has an entry for each Vault; those in which the caller has no session are empty.
         for vault in found:
             steps = [MessageStep.read(step) for step in vault["steps"]]
             parts = [_of_step(step, visit.registry) for step in steps]
@@ -142,7 +142,7 @@ async def _elsewhere(
 
 
 def _of_step(step: MessageStep, registry: Registry) -> Station:
-    """Return the station of a step that the sending Vault has noted."""
+    """Return the station of a step that the sending Vault has recorded."""
     queue = (("Queue", f"/ui/queues/{step.queue}"),)
     tried = f"{step.attempts} attempts" if (step.attempts or 0) > 1 else ""
     match step.step:
@@ -166,7 +166,7 @@ def _of_step(step: MessageStep, registry: Registry) -> Station:
 
 
 def _about(detail: str, registry: Registry) -> str:
-    """Return what a message is about in plain words; the detail of its step is like ``2 records of account__v``."""
+    """Return the records of a message in words, from the detail of a step such as ``2 records of account__v``."""
     number, _, rest = detail.partition(" ")
     _, _, object_name = rest.partition(" of ")
     if not object_name or not number.isdigit():
@@ -186,7 +186,7 @@ async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
 
 
 def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
-    """Return the stations of exceptions: that the message failed, and how it was settled."""
+    """Return the stations of User Exception Messages: when the message failed, and how the exception was settled."""
     stations = []
     for row in rows:
         link = (("User exception", record_path(EXCEPTION, str(row["id"]))),)
@@ -230,20 +230,25 @@ def _of_writes(
     *,
     reported: bool,
 ) -> list[Station]:
-    """Return the stations of writes; in the Vault that sent the message they are ``reported`` back to it."""
+    """Return the stations of writes to records.
+
+    ``reported`` is True in the Vault that sent the message, where the writes are statuses reported by the connector.
+    """
     stations: list[Station] = []
-    for moments, together in _together(rows).items():
+    for moments, written_together in _by_times(rows).items():
         evaluated, written = (moment_of(each) for each in moments)
-        point = str(together[0]["integration_point"])
+        point = str(written_together[0]["integration_point"])
         if not reported and not stations:
-            rules = {str(row["integration_rule"]) for row in together} - {"None"}
+            rules = {str(row["integration_rule"]) for row in written_together} - {
+                "None"
+            }
             links = tuple(
                 (f"Rule {rule}", f"/ui/rules/{rule}") for rule in sorted(rules)
             )
             text = f"By the connector, at the integration point {point}"
             stations.append(Station("Read and evaluated", evaluated, "ok", text, links))
         title = "Reported back" if reported else "Written"
-        stations.append(_of_write(title, written, together, registry, names))
+        stations.append(_of_write(title, written, written_together, registry, names))
     return stations
 
 
@@ -269,7 +274,7 @@ def _of_write(
 
 
 def _counted(number: int, object_name: str, registry: Registry) -> str:
-    """Return so many records of an object in words, for example ``2 Case Requests``."""
+    """Return a number of records in words, for example ``2 Case Requests``."""
     target = registry.objects.get(object_name)
     if target is not None and number != 1:
         return f"{number} {target.label_plural or target.label}"
@@ -278,17 +283,17 @@ def _counted(number: int, object_name: str, registry: Registry) -> str:
 
 
 def _label(registry: Registry, object_name: str) -> str:
-    """Return the label of an object; where only the other Vault has it, what its name says."""
+    """Return the label of an object; of an object that only the other Vault has, words made from its name."""
     target = registry.objects.get(object_name)
     if target is not None:
         return target.label
     return object_name.partition("__")[0].replace("_", " ").title()
 
 
-def _together(
+def _by_times(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """Return writes by the moments at which they were evaluated and written."""
+    """Return writes by the pair of times at which they were evaluated and written."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         moments = (str(row["connector_time"]), str(row["date"]))

@@ -36,15 +36,18 @@ router = APIRouter(prefix="/lookups/missing")
 
 HERE = "/ui/lookups/missing"
 TARGET = "target_key__sys"
-# What the connector says of a missing row, and a form sends back.
+# Fields of a missing row in the connector's answer, which the form sends back.
 PARTS = (NAME, TYPE, SOURCE, TARGET_OBJECT, "target_key_field__sys")
 
 Id = Annotated[str, Query(max_length=40)]
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
-    """A missing row of a lookup set; ``targets`` are the values of its target fields, empty when they allow any."""
+class MissingRow:
+    """A missing row of a lookup set; ``parts`` are its known fields, ``count`` the number of records that need it.
+
+    ``targets`` are the names and labels of the values that its target key can have, empty when any value is allowed.
+    """
 
     parts: dict[str, str]
     count: int
@@ -76,9 +79,9 @@ async def missing(
     names = {each_id: name for each_id, _, name in integrations}
     source = await source_of(visit, chosen)
     error: ApiError | None = None
-    rows: list[Missing] = []
+    rows: list[MissingRow] = []
     complete = True
-    if source is not None and source.seen:
+    if source is not None and source.has_session:
         try:
             answer = await _asked(visit, source, names.get(integration, ""))
         except VaultFault as fault:
@@ -105,11 +108,11 @@ async def add(visit: Visiting) -> Response:
     """Store a row with the target key that was typed."""
     object_of(visit, OBJECT, Operation.CREATE)
     sent = visit.form.fields
-    asked = {
+    parameters = {
         "connection": sent.get(CONNECTION, "")[:40],
         "integration": sent.get("integration", "")[:40],
     }
-    path = f"{HERE}?{urlencode(asked)}"
+    path = f"{HERE}?{urlencode(parameters)}"
     row = {name: sent[name] for name in (*PARTS, TARGET, CONNECTION) if sent.get(name)}
     if not row.get(TARGET, "").strip():
         message = "Type the target key first"
@@ -154,7 +157,7 @@ async def _integrations(visit: Visit, connection: str) -> list[tuple[str, str, s
     ]
 
 
-def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]:
+def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[MissingRow]:
     """Yield the missing rows, within each set those that the most records need first."""
     ordered = sorted(found, key=lambda each: (each[NAME], -each["count"], each[SOURCE]))
     targets: dict[str, list[tuple[str, str]]] = {}
@@ -163,11 +166,11 @@ def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[Missing]
         if name not in targets:
             targets[name] = _targets(visit, name)
         parts = {part: str(each.get(part) or "") for part in PARTS}
-        yield Missing(parts, int(each["count"]), targets[name])
+        yield MissingRow(parts, int(each["count"]), targets[name])
 
 
 def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
-    """Return name and label of the values that a set may map to: those of the picklists of its target fields."""
+    """Return the name and label of each value that a set may map to: those of the picklists of its target fields."""
     registry = visit.registry
     found: dict[str, str] = {}
     for (kind, _), rule in registry.components.items():
@@ -179,7 +182,7 @@ def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
 
 
 def _values(visit: Visit, part: Component) -> dict[str, str]:
-    """Return name and label of the values of a field rule's target field, if it has a picklist."""
+    """Return the labels, by name, of the values of a field rule's target field; empty when it has no picklist."""
     registry = visit.registry
     owner = registry.objects.get(part.reference("target_object") or "")
     target = (

@@ -1,4 +1,4 @@
-"""Finds the records that a form names: by id, by name, or by a name written without its case and accents."""
+"""Finds the records that a form names: by id, by name, or by a name with other case or without accents."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from shared.vault.vql import literal
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
 
-SEVERAL = "several records have this name; choose one of those that are offered, or enter its ID"
-NONE = "there is no such record; choose one of those that are offered, or enter its ID"
+SEVERAL = "several records have this name; choose one of the suggested records, or enter its ID"
+NONE = "there is no such record; choose one of the suggested records, or enter its ID"
 
 
 async def with_ids(
@@ -32,7 +32,7 @@ async def with_ids(
         value = row.get(field.name)
         if field.type is not FieldType.OBJECT or not value:
             continue
-        # Of records that must not be read, the id is all that can be entered; the service checks it.
+        # Records that the caller may not read are entered by id; the service checks the id.
         if not may(visit.caller, field.object or "", Operation.READ):
             continue
         ids = await _meant(visit, field.object or "", str(value))
@@ -53,14 +53,14 @@ async def _meant(visit: Visit, object_name: str, typed: str) -> list[str]:
     page = await listed(visit, f"SELECT id FROM {object_name} WHERE {where}", size=2)
     if page.rows:
         return [str(each["id"]) for each in page.rows]
-    # Only a whole name: the beginning of one may be meant for another record.
+    # Only a whole name counts: a part of it may stand for another record.
     found = await visit.vault.finder.find(visit.caller, object_name, typed)
     wanted = _folded(typed)
     return [each.id for each in found if _folded(each.name) == wanted][:2]
 
 
 def _folded(text: str) -> str:
-    """Return a name without accents, surrounding white space and differences of case."""
+    """Return a name for comparison: in lower case, without accents, and with single spaces."""
     decomposed = unicodedata.normalize("NFKD", text)
     letters = [each for each in decomposed if not unicodedata.combining(each)]
     return " ".join("".join(letters).casefold().split())

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the menu; ``admin`` puts it below Admin, ``also`` are the other pages that belong to it."""
+    """One entry of the menu; ``admin`` puts the entry below Admin.
+
+    ``also`` are the beginnings of the addresses of further pages that belong to the entry.
+    """
 
     label: str
     path: str
@@ -24,12 +27,12 @@ class Entry:
 
 
 def _reads(object_name: str) -> Callable[[Caller], bool]:
-    """Return whether a caller may read the records of an object."""
+    """Return a predicate on callers: whether the caller may read the records of an object."""
     return lambda caller: may(caller, object_name, Operation.READ)
 
 
 def _holds(grant: Grant) -> Callable[[Caller], bool]:
-    """Return whether a caller has a grant."""
+    """Return a predicate on callers: whether the caller has a grant."""
     return lambda caller: granted(caller, grant)
 
 
@@ -87,7 +90,7 @@ def menu_of(caller: Caller, path: str) -> list[tuple[Entry, bool]]:
 
 def _is_at(entry: Entry, path: str) -> bool:
     """Return whether a page belongs to an entry."""
-    # Every page is below Home: it has none but itself.
+    # All addresses begin with that of Home, to which only its own page belongs.
     if path == entry.path:
         return True
     below = () if entry.path == "/ui/" else (f"{entry.path}/",)

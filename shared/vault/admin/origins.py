@@ -1,4 +1,4 @@
-"""Finds the origin of each value of a record, and its last change, as far as the caller may know."""
+"""Finds the origin and last change of each value of a record, as far as the caller may read them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The origin of one field's value: another Vault, a person, or both; empty texts are unknown.
+    """The origin of one field's value: another Vault, a user, or both; empty texts are unknown.
 
     ``vault`` transferred it at ``date`` from the record ``source_id``, by a rule or by the integration point itself;
     ``changed`` is when it was changed last, ``changed_by`` the user. ``number`` is that of its transfer among those of
@@ -87,7 +87,7 @@ async def origins_of(visit: Visit, object_name: str, record_id: str) -> Origins:
 
 
 def _transferred(row: Row, names: Mapping[int, str]) -> Origin:
-    """Return the origin that the lineage knows."""
+    """Return the origin that a row of lineage describes; ``names`` are the names of Vaults by id."""
     vault_id = int(str(row["source_vault_id"]))
     since = row["changed_since"]
     return Origin(
@@ -101,8 +101,11 @@ def _transferred(row: Row, names: Mapping[int, str]) -> Origin:
 
 
 def _changed(origin: Origin, entry: Row) -> Origin:
-    """Return an origin with the last change by a person that the audit trail has."""
-    # The transfer itself is in the trail as well: what was changed before it is past.
+    """Return an origin with the last change by a user, from an entry of the audit trail.
+
+    A transferred value that was not changed since keeps its origin.
+    """
+    # The trail has the transfer itself as well, so its entry is no change by a user.
     if origin.date and not origin.changed:
         return origin
     by = str(entry["user_name"] or f"User {entry['user_id']}")

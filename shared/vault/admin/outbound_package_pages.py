@@ -28,7 +28,7 @@ router = APIRouter(prefix="/packages/outbound")
 
 UNKNOWN = ApiError(
     ErrorType.INVALID_DATA,
-    "[component] There is no such component; choose one of those that are offered",
+    "[component] There is no such component; choose one of the suggested components",
 )
 
 
@@ -168,7 +168,10 @@ async def _page(
 async def _missing(
     visit: Visit, package_id: str, members: Sequence[dict[str, Any]]
 ) -> tuple[Sequence[Mapping[str, object]], str]:
-    """Return the components that those of a package need and it lacks, or why they cannot be determined."""
+    """Return the components that a package's components need and the package lacks, and an error text.
+
+    The error text says why they cannot be determined; it is empty when they can.
+    """
     if not members:
         return (), ""
     outbound = visit.vault.outbound_packages

@@ -48,7 +48,7 @@ Options = Sequence[tuple[str, str]]
 def entry_action_forms(
     visit: Visit, targets: Sequence[VaultObject]
 ) -> dict[str, EntryActionForm]:
-    """Return the entry actions with parameters that all of these objects support; none without an object."""
+    """Return the forms, by name, of the entry actions with parameters that all ``targets`` support."""
     if not targets:
         return {}
     of_vault = visit.vault.definition.entry_action_forms
@@ -121,7 +121,7 @@ def _is_set(field: Field) -> bool:
 
 
 def _common(of_each: Iterable[Mapping[str, str]]) -> Options:
-    """Return the names that all of these have, with the labels of the first."""
+    """Return the names that all mappings have, with the labels of the first mapping, sorted by label."""
     first, *others = of_each
     common = [(n, label) for n, label in first.items() if all(n in o for o in others)]
     return sorted(common, key=lambda each: each[1].lower())

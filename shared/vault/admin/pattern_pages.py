@@ -1,4 +1,4 @@
-"""Serves the page that shows every element of the pages once, with invented examples."""
+"""Serves the page that shows each kind of page element once, with invented examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.vault.admin.message_pages import Station
 from shared.vault.admin.origins import Origin, numbered
 from shared.vault.admin.preview_words import PreviewWords
 from shared.vault.admin.run_progress import chart_of, progress_of
-from shared.vault.admin.showing import Shower, Shown
+from shared.vault.admin.showing import Shown, ValueFormatter
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.component_tree import Component
 from shared.vault.components.rule_changes import RULE
@@ -77,14 +77,14 @@ MARKS = (
 
 @router.get("")
 async def patterns(visit: Visiting) -> Response:
-    """Show every element of the pages once."""
+    """Show each kind of page element once."""
     now = datetime.now(UTC)
     run = _run(now)
     row = {"id": "ZZZ000000000001", "modified_date__v": _text(now, minutes=3)}
     rows = [{**row, "name__v": "The first example", "status__v": ["active__v"]}]
     return visit.page(
         "patterns.html",
-        shower=Shower(EXAMPLE, visit.caller, visit.registry),
+        formatter=ValueFormatter(EXAMPLE, visit.caller, visit.registry),
         columns=COLUMNS,
         listing=Listing(rows, 1),
         inputs=_inputs(visit),
@@ -98,7 +98,9 @@ async def patterns(visit: Visiting) -> Response:
         steps=_steps(),
         stations=_stations(now),
         verdicts={"expected": 120, "equal": 118, "missing": 2},
-        source=SimpleNamespace(seen=False, vault_id=10101, vault_name="Another Vault"),
+        source=SimpleNamespace(
+            has_session=False, vault_id=10101, vault_name="Another Vault"
+        ),
         preview=_preview(),
         words=PreviewWords(visit.registry, EXAMPLE_RULE, visit.vault.vault_id),
     )
@@ -173,24 +175,24 @@ def _run(now: datetime) -> Run:
 
 
 def _steps() -> list[SimpleNamespace]:
-    """Return the steps of an example of readiness: one done, one with faults, one that is not checked yet."""
+    """Return example steps of readiness: one done, one with faults, one not yet checked."""
     mend = SimpleNamespace(
         text="Activate it", name="example__c", path="/ui/patterns", elsewhere=None
     )
     words: tuple[tuple[str, str, list[SimpleNamespace]], ...] = (
         ("ok", "Done", []),
         ("failed", "To be corrected", [mend]),
-        ("unseen-yet", "Not looked at yet", []),
+        ("unseen-yet", "Not checked yet", []),
     )
     return [
         SimpleNamespace(
             mark=mark,
-            words=said,
+            words=badge,
             title=f"Step {number}",
             aim="What it is for",
             mends=mends,
         )
-        for number, (mark, said, mends) in enumerate(words, start=1)
+        for number, (mark, badge, mends) in enumerate(words, start=1)
     ]
 
 

@@ -92,7 +92,7 @@ def grant_input(visit: Visit, component: Component, form: Mapping[str, str]) -> 
     options = [(g.value, label) for g, label in GRANT_LABELS.items() if g in own]
     return Input(
         GRANTS,
-        "Beside records",
+        "Other permissions",
         InputKind.CHOICES,
         chosen=tuple(chosen),
         options=tuple(options),
@@ -186,7 +186,7 @@ def _changes(component: Component, form: Mapping[str, str]) -> Iterator[Change]:
 
 
 def _grants(component: Component, form: Mapping[str, str]) -> list[str]:
-    """Return the names of the chosen grants, and of the stored ones that this Vault does not know."""
+    """Return the names of the chosen grants, and of the stored grants that this Vault does not know."""
     known = {grant.value for grant in GRANT_LABELS}
     kept = [name for name in component.texts(GRANTS) if name not in known]
     return [*_chosen(GRANTS, form), *kept]

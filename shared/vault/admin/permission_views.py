@@ -34,7 +34,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Everything that a profile allows: by operations, by grants, and the pages that its users see."""
+    """Everything that a profile allows: operations on objects, grants, and the pages that its users see."""
 
     objects: list[Allowed]
     grants: list[str]
@@ -42,11 +42,11 @@ class Access:
 
 
 def access_of(profile: SecurityProfile, objects: Iterable[VaultObject]) -> Access:
-    """Return what a profile allows on objects and otherwise."""
+    """Return what a profile allows: its operations on ``objects``, its grants, and its pages."""
     found: dict[frozenset[Operation], list[VaultObject]] = {}
     for each in sorted(objects, key=lambda each: each.label_plural.lower()):
         found.setdefault(allowed(profile, each.name), []).append(each)
-    # What allows most comes first.
+    # The most permissions come first.
     ordered = sorted(found.items(), key=lambda item: -len(item[0]))
     return Access(
         [_allowed(operations, group) for operations, group in ordered],

@@ -76,7 +76,7 @@ def hint_of(target: VaultObject, row: Mapping[str, Any]) -> str:
     """Return a line that distinguishes a record from others of its name."""
     name = str(row.get("name__v") or "")
     values = [str(row[field]) for field in hinting(target) if row.get(field)]
-    # What the name says already distinguishes nothing.
+    # A value that is part of the name does not distinguish records of that name.
     return " · ".join(_cut(value) for value in values if value not in name)
 
 

@@ -32,14 +32,14 @@ async def of_day(
     queue: Queue = "",
     after: After = 0,
 ) -> Response:
-    """List the entries of a day in order, of one queue or of all."""
+    """List the entries of a day by time, of one queue or of all queues; ``after`` is the id before the first entry."""
     # PostgreSQL takes NUL in no text.
     wanted = queue.replace("\x00", "") or None
     lines = await visit.vault.queue_log.page(
         visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS
     )
     more = lines[-1].number if len(lines) == MAX_ROWS else None
-    # The log is about what leaves the Vault.
+    # The log has deliveries, which only outbound queues have.
     queues = [
         name for name, each in visit.registry.queues.items() if each.type.delivers
     ]

@@ -48,7 +48,7 @@ async def confirm_reset(
     queue_name: str,
 ) -> Response:
     """Ask for confirmation before deleting the messages."""
-    # Asked for here as well: who may not reset the queue should not be asked whether to.
+    # Checked here as well: users who may not reset the queue are not asked for confirmation.
     authorize(visit.caller, Grant.MANAGE_QUEUES)
     return await _page(visit, queue_name, "queue_reset.html")
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.protocol.readiness_steps import ReadinessStep
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.admin.connector_sessions import asker_sessions
+from shared.vault.admin.connector_sessions import page_sessions
 from shared.vault.admin.exception_mends import rule_path
 from shared.vault.admin.showing import named
 from shared.vault.admin.viewing import RecordView, view
@@ -32,23 +32,23 @@ STEPS: Mapping[ReadinessStep, tuple[str, str]] = {
     ),
     ReadinessStep.REMOTE_VAULT: (
         "Remote Vault",
-        "It is the right one, and the connector may sign in there",
+        "It is the right Vault, and the connector may sign in there",
     ),
     ReadinessStep.USER_RIGHTS: (
         "Rights",
-        "The connection's user may read what the rules read",
+        "The connection's user may read all that the rules read",
     ),
     ReadinessStep.INTEGRATIONS: (
         "Integrations",
-        "Those that are wanted are active, in both Vaults",
+        "The integrations in use are active in both Vaults",
     ),
     ReadinessStep.POINTS: (
         "Integration points",
-        "Each point of an active integration is active",
+        "Each integration point of an active integration is active",
     ),
     ReadinessStep.RULES: (
         "Integration rules",
-        "They can be carried out, and do what they say",
+        "They are valid, and work as they are written",
     ),
     ReadinessStep.QUEUES: (
         "Spark queues",
@@ -57,14 +57,18 @@ STEPS: Mapping[ReadinessStep, tuple[str, str]] = {
     ReadinessStep.CONSUMERS: ("Connector", "It takes messages off the queues"),
     ReadinessStep.EXCEPTIONS: ("User exceptions", "None is open"),
 }
-"""Title and aim of each step."""
-# Only a connection in use at both ends can be looked into.
+"""The title and aim of each step."""
+# The steps whose faults prevent the check of all later steps.
 FIRST = (ReadinessStep.CONNECTION, ReadinessStep.REMOTE_VAULT)
 
 
 @dataclass(frozen=True, slots=True)
 class Mend:
-    """One fault to correct; ``path`` is empty where this Vault has no page for it."""
+    """One fault to correct; ``path`` is the page on which to correct it, empty when this Vault has none.
+
+    ``prevents`` is True when the fault prevents transfers; ``elsewhere`` is the id of the other Vault of the fault,
+    None for this Vault.
+    """
 
     text: str
     name: str
@@ -75,17 +79,17 @@ class Mend:
 
 @dataclass(slots=True)
 class StepOfReadiness:
-    """One step with its faults; ``seen`` is False while an earlier step hides it."""
+    """One step with its faults; ``checked`` is False while faults of an earlier step prevent its check."""
 
     title: str
     aim: str
-    seen: bool = True
+    checked: bool = True
     mends: list[Mend] = field(default_factory=list)
 
     @property
     def mark(self) -> str:
-        """Return the class of its badge."""
-        if not self.seen:
+        """Return the CSS class of the step's badge."""
+        if not self.checked:
             return "unseen-yet"
         if any(mend.prevents for mend in self.mends):
             return "failed"
@@ -93,9 +97,9 @@ class StepOfReadiness:
 
     @property
     def words(self) -> str:
-        """Return the words of its badge."""
-        if not self.seen:
-            return "Not looked at yet"
+        """Return the text of the step's badge."""
+        if not self.checked:
+            return "Not checked yet"
         if not self.mends:
             return "Done"
         prevents = any(mend.prevents for mend in self.mends)
@@ -113,10 +117,10 @@ async def readiness(visit: Visiting, record_id: str) -> Response:
     ready = False
     try:
         answer = await visit.vault.connector.ask(
-            "readiness", name, sessions=asker_sessions(visit)
+            "readiness", name, sessions=page_sessions(visit)
         )
     except VaultFault as fault:
-        # Not a fault of this page: it says what is to be done about it.
+        # The page shows the connector's refusal with advice.
         error = fault.error
     else:
         ready = bool(answer["ready"])
@@ -128,7 +132,7 @@ async def readiness(visit: Visiting, record_id: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The pages of this Vault on which faults are corrected, by the kind of their place."""
+    """Finds the pages of this Vault on which faults are corrected; integrations and points are by API name."""
 
     visit: Visit
     connection: RecordView
@@ -136,7 +140,7 @@ class Paths:
     points: Mapping[str, Named]
 
     def of(self, step: ReadinessStep, finding: Mapping[str, Any]) -> str:
-        """Return the page on which to correct a finding of this Vault; empty when there is none."""
+        """Return the address of the page on which to correct a finding of this Vault; empty when there is none."""
         name = str(finding["name"])
         path = ""
         match step:
@@ -192,5 +196,5 @@ def steps_of(
         steps[step].mends.append(mend)
     hidden = any(steps[step].mends for step in FIRST)
     for step, shown in steps.items():
-        shown.seen = step in FIRST or not hidden
+        shown.checked = step in FIRST or not hidden
     return list(steps.values())

@@ -51,7 +51,7 @@ async def package(request: Request, token: str) -> Response:
     found = await _found(request, token)
     if found is None:
         return _gone(vault_of(request))
-    # Programs that look after links in mail ask by HEAD: that is nobody's reading.
+    # Mail programs check links by HEAD: nobody has opened the package.
     if request.method != HEAD:
         await vault_of(request).package_door.opened(found)
     return _unlisted(page(vault_of(request), found, f"{PATH}{token}"))
@@ -86,7 +86,8 @@ def page(
 ) -> Response:
     """Return the page of a package, which needs no session.
 
-    The addresses of its files begin with ``base``; of a preview, ``preview`` leads back.
+    The addresses of its files begin with ``base``. ``preview`` is the address of the link back from a preview, empty
+    otherwise.
     """
     return render(
         "recipient.html",
@@ -114,13 +115,18 @@ def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> R
 
 
 async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
-    """Return the file of a chosen document that people are to look at."""
+    """Return a document's viewable rendition, or its source file when there is none.
+
+    :raises VaultFault: INVALID_DATA for a version number that is not valid.
+    """
     files = visit.vault.document_files
     major, _, minor = str(row["version_number__v"]).partition(".")
     # Whoever writes such records by calls may have written any text.
     parts = whole_number(major, LARGEST_PART), whole_number(minor, LARGEST_PART)
     if parts[0] is None or parts[1] is None:
-        raise VaultFault(ErrorType.INVALID_DATA, "The version of a document is 1.0")
+        raise VaultFault(
+            ErrorType.INVALID_DATA, "The version of a document has the form 1.0"
+        )
     number = Number(parts[0], parts[1])
     place = Place(int(row["document_id__v"]), number)
     renditions = await files.renditions(visit.caller, place)
@@ -149,7 +155,7 @@ def _gone(vault: Vault) -> Response:
 
 
 def _read(request: Request, response: Response) -> Response:
-    """Return a response; for a HEAD request without its body."""
+    """Return a response, for a HEAD request without the body."""
     if request.method != HEAD:
         return response
     return Response(status_code=response.status_code, headers=dict(response.headers))

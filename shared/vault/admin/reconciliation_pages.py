@@ -1,4 +1,4 @@
-"""Serves the reconciliations of a connection: requests, results with their findings, and transfers again."""
+"""Serves the reconciliations of a connection: requests, results with findings, and repeated transfers of records."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def transfer_again(visit: Visiting, record_id: str, job_id: Number) -> Res
     path = f"/ui/connections/{record_id}/reconciliations/{job_id}"
     of_all = "all" in visit.form.fields
     if not chosen and not of_all:
-        message = "Choose findings first, by the boxes before them"
+        message = "Select findings first, by their checkboxes"
         return visit.refuse(path, ApiError(ErrorType.PARAMETER_REQUIRED, message))
     records = visit.vault.reconciliation_records
     wanted = None if of_all else chosen

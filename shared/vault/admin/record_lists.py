@@ -19,7 +19,7 @@ from shared.vault.admin.list_filters import (
     ranges_of,
 )
 from shared.vault.admin.listing import find
-from shared.vault.admin.showing import Shower, people
+from shared.vault.admin.showing import ValueFormatter, people
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.queries.list_views import Selection
 
@@ -56,7 +56,7 @@ class RecordList:
     """
 
     target: VaultObject
-    shower: Shower
+    formatter: ValueFormatter
     columns: list[str]
     possible: list[Field | FarColumn]
     statement: str
@@ -70,12 +70,12 @@ class RecordList:
 
     @property
     def q(self) -> str:
-        """Return the words that the records have."""
+        """Return the words of the list's search; empty without one."""
         return self.selection.words
 
     @property
     def sort(self) -> str:
-        """Return the field that it is ordered by, with ``-`` before it for the last first; or empty."""
+        """Return the field that orders the list, after ``-`` if in descending order; empty for the usual order."""
         return self.selection.sort
 
     @property
@@ -90,17 +90,19 @@ class RecordList:
         return name
 
     def direction(self, name: str) -> str:
-        """Return how a column is ordered, as ``aria-sort`` has it; empty when it is not."""
+        """Return the value of ``aria-sort`` for a column; empty when the list is not ordered by it."""
         ways = {name: "ascending", f"-{name}": "descending"}
         return ways.get(self.sort, "")
 
     def sortable(self, name: str) -> bool:
         """Return whether a list can be ordered by a column."""
-        return not self.shower.is_far(name) and _is_sortable(self.target.fields[name])
+        return not self.formatter.is_far(name) and _is_sortable(
+            self.target.fields[name]
+        )
 
     @property
     def narrowed(self) -> bool:
-        """Return whether the list has fewer records than there are."""
+        """Return whether filters, a search or a work list restrict the list."""
         selection = self.selection
         return bool(selection.filters or selection.words or selection.work_list)
 
@@ -114,7 +116,7 @@ def list_path(object_name: str, view_id: UUID | None = None) -> str:
 async def views_of(
     visit: Visit, object_name: str
 ) -> tuple[list[ListView], ListView | None]:
-    """Return the views of an object's list that the caller sees, and the one in the address."""
+    """Return the views of an object's list that the caller sees, and the view in the address, or None."""
     named = visit.request.query_params.get("view", "")
     seen = await visit.vault.list_views.visible(visit.caller, object_name)
     return seen, next((each for each in seen if str(each.view_id) == named), None)
@@ -126,23 +128,23 @@ async def record_list(
     view: ListView | None = None,
     usual: Sequence[str] = (),
 ) -> RecordList:
-    """Return the list that the address of a visit selects; unset parameters are taken from the view.
+    """Return the list that the request's address selects; parameters that are not set are taken from the view.
 
-    ``usual`` are its columns unless the user or the view chooses others.
+    ``usual`` are the columns unless the user or the view chooses others.
     """
-    asked = visit.request.query_params
-    kept = view.selection if view is not None else Selection()
-    search = asked.get("search", "")
-    words = kept.words if "search" not in asked else ""
+    parameters = visit.request.query_params
+    stored = view.selection if view is not None else Selection()
+    search = parameters.get("search", "")
+    words = stored.words if "search" not in parameters else ""
     if search:
         words = await visit.vault.searches.words(visit.caller.user_id, search)
     desk = _desk(visit, target)
-    work_list = _work_list(desk, asked.get("list", kept.work_list))
-    chosen = asked.getlist("column") or kept.columns
+    work_list = _work_list(desk, parameters.get("list", stored.work_list))
+    chosen = parameters.getlist("column") or stored.columns
     selection = Selection(
         columns=tuple(chosen),
-        sort=_sort(target, asked.get("sort", kept.sort)),
-        filters=filters_of(target, {**kept.filters, **asked}, _narrowings(desk)),
+        sort=_sort(target, parameters.get("sort", stored.sort)),
+        filters=filters_of(target, {**stored.filters, **parameters}, _narrowings(desk)),
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
@@ -161,19 +163,19 @@ async def _listed(
     narrowings = _narrowings(desk)
     work_list = _work_list(desk, selection.work_list)
     far = desk.far if desk else ()
-    shower = Shower(target, visit.caller, visit.registry, far)
-    shower.people = await people(visit, target)
-    shower.error_texts = visit.vault.definition.error_texts
+    formatter = ValueFormatter(target, visit.caller, visit.registry, far)
+    formatter.people = await people(visit, target)
+    formatter.error_texts = visit.vault.definition.error_texts
     of_desk = desk.columns if desk else ()
-    columns = _columns(shower, selection.columns, usual or of_desk)
-    own = [name for name in columns if not shower.is_far(name)]
+    columns = _columns(formatter, selection.columns, usual or of_desk)
+    own = [name for name in columns if not formatter.is_far(name)]
     terms = conditions(target, selection.filters, narrowings)
     if work_list is not None:
         terms.append(work_list.condition.format(user_id=visit.caller.user_id))
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
-    selected = shower.selection(columns)
+    selected = formatter.selection(columns)
     few = await few_records(visit, target, own) if desk else {}
     choices = [
         *choices_of(target, visit.registry, own, selection.filters, few),
@@ -181,11 +183,11 @@ async def _listed(
     ]
     return RecordList(
         target=target,
-        shower=shower,
+        formatter=formatter,
         columns=columns,
         possible=[
-            *(f for f in target.fields.values() if _can_be_column(shower, f.name)),
-            *shower.far_columns,
+            *(f for f in target.fields.values() if _can_be_column(formatter, f.name)),
+            *formatter.far_columns,
         ],
         statement=f"SELECT {selected} FROM {target.name}{found}{condition}{order}",
         selection=selection,
@@ -199,7 +201,7 @@ async def _listed(
 
 
 def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
-    """Return the ORDER BY of a list: the user's choice, else that of the work list, or the latest first."""
+    """Return the ORDER BY clause of a list: the user's choice, else that of the work list, else the latest first."""
     if sort:
         direction = "DESC" if sort.startswith("-") else "ASC"
         return f" ORDER BY {sort.removeprefix('-')} {direction}"
@@ -210,10 +212,10 @@ def _order(sort: str, work_list: WorkList | None, *, searched: bool) -> str:
     return f" ORDER BY {by}"
 
 
-def _sort(target: VaultObject, asked: str) -> str:
+def _sort(target: VaultObject, order: str) -> str:
     """Return the order in an address; empty for an invalid one."""
-    field = target.fields.get(asked.removeprefix("-"))
-    return asked if field is not None and _is_sortable(field) else ""
+    field = target.fields.get(order.removeprefix("-"))
+    return order if field is not None and _is_sortable(field) else ""
 
 
 def _is_sortable(field: Field) -> bool:
@@ -241,15 +243,17 @@ def _is_sortable(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _columns(shower: Shower, chosen: Sequence[str], usual: Sequence[str]) -> list[str]:
+def _columns(
+    formatter: ValueFormatter, chosen: Sequence[str], usual: Sequence[str]
+) -> list[str]:
     """Return the columns: the user's choice, else the usual ones of the object.
 
-    Without usual ones they are the name, the state or status, and the first of the object's own fields.
+    Without usual columns they are the name, the state or status, and the first of the object's own fields.
     """
     # Fields of the standard configuration may have been made inactive since.
-    target = shower.target
-    usual_now = [name for name in usual if _can_be_column(shower, name)]
-    known = [name for name in dict.fromkeys(chosen) if _can_be_column(shower, name)]
+    target = formatter.target
+    usual_now = [name for name in usual if _can_be_column(formatter, name)]
+    known = [name for name in dict.fromkeys(chosen) if _can_be_column(formatter, name)]
     if known:
         return ["name__v", *(name for name in known if name != "name__v")][
             :MOST_COLUMNS
@@ -268,11 +272,11 @@ def _columns(shower: Shower, chosen: Sequence[str], usual: Sequence[str]) -> lis
     return [*head, *own[:further], LATEST]
 
 
-def _can_be_column(shower: Shower, name: str) -> bool:
+def _can_be_column(formatter: ValueFormatter, name: str) -> bool:
     """Return whether there may be a column: its values are short, or the beginning of a long text says enough."""
-    field = shower.target.fields.get(name)
+    field = formatter.target.fields.get(name)
     if field is None:
-        return shower.is_far(name)
+        return formatter.is_far(name)
     begins = field.active and field.type is FieldType.LONG_TEXT and not field.system
     return begins or _fits_list(field)
 

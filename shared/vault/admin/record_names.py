@@ -1,4 +1,4 @@
-"""Finds the names of records by their ids, if the visitor may read them."""
+"""Finds the names of records by their ids, if the caller may read the records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_NAMED = 100
 async def names_of(
     visit: Visit, object_name: str, ids: Iterable[str]
 ) -> Mapping[str, str]:
-    """Return names of an object's records by id, without those that the visitor may not read."""
+    """Return the names of an object's records by id, without records that the caller may not read."""
     target = visit.registry.objects.get(object_name)
     wanted = sorted({each for each in ids if "\x00" not in each})[:MAX_NAMED]
     if target is None or not target.active or not wanted:
@@ -34,7 +34,7 @@ async def names_of(
 
 
 def object_of_id(visit: Visit, record_id: str) -> VaultObject | None:
-    """Return the object whose id prefix this id has; None without one."""
+    """Return the object whose prefix a record's id begins with; None when there is no such object."""
     for target in visit.registry.objects.values():
         if target.active and record_id.startswith(target.prefix):
             return target

@@ -21,7 +21,7 @@ from shared.vault.admin.listing import (
 )
 from shared.vault.admin.origins import origins_of
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
-from shared.vault.admin.related_records import further, related_records
+from shared.vault.admin.related_records import other_lists, related_records
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
@@ -52,7 +52,7 @@ async def objects(visit: Visiting) -> Response:
     ]
     readable.sort(key=lambda each: each.label_plural.lower())
     first = visit.vault.definition.first_objects
-    # What people work with, then what the Vault keeps of itself last.
+    # The first objects of the definition come first, the objects of the platform last.
     groups = {
         "What people work with": [each for each in readable if each.name in first],
         "More records": [
@@ -66,7 +66,7 @@ async def objects(visit: Visiting) -> Response:
 
 
 def _own(target: VaultObject) -> bool:
-    """Return whether an object's records are the Vault's own."""
+    """Return whether an object has records of the system, such as users and connections."""
     return target.name.endswith("__sys")
 
 
@@ -100,8 +100,8 @@ async def list_page(
     """
     object_name = shown.target.name
     view = shown.view
-    asked = visit.request.query_params
-    if asked.get("format") == CSV:
+    parameters = visit.request.query_params
+    if parameters.get("format") == CSV:
         return await download(visit, shown)
     return visit.page(
         template,
@@ -110,8 +110,8 @@ async def list_page(
         views=views,
         may_change=view is not None
         and visit.vault.list_views.may_change(visit.caller, view),
-        view_is_gone=view is None and asked.get("view", ALL) != ALL,
-        search_is_gone=bool(asked.get("search")) and not shown.q,
+        view_is_gone=view is None and parameters.get("view", ALL) != ALL,
+        search_is_gone=bool(parameters.get("search")) and not shown.q,
         listing=await listed(
             visit, shown.statement, page, PAGE_SIZE, counted=False, first_hits=True
         ),
@@ -137,7 +137,7 @@ async def searched(visit: Visit) -> Response:
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
     words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
-        # With a view, which may have words of its own: with none.
+        # An empty search overrides the words of the view.
         none = "" if "view" in visit.request.query_params else None
         return visit.go(visit.address(search=none, page=None))
     search_id = await visit.vault.searches.save(visit.caller.user_id, words)
@@ -165,7 +165,7 @@ async def record(
         response=object_name == REQUEST,
         similar=await similar_answers(visit, object_name, shown.values),
         related=related,
-        further=further(shown.children, related),
+        other_lists=other_lists(shown.children, related),
     )
 
 

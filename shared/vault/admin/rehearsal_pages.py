@@ -20,7 +20,7 @@ FIRST = SwitchRequest(calls="1", minutes="60")
 
 @router.get("")
 async def rehearsal(visit: Visiting) -> Response:
-    """List the switches, with the form for a new one."""
+    """List the active fault switches, with the form for a new switch."""
     return _page(visit, FIRST, None)
 
 
@@ -62,13 +62,13 @@ async def end_one(visit: Visiting, switch_id: str) -> Response:
 
 
 def _entered(visit: Visit) -> dict[str, str]:
-    """Return the fields that people fill in."""
+    """Return the fields that the user has filled in."""
     sent = visit.form.fields.items()
     return {name: value for name, value in sent if name != FORM_ID}
 
 
 def _page(visit: Visit, wanted: SwitchRequest, error: ApiError | None) -> Response:
-    """Show the page, with the input of its form when that was refused."""
+    """Show the page, its form filled with ``wanted``; with an error, as the answer to a refused form."""
     service = visit.vault.rehearsal
     status = 200 if error is None else status_of(error)
     return visit.page(

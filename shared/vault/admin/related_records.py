@@ -1,4 +1,4 @@
-"""Lists on a record's page the latest of the records that refer to it, and leads to all of them."""
+"""Lists on a record's page the latest records that refer to the record, with links to the full lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.listing import Listing, listed
-from shared.vault.admin.showing import Shower, people, record_path
+from shared.vault.admin.showing import ValueFormatter, people, record_path
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
@@ -21,12 +21,13 @@ LATEST = 5
 
 @dataclass(frozen=True, slots=True)
 class RelatedList:
-    """The latest records of one kind that refer to a record; ``path`` is the list of all, ``new`` the form of another.
+    """The latest records of one object that refer to a record.
 
-    ``new`` is empty for those who may not create one.
+    ``path`` is the address of the list of all of them, ``new`` that of the form of a new one, empty when the caller may
+    not create records.
     """
 
-    shower: Shower
+    formatter: ValueFormatter
     columns: tuple[str, ...]
     listing: Listing
     path: str
@@ -35,11 +36,11 @@ class RelatedList:
     @property
     def target(self) -> VaultObject:
         """Return the object of the records."""
-        return self.shower.target
+        return self.formatter.target
 
     @property
-    def record_path(self) -> str:
-        """Return what the address of each record's page begins with."""
+    def record_path_prefix(self) -> str:
+        """Return the beginning of the addresses of the records' pages, to be followed by an id."""
         return record_path(self.target.name, "")
 
 
@@ -49,12 +50,14 @@ async def related_records(
     """Return the lists that the Vault's definition has for an object, as far as the caller may read their records."""
     wanted = visit.vault.definition.related.get(object_name, ())
     return [
-        await _related(visit, each, record_id) for each in wanted if _seen(visit, each)
+        await _related(visit, each, record_id)
+        for each in wanted
+        if _is_listed(visit, each)
     ]
 
 
-def _seen(visit: Visit, related: Related) -> bool:
-    """Return whether the caller sees such records, and the reference by which they are found."""
+def _is_listed(visit: Visit, related: Related) -> bool:
+    """Return whether the caller may read the records, and the field by which they refer is active."""
     # Objects and fields of the standard configuration may have been made inactive, or dropped.
     target = visit.registry.objects.get(related.object)
     if target is None or not target.active:
@@ -66,16 +69,16 @@ def _seen(visit: Visit, related: Related) -> bool:
 
 
 async def _related(visit: Visit, related: Related, record_id: str) -> RelatedList:
-    """Return one list; ``record_id`` is the id that the record has."""
+    """Return one list of the records that refer to the record ``record_id``."""
     target = visit.registry.objects[related.object]
-    shower = Shower(target, visit.caller, visit.registry)
-    shower.people = await people(visit, target)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    formatter.people = await people(visit, target)
     columns = tuple(
         name
         for name in related.columns
         if name in target.fields and target.fields[name].active
     )
-    selection = shower.selection(columns)
+    selection = formatter.selection(columns)
     condition = f"{related.field} = '{record_id}' ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {target.name} WHERE {condition}"
     listing = await listed(visit, statement, size=LATEST, counted=False)
@@ -83,12 +86,12 @@ async def _related(visit: Visit, related: Related, record_id: str) -> RelatedLis
     refers = urlencode({related.field: record_id})
     creates = may(visit.caller, target.name, Operation.CREATE)
     new = f"{path}/new?{refers}" if creates else ""
-    return RelatedList(shower, columns, listing, f"{path}?{refers}", new)
+    return RelatedList(formatter, columns, listing, f"{path}?{refers}", new)
 
 
-def further(
+def other_lists(
     children: Collection[tuple[str, str]], lists: Collection[RelatedList]
 ) -> list[tuple[str, str]]:
-    """Return those labels and addresses of lists of which the page shows no records."""
+    """Return the labels and addresses among ``children`` of those lists that ``lists`` does not show."""
     shown = {each.path for each in lists}
     return [(label, path) for label, path in children if path not in shown]

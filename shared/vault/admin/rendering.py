@@ -65,7 +65,7 @@ def time_element(value: datetime | str | None) -> Markup:
     moment = moment_of(value)
     date, _, time = shown_moment(moment).partition(" ")
     stamp = moment.isoformat(timespec="milliseconds")
-    # format() of Markup escapes what it puts in.
+    # Markup.format() escapes its arguments.
     return TIME.format(stamp, date, time)
 
 

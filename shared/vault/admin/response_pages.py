@@ -1,4 +1,4 @@
-"""Serves the page on which a response is put together: documents in their order, a cover letter, preview, link."""
+"""Serves the page on which a response is prepared: documents in order, cover letter, preview, and link."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ MADE = "The package is made. Its link is in the Case Request and goes to Vault C
 
 
 class Step(StrEnum):
-    """The actions of the page's forms."""
+    """The actions that the forms of the page carry out."""
 
     FIND = "find"
     ADD = "add"
@@ -79,7 +79,7 @@ Handler = Callable[[Visit, str], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A response without a package yet, with its documents in order; ``id`` is empty before it is stored."""
+    """A response without a package, with its documents in order; ``id`` is empty before the response is stored."""
 
     id: str = ""
     letter: str = ""
@@ -137,7 +137,7 @@ def _unseen(visit: Visit, record_id: str, row: Row) -> Response:
 
 @router.post("")
 async def carry_out(visit: Visiting, record_id: str) -> Response:
-    """Carry a step out, and show the page again."""
+    """Carry out the step of a form, and show the page again."""
     object_of(visit, REQUEST, Operation.EDIT)
     try:
         step = Step(visit.form.fields.get("step", ""))
@@ -182,7 +182,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
     target = object_of(visit, REQUEST, Operation.EDIT)
     request = await record_of(visit, REQUEST, record_id)
     draft = await _draft(visit, record_id)
-    open_links, made = await _made(visit, request["id"])
+    open_links, made = await _packages(visit, request["id"])
     choose = f"SELECT id, name__v FROM {TEMPLATE} ORDER BY name__v"
     shown: list[Shown] = await leading(visit, target, request)
     return visit.page(
@@ -204,7 +204,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
 
 
 async def _draft(visit: Visit, record_id: str) -> Draft:
-    """Return the newest response to a Case Request that has no link; an empty one when there is none."""
+    """Return the latest response to a Case Request without a link; an empty draft when there is none."""
     columns = f"id, LONGTEXT(cover_letter__v) AS cover_letter__v, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)} AND {LINK} = null"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
@@ -222,8 +222,8 @@ async def _draft(visit: Visit, record_id: str) -> Draft:
     return Draft(row["id"], letter, row[EXPIRES] or "", documents)
 
 
-async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
-    """Return the responses whose links are shown, and the history of all packages."""
+async def _packages(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
+    """Return the responses with a link, and the history of all packages of a Case Request."""
     columns = f"id, name__v, {LINK}, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)}"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
@@ -233,7 +233,7 @@ async def _made(visit: Visit, record_id: str) -> tuple[list[Row], list[Record]]:
     return [row for row in rows if row[LINK]], made
 
 
-async def _begun(visit: Visit, record_id: str) -> Draft:
+async def _draft_to_edit(visit: Visit, record_id: str) -> Draft:
     """Return the response in preparation, which is created when there is none."""
     draft = await _draft(visit, record_id)
     if draft.id:
@@ -245,9 +245,9 @@ async def _begun(visit: Visit, record_id: str) -> Draft:
 
 
 async def _add(visit: Visit, record_id: str) -> Response:
-    """Add a version of a document, such as ``12_1_0``, as the last one."""
+    """Add the document version that the form names, such as ``12_1_0``, after the other documents."""
     version = visit.form.fields.get("version", "")
-    draft = await _begun(visit, record_id)
+    draft = await _draft_to_edit(visit, record_id)
     approved = f"version_id = {literal(version)} AND status__v = STEADYSTATE()"
     columns = f"id, name__v, {MAJOR}, {MINOR}"
     rows = await selected(
@@ -275,13 +275,13 @@ async def _move(visit: Visit, record_id: str) -> Response:
     """Move a document by one place."""
     draft = await _draft(visit, record_id)
     ids = [str(each["id"]) for each in draft.documents]
-    place = _place(ids, visit.form.fields.get("document", ""))
+    place = _position_of(ids, visit.form.fields.get("document", ""))
     up = visit.form.fields["step"] == Step.UP
     other = place - 1 if up else place + 1
     if not 0 <= other < len(ids):
         return visit.go(_path(record_id))
     ids[place], ids[other] = ids[other], ids[place]
-    # All of them: numbers that were given by hand may be alike.
+    # All documents are numbered anew, because order numbers set by hand may be equal.
     rows = [{"id": each, "order__v": str(n)} for n, each in enumerate(ids, 1)]
     results = await visit.vault.records.update(visit.caller, DOCUMENT, rows)
     for result in results:
@@ -295,9 +295,9 @@ async def _remove(visit: Visit, record_id: str) -> Response:
     document_id = visit.form.fields.get("document", "")
     draft = await _draft(visit, record_id)
     ids = [str(each["id"]) for each in draft.documents]
-    place = _place(ids, document_id)
+    place = _position_of(ids, document_id)
     object_of(visit, DOCUMENT, Operation.EDIT)
-    # Who may put a document in may take it out, also without the right to delete records.
+    # Users who may add a document may remove it, also without the right to delete records.
     caller, row = on_behalf_of(visit.caller), {"id": document_id}
     (result,) = await visit.vault.records.delete(caller, DOCUMENT, [row])
     name = draft.documents[place]["name__v"]
@@ -305,9 +305,9 @@ async def _remove(visit: Visit, record_id: str) -> Response:
 
 
 async def _fill(visit: Visit, record_id: str) -> Response:
-    """Make the cover letter of a template; its author may change it afterwards."""
+    """Fill in the cover letter from a template; the user may change it afterwards."""
     template = visit.form.fields.get("template", "")
-    draft = await _begun(visit, record_id)
+    draft = await _draft_to_edit(visit, record_id)
     letter = await visit.vault.cover_letters.filled(visit.caller, template, record_id)
     result = await _update(visit, draft.id, {"cover_letter__v": letter})
     done = "The cover letter is filled in; change what you like."
@@ -328,14 +328,14 @@ async def _save_and_preview(visit: Visit, record_id: str) -> Response:
 async def _saved(visit: Visit, record_id: str) -> RowResult:
     """Store the cover letter and the link's last day from the form."""
     fields = visit.form.fields
-    draft = await _begun(visit, record_id)
+    draft = await _draft_to_edit(visit, record_id)
     letter = fields.get("letter", "").replace("\r\n", "\n")
     changes = {"cover_letter__v": letter, EXPIRES: fields.get("expires", "")}
     return await _update(visit, draft.id, changes)
 
 
 async def _make(visit: Visit, record_id: str) -> Response:
-    """Make the package of the response, as the form has it."""
+    """Store the cover letter and last day from the form, and make the package of the response."""
     refused: RowResult | None = None
 
     async def once() -> str | None:
@@ -376,10 +376,10 @@ async def _update(
     return result
 
 
-def _place(ids: list[str], document_id: str) -> int:
-    """Return the place of a document in a response.
+def _position_of(ids: list[str], document_id: str) -> int:
+    """Return the place of a document in a response, from 0.
 
-    :raises VaultFault: INVALID_DATA when it is not there (any more).
+    :raises VaultFault: INVALID_DATA when the response does not have the document (any more).
     """
     if document_id not in ids:
         raise VaultFault(ErrorType.INVALID_DATA, "The response has no such document")
@@ -389,7 +389,7 @@ def _place(ids: list[str], document_id: str) -> int:
 def _require(result: RowResult) -> None:
     """Check that a record was written.
 
-    :raises VaultFault: when it was refused.
+    :raises VaultFault: the first error of a refused record.
     """
     if result.errors:
         error = result.errors[0]

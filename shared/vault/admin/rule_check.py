@@ -46,11 +46,11 @@ class RuleCheck:
 
     @property
     def name(self) -> str:
-        """Return the name of the record of the preview; empty where it is not among those to choose from."""
+        """Return the name of the previewed record; empty when it is not among the records to choose from."""
         return dict(self.records).get(self.record, "")
 
-    def said(self, record: str) -> str:
-        """Return what a person says for the record of a preview: its name, unless others of the list have it, too."""
+    def record_text(self, record: str) -> str:
+        """Return the text of the record's input: the record's name if it is unique in the list, else ``record``."""
         names = [name for _, name in self.records]
         return self.name if self.name and names.count(self.name) == 1 else record
 
@@ -66,7 +66,7 @@ class RuleCheck:
 def checked(
     registry: Registry, rule: Component, changes: tuple[Change, ...]
 ) -> RuleCheck:
-    """Return the rule with the changes, or as it is with the reason why they would be refused."""
+    """Return a check of the changed rule; of the unchanged rule with ``refusal`` when the changes would be refused."""
     statement = Statement(Command.ALTER, RULE, rule.name, 1, changes=changes)
     try:
         taken = steps(statement, registry) if changes else []
@@ -80,9 +80,9 @@ def checked(
 async def preview(
     visit: Visit, check: RuleCheck, source: Source | None, record: str
 ) -> None:
-    """Add to a check the preview of a rule with a record, given by its id or by the name of a listed one."""
+    """Add the preview to a check; ``record`` is the id or a part of the name of a source record."""
     check.source = source
-    if source is None or not source.seen or not check.object:
+    if source is None or not source.has_session or not check.object:
         return
     try:
         words = record if len(record) != ID_LENGTH else ""
@@ -97,14 +97,17 @@ async def preview(
 
 
 def _chosen(record: str, records: list[Choice]) -> str:
-    """Return the id of the named record; empty when the name is not unique or not listed."""
+    """Return the id for ``record``, an id or the name of one of ``records``; empty when no single record matches.
+
+    A text that is no name is taken for the only record in ``records``, which a search has found.
+    """
     if len(record) == ID_LENGTH or record in dict(records):
         return record
     found = [record_id for record_id, _ in records]
     exact = [record_id for record_id, name in records if name == record]
     if len(exact) == 1:
         return exact[0]
-    # Words that fit one record only mean it.
+    # The words of a search have found one record only.
     return found[0] if record and len(found) == 1 else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.admin.connector_sessions import Source, asker_sessions, source_of
+from shared.vault.admin.connector_sessions import Source, page_sessions, source_of
 from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.showing import named
 from shared.vault.components.integration_rules import DOCUMENTS
@@ -24,43 +24,47 @@ Choice = tuple[str, str]
 
 @dataclass(slots=True)
 class RuleChoices:
-    """The choices by attribute; ``error`` is the reason why the other Vault's are missing."""
+    """The choices by attribute; ``error`` is the reason why those from the other Vault are missing."""
 
     by_attribute: dict[str, list[Choice]] = field(default_factory=dict)
     source: Source | None = None
     error: ApiError | None = None
 
     def offered_in(self, inputs: Iterable[Input]) -> list[Input]:
-        """Return the inputs; an attribute with choices becomes a text input with suggestions."""
+        """Return the inputs; the input of an attribute with choices becomes a text input with suggestions."""
         return [self._offered(each) for each in inputs]
 
-    def _offered(self, made: Input) -> Input:
-        choices = self.by_attribute.get(made.name)
+    def _offered(self, field: Input) -> Input:
+        choices = self.by_attribute.get(field.name)
         if choices is None:
-            return made
-        return replace(made, kind=InputKind.SUGGEST, options=tuple(choices))
+            return field
+        return replace(field, kind=InputKind.SUGGEST, options=tuple(choices))
 
 
 async def choices_of(
     visit: Visit, rule: Component, values: Mapping[str, str]
 ) -> RuleChoices:
     """Return the choices of a rule and its parts; ``values`` are the form's values, on which some choices depend."""
-    made = RuleChoices(_own(visit, values))
-    made.by_attribute["connection"] = _named(await named(visit, "connection__sys"))
+    found_choices = RuleChoices(_own(visit, values))
+    found_choices.by_attribute["connection"] = _named(
+        await named(visit, "connection__sys")
+    )
     points = await named(visit, "integration_point__sys")
-    made.by_attribute["integration_point"] = _named(points)
+    found_choices.by_attribute["integration_point"] = _named(points)
     api_name = values.get("connection") or rule.text("connection")
-    made.source = await source_of(visit, api_name, "api_name__sys")
-    if made.source is not None:
+    found_choices.source = await source_of(visit, api_name, "api_name__sys")
+    if found_choices.source is not None:
         try:
-            made.by_attribute |= await _of_source(visit, made.source, values)
+            found_choices.by_attribute |= await _of_source(
+                visit, found_choices.source, values
+            )
         except VaultFault as fault:
-            made.error = fault.error
-    return made
+            found_choices.error = fault.error
+    return found_choices
 
 
 def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
-    """Return the choices that this Vault's configuration makes."""
+    """Return the choices from this Vault's configuration, by attribute."""
     registry = visit.registry
     objects = [each for each in registry.objects.values() if each.active]
     target = registry.objects.get(values.get("target_object", ""))
@@ -80,10 +84,7 @@ def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
 
 
 def _fields(owner: VaultObject | None, *, unique: bool = False) -> list[Choice]:
-    """Return the active fields of an object with label and type.
-
-    With ``unique`` only those by which records are found.
-    """
+    """Return the active fields of an object with label and type; with ``unique``, only its unique fields."""
     if owner is None:
         return []
     return [
@@ -100,7 +101,7 @@ def _described(label: str, type: str, object: str = "") -> str:
 
 
 def _lookups(visit: Visit) -> list[str]:
-    """Return the names of the reference lookups that rules use, in order."""
+    """Return the names of the reference lookups that rules use, sorted."""
     rules = (
         component
         for (kind, _), component in visit.registry.components.items()
@@ -111,7 +112,7 @@ def _lookups(visit: Visit) -> list[str]:
 
 
 def _named(records: Mapping[str, Any]) -> list[Choice]:
-    """Return the choices of records by their API names."""
+    """Return records as choices: their API names with their names."""
     return [(api_name, str(each.name)) for api_name, each in records.items()]
 
 
@@ -122,16 +123,16 @@ async def _of_source(
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
-    connector, sessions = visit.vault.connector, asker_sessions(visit)
-    asked = (source.connection, "objects")
-    found = await connector.ask("sources", *asked, sessions=sessions)
+    connector, sessions = visit.vault.connector, page_sessions(visit)
+    address = (source.connection, "objects")
+    found = await connector.ask("sources", *address, sessions=sessions)
     objects = _labelled(found)
     queried = [*objects, (DOCUMENTS, "Documents")]
     choices = {"query_object": queried, "primary_query_object": queried}
     name = values.get("query_object", "")
-    # While a name is being typed it is none yet: nothing is asked about it.
+    # A name that is still being typed is not an object: the connector is not asked for its fields.
     if name in dict(objects):
-        fields = await connector.ask("sources", *asked, name, sessions=sessions)
+        fields = await connector.ask("sources", *address, name, sessions=sessions)
         choices["query_field"] = [
             (
                 str(each["name"]),
@@ -149,7 +150,7 @@ def _labelled(rows: Sequence[Mapping[str, Any]]) -> list[Choice]:
 async def records_of(
     visit: Visit, source: Source, object_name: str, words: str
 ) -> list[Choice]:
-    """Return records of the source for a preview: the latest, or those with the words.
+    """Return records of the source Vault for a preview: the latest or, with ``words``, those that match them.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """

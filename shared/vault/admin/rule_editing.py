@@ -40,7 +40,7 @@ router = APIRouter(prefix="/rules/{name}")
 
 PARTS = COMPONENT_TYPES[RULE].subtypes
 NAME = "part_name"
-# Sent by the button that checks, and while the form is being filled in.
+# Sent by the check button, and by the script while the form is filled in.
 CHECK = "check"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
@@ -49,8 +49,8 @@ OVERTAKEN = ApiError(
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
-    """The component that a form edits: the rule itself, or a part of it, which may be new."""
+class EditedComponent:
+    """The component that a form edits: the rule itself, or an existing or new part of it."""
 
     rule: Component
     kind: ComponentType
@@ -58,18 +58,18 @@ class Edited:
 
     @property
     def is_rule(self) -> bool:
-        """Return whether it is the rule itself."""
+        """Return whether the form edits the rule itself."""
         return self.component is self.rule
 
     @property
     def is_new(self) -> bool:
-        """Return whether it is a new part."""
+        """Return whether the form adds a part."""
         return not self.component.name
 
     @property
-    def mark(self) -> str:
+    def digest(self) -> str:
         """Return a digest of the rule, by which a form recognizes the rule that it showed."""
-        # Components have no date of their last change that every change moves on.
+        # Components have no date that each change updates.
         content = orjson.dumps(self.rule.to_json())
         return hashlib.sha256(content).hexdigest()
 
@@ -155,7 +155,7 @@ async def delete_part(
     return await _saved(visit, edited, (DropChild(kind, part),))
 
 
-def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
+def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> EditedComponent:
     """Return the component that the address names.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may change integration rules; INVALID_DATA.
@@ -163,16 +163,16 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> Edited:
     authorize_components(visit.caller, (RULE,))
     rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
     if not kind:
-        return Edited(rule, COMPONENT_TYPES[RULE], rule)
+        return EditedComponent(rule, COMPONENT_TYPES[RULE], rule)
     component = rule.child(kind, part) if part else Component(kind, "")
     if kind not in PARTS or component is None:
         message = f"The rule has no part [{kind[:60]} {part[:100]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
-    return Edited(rule, PARTS[kind], component)
+    return EditedComponent(rule, PARTS[kind], component)
 
 
-def _again(visit: Visit, edited: Edited) -> Edited:
-    """Return a component as it is now.
+def _again(visit: Visit, edited: EditedComponent) -> EditedComponent:
+    """Return the present state of a component and its rule.
 
     :raises VaultFault: as ``_edited`` does.
     """
@@ -180,12 +180,14 @@ def _again(visit: Visit, edited: Edited) -> Edited:
     return _edited(visit, edited.rule.name, kind, edited.component.name)
 
 
-async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> Response:
+async def _saved(
+    visit: Visit, edited: EditedComponent, changes: tuple[Change, ...]
+) -> Response:
     """Store the changes and redirect to the rule's page; when they are refused, show the form with the reason."""
     rule = edited.rule
-    read = visit.form.fields.get("read", edited.mark)
+    read = visit.form.fields.get("read", edited.digest)
     # The form has the digest of the rule that it showed: another one is somebody else's change.
-    if read != edited.mark:
+    if read != edited.digest:
         return await _form(visit, edited, OVERTAKEN)
     path = f"/ui/rules/{rule.name}"
     if not changes:
@@ -200,7 +202,7 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
     except VaultFault as fault:
         if fault.error.type is not ErrorType.RACE_CONDITION:
             raise
-        # Its change may not have come to this process yet.
+        # This process may not have read the change yet.
         await components.load()
         return await _form(visit, _again(visit, edited), OVERTAKEN)
     if not result.ok:
@@ -210,9 +212,9 @@ async def _saved(visit: Visit, edited: Edited, changes: tuple[Change, ...]) -> R
 
 
 async def _checked_or_saved(
-    visit: Visit, edited: Edited, changes: tuple[Change, ...]
+    visit: Visit, edited: EditedComponent, changes: tuple[Change, ...]
 ) -> Response:
-    """Save the changes, unless the form was sent to be checked only."""
+    """Save the changes; or only check them, when the form was sent by its check button."""
     if CHECK not in visit.form.fields:
         return await _saved(visit, edited, changes)
     return await _form(visit, edited, changes=changes)
@@ -220,14 +222,14 @@ async def _checked_or_saved(
 
 async def _form(
     visit: Visit,
-    edited: Edited,
+    edited: EditedComponent,
     error: ApiError | None = None,
     changes: tuple[Change, ...] = (),
 ) -> Response:
     """Show the form of a component with its check; with an error, as the answer to a form that was refused."""
     sent: Mapping[str, str] = visit.form.fields
     locked: frozenset[str] = frozenset()
-    # What the standard configuration has delivered is locked; a new part is the administrator's own.
+    # Some attributes of the standard configuration are locked; a new part is the administrator's own.
     if not edited.is_new:
         locked = locked_attributes(edited.rule, edited.component)
     inputs = attribute_inputs(edited.kind, edited.component, locked, sent)

@@ -1,4 +1,4 @@
-"""Groups the inputs of a Field Rule by what they say: where a value is from, where it goes, and what is made of it."""
+"""Groups the inputs of a Field Rule: the source of a value, its target, and its conversion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputGroup:
-    """Inputs under one heading; ``rare`` are folded away, as most rules need none of them."""
+    """Inputs under one heading; a ``rare`` group is folded away, because most rules do not need it."""
 
     title: str
     hint: str
@@ -21,7 +21,7 @@ class InputGroup:
 
     @property
     def used(self) -> bool:
-        """Return whether one of the inputs says something."""
+        """Return whether one of the inputs has an error, or a value other than the default."""
         return any(each.error or each.value not in UNUSED for each in self.inputs)
 
 
@@ -61,7 +61,7 @@ RARE = "Rarely needed"
 
 
 def groups_of(kind: str, inputs: Sequence[Input]) -> list[InputGroup]:
-    """Return the inputs of a component of a kind in groups; all in one where they are few."""
+    """Return the inputs of a Field Rule in groups; those of any other kind of component in one group."""
     if kind != "Fieldrule":
         return [InputGroup("", "", inputs)]
     by_name: Mapping[str, Input] = {each.name: each for each in inputs}

@@ -56,7 +56,7 @@ async def all_rules(
 
 
 def targets_of(rule: Component, registry: Registry) -> list[str]:
-    """Return the labels of the objects that a rule fills, each once; the name of one that there is not."""
+    """Return the labels of the objects that a rule writes, each once; the name of an object that this Vault lacks."""
     parts = rule.children_of("Fieldrule")
     names = dict.fromkeys(part.reference("target_object") or "" for part in parts)
     known = {name: registry.objects.get(name) for name in names if name}
@@ -101,7 +101,7 @@ async def one_rule(
 
 
 def difference_of(delivered: str, present: str) -> list[tuple[str, str]]:
-    """Return the lines of two texts' difference, each with "added" or "removed"; surrounding lines have ""."""
+    """Return the lines in which two texts differ, each after "added" or "removed"; surrounding lines after ""."""
     signs = {"+": "added", "-": "removed", " ": ""}
     compared = unified_diff(
         delivered.splitlines(), present.splitlines(), n=1, lineterm=""

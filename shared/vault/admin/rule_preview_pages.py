@@ -28,14 +28,14 @@ Since = Annotated[str, Query(max_length=40)]
 
 @router.get("/rules/{name}/preview")
 async def preview_rule(visit: Visiting, name: str, record: Record = "") -> Response:
-    """Show the result of a rule for the record with an id."""
+    """Show the result of a rule for a record, given by its id."""
     return await _preview(visit, name, record)
 
 
 # What is typed may be a person's name, which belongs in no address.
 @router.post("/rules/{name}/preview")
 async def find_and_preview(visit: Visiting, name: str) -> Response:
-    """Show the result of a rule for the record that a typed text names."""
+    """Show the result of a rule for a record, given by its name or id in the form."""
     return await _preview(visit, name, visit.form.fields.get("record", "")[:200])
 
 
@@ -52,14 +52,14 @@ async def _preview(visit: Visit, name: str, record: str) -> Response:
 async def dry_run(
     visit: Visiting, record_id: str, since: Since = "", asked: bool = False
 ) -> Response:
-    """Show the form that asks for the first moment; with ``asked``, the result that a run would have."""
+    """Show the form that asks from which time to read; with ``asked``, also the result that a run would have."""
     authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
     shown = await view(visit, INTEGRATION, record_id)
     name = str(shown.values["integration_api_name__sys"])
     source = await source_of(visit, str(shown.values["connection__sys"]))
     found: Mapping[str, Any] | None = None
     error: ApiError | None = None
-    if asked and source is not None and source.seen:
+    if asked and source is not None and source.has_session:
         params = {"since": since} if since else {}
         try:
             found = await visit.vault.connector.ask(

@@ -20,14 +20,14 @@ PARTS = ("written", "skipped", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The progress of a run: source records per second, and the time left, None while that is unknown."""
+    """The progress of a run: ``rate`` in source records per second, and the time left; None while unknown."""
 
     rate: float | None
     left: timedelta | None
 
     @property
     def left_words(self) -> str:
-        """Return the time left in words."""
+        """Return the time left in words; empty while unknown."""
         return "" if self.left is None else duration_words(self.left)
 
 
@@ -59,13 +59,13 @@ def duration_words(duration: timedelta) -> str:
 
 
 def took_words(start: datetime | None, end: datetime | None) -> str:
-    """Return how long something took; empty while it has not ended."""
+    """Return the time between start and end in words; empty without a start or an end."""
     return "" if start is None or end is None else duration_words(end - start)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One rectangle of a bar; ``name`` is the class that colours it."""
+    """One rectangle of a bar; ``name`` is the CSS class of its colour."""
 
     name: str
     y: float
@@ -90,7 +90,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """The latest runs, the earliest first."""
+    """The bars of the latest runs, the earliest first; ``most`` is the largest number of records read by one run."""
 
     bars: tuple[Bar, ...]
     most: int
@@ -119,7 +119,7 @@ class Chart:
 
 
 def chart_of(latest_first: Sequence[Run]) -> Chart:
-    """Return the chart of runs, which are passed in the order of lists, the latest first."""
+    """Return the chart of runs, which are passed with the latest first."""
     runs = list(reversed(latest_first))
     most = max((run.counts.read for run in runs), default=0)
     bars = (
@@ -136,7 +136,7 @@ def _parts(counts: Counts, most: int) -> Iterable[Part]:
         return
     numbers = {name: getattr(counts, name) for name in PARTS}
     shown = [(name, number) for name, number in numbers.items() if number]
-    # What the least heights add is taken from what is drawn to scale.
+    # The minimum heights are subtracted from the height that is drawn to scale.
     scale = HEIGHT - LEAST * len(shown)
     top = float(HEIGHT)
     for name, number in shown:

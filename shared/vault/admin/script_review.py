@@ -1,4 +1,4 @@
-"""Computes which changes each statement of an MDL script would make, and shows them for review."""
+"""Computes the changes that each statement of an MDL script would make, and shows them for review."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from shared.vault.configuration.scripts import StatementResult
     from shared.vault.errors import ApiError
 
-MAX_FORESEEN = 100  # statements; each is checked against all components
+MAX_EXPECTED = 100  # statements; each is checked against all components
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """The expected result of a statement: ``difference`` are lines of MDL as ``difference_of`` returns them.
+class ExpectedResult:
+    """The expected result of a statement.
 
-    ``outcome`` is a word for it; ``refusal`` is why it would be refused, empty when it would not.
+    ``outcome`` is a word for the result, ``difference`` the changed lines of MDL as ``difference_of`` returns them.
+    ``refusal`` is the reason why the statement would be refused, empty when it would not.
     """
 
     statement: Statement
@@ -46,21 +47,21 @@ class Foreseen:
     refusal: str = ""
 
 
-def foreseen(
+def expected_results(
     caller: Caller, registry: Registry, statements: Iterable[Statement]
-) -> list[Foreseen]:
-    """Return the results that statements would have one after the other, up to the first that would be refused.
+) -> list[ExpectedResult]:
+    """Return the results that statements would have one after the other, up to the first refused one.
 
-    Whether stored records prevent a change is known only when it is executed.
+    Stored records are not looked at: whether they prevent a change is known only when it is executed.
     """
-    found: list[Foreseen] = []
+    found: list[ExpectedResult] = []
     for statement in statements:
         try:
             taken = steps(statement, registry)
             for step in taken:
                 _check_permission(caller, statement, step)
         except ComponentError as error:
-            found.append(Foreseen(statement, "Refused", refusal=str(error)))
+            found.append(ExpectedResult(statement, "Refused", refusal=str(error)))
             break
         after = taken[-1].after if taken else registry
         found.append(_change(statement, registry, after))
@@ -69,7 +70,7 @@ def foreseen(
 
 
 def _check_permission(caller: Caller, statement: Statement, step: Step) -> None:
-    """Check a step as the component store does.
+    """Check the caller's permission for a step, as the component store does.
 
     :raises ComponentError: NOT_PERMITTED.
     """
@@ -78,17 +79,17 @@ def _check_permission(caller: Caller, statement: Statement, step: Step) -> None:
     check_reach(caller, step)
 
 
-def _change(statement: Statement, before: Registry, after: Registry) -> Foreseen:
+def _change(statement: Statement, before: Registry, after: Registry) -> ExpectedResult:
     """Return the change that a statement makes to its component."""
     key = statement.key
     renamed = (statement.type, statement.new_name or statement.name)
     old, new = before.components.get(key), after.components.get(renamed)
     difference = difference_of(_text(old), _text(new))
     if old is None and new is not None:
-        return Foreseen(statement, "Created", difference)
+        return ExpectedResult(statement, "Created", difference)
     if new is None and old is not None:
-        return Foreseen(statement, "Removed", difference)
-    return Foreseen(statement, "Changed" if difference else "Nothing", difference)
+        return ExpectedResult(statement, "Removed", difference)
+    return ExpectedResult(statement, "Changed" if difference else "Nothing", difference)
 
 
 def _text(component: Component | None) -> str:
@@ -118,20 +119,25 @@ async def script_page(
     results: Sequence[StatementResult] = (),
     error: ApiError | None = None,
 ) -> Response:
-    """Show a script in its form, with the statements to review, the results, or the error."""
-    looked_at = statements[:MAX_FORESEEN]
+    """Show a script in its form: with the statements to review, with the results of its execution, or with an error.
+
+    ``back`` is the address of the page that follows.
+    """
+    looked_at = statements[:MAX_EXPECTED]
     # Each is checked against all components, which takes long enough to keep other requests waiting.
-    seen = await asyncio.to_thread(foreseen, visit.caller, visit.registry, looked_at)
+    seen = await asyncio.to_thread(
+        expected_results, visit.caller, visit.registry, looked_at
+    )
     refused = any(each.refusal for each in seen)
     return visit.page(
         "mdl.html",
         status_of(error) if error else 400 if results else 200,
         text=text,
         back=safe_target(back),
-        foreseen=seen,
+        expected_results=seen,
         unseen=list(statements[len(seen) :]),
         refused=refused,
-        mark=mark_of(text) if statements and not refused else "",
+        mark=digest_of(text) if statements and not refused else "",
         results=results,
         error=error,
         chosen=completion_of(visit.form.fields),
@@ -140,6 +146,6 @@ async def script_page(
     )
 
 
-def mark_of(text: str) -> str:
-    """Return a digest by which a script is recognized as the reviewed one."""
+def digest_of(text: str) -> str:
+    """Return the digest by which the form shows that its script is the one that was reviewed."""
     return hashlib.sha256(text.encode()).hexdigest()

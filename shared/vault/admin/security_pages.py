@@ -148,9 +148,9 @@ async def change_set(visit: Visiting, name: str) -> Response:
 
 
 def _to_change(visit: Visit, kind: str, name: str = "") -> Component:
-    """Return the component of a form; an empty one when the form has no name.
+    """Return the component that a form changes; an empty component without a name, for a form that creates one.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change it; INVALID_DATA when there is none.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change it; INVALID_DATA for an unknown name.
     """
     authorize_components(visit.caller, (kind,))
     if not name:
@@ -163,7 +163,7 @@ def _to_change(visit: Visit, kind: str, name: str = "") -> Component:
 
 
 async def _reviewed(visit: Visit, component: Component, back: str) -> Response:
-    """Show the change of a form for review; the form again when it would be refused."""
+    """Show the statement of a form for review; or the form again, when the statement would be refused."""
     form = visit.form.fields
     if not form.get("label", "").strip():
         return _form(visit, component, NO_LABEL)

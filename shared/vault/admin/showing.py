@@ -79,7 +79,7 @@ def is_web_address(text: str) -> bool:
 
 
 def record_path(object_name: str, record_id: str) -> str:
-    """Return the page of a record."""
+    """Return the address of a record's page."""
     pattern = OWN_PAGES.get(object_name, f"/ui/objects/{object_name}/{{}}")
     return pattern.format(record_id)
 
@@ -89,7 +89,7 @@ def reference_paths(
     caller: Caller,
     registry: Registry,
 ) -> dict[str, str]:
-    """Return, for each reference that the caller may follow, the path to the name of the record behind it."""
+    """Return, by reference field that the caller may follow, the VQL path to the name of the referenced record."""
     paths: dict[str, str] = {}
     for field in target.fields.values():
         relationship = field.relationship_outbound_name
@@ -108,7 +108,7 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
     )
 
 
-class Shower:
+class ValueFormatter:
     """Formats the values of one object's records for one caller.
 
     ``far`` are the columns of its lists with values of other records, as far as the caller may read those.
@@ -133,7 +133,7 @@ class Shower:
         self.paths = reference_paths(target, caller, registry)
 
     def selection(self, columns: Iterable[str]) -> str:
-        """Return the select list for these fields: the id, the fields, and the names of referenced records."""
+        """Return the select list for columns: the id, the columns, and the names of the records that they refer to."""
         wanted = list(columns)
         own = dict.fromkeys(name for name in wanted if name not in self._far)
         for name in wanted:
@@ -173,8 +173,8 @@ class Shower:
         self, referenced: VaultObject, lead: Lead, row: Mapping[str, Any], value: object
     ) -> Shown:
         """Return a value of a related record as that record's page shows it; a name is a link to the record."""
-        shower = Shower(referenced, self._caller, self._registry)
-        shown = shower.show(lead.field, {lead.field: value})
+        formatter = ValueFormatter(referenced, self._caller, self._registry)
+        shown = formatter.show(lead.field, {lead.field: value})
         own = record_path(referenced.name, str(row[lead.id_path]))
         link = own if lead.field == "name__v" else shown.link
         return Shown(lead.path, lead.label, shown.text, link)
@@ -210,7 +210,7 @@ class Shower:
         return self._typed(field, value, row)
 
     def _typed(self, field: Field, value: Any, row: Mapping[str, Any]) -> Shown:
-        """Return a value as its type is shown."""
+        """Return a value in the format of its field's type."""
         name, label = field.name, field.label
         match field.type:
             case FieldType.OBJECT:
@@ -254,11 +254,11 @@ class Shower:
         return Shown(field.name, field.label, text, link)
 
     def _named(self, field: Field, value: Any) -> Shown:
-        """Return names of configuration by their labels."""
+        """Return a value that names configuration, such as a picklist value, by its labels."""
         values = value if isinstance(value, list) else [value]
         names = [str(each) for each in values]
         labels = self._labels(field)
-        # A value that configuration has lost since is shown by its name.
+        # A value that the configuration no longer has is shown by its name.
         known = [labels.get(name, name) for name in names]
         text = ", ".join(known)
         # Without its suffix: stylesheets have a class for each common state.
@@ -266,7 +266,7 @@ class Shower:
         return Shown(field.name, field.label, text, mark=mark)
 
     def _labels(self, field: Field) -> Mapping[str, str]:
-        """Return the labels of the names that a field may have."""
+        """Return the labels, by name, of the values that a field may have."""
         registry = self._registry
         lifecycle = registry.lifecycles.get(self.target.lifecycle or "")
         if field.name == "state__v" and lifecycle is not None:
@@ -286,7 +286,7 @@ class Shower:
 
 
 async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
-    """Return names of users by id where an object refers to users whose records the caller may not read."""
+    """Return the names of the caller's colleagues by id, if an object refers to users that the caller may not read."""
     refers = any(each.object == USER and each.active for each in target.fields.values())
     if not refers or may(visit.caller, USER, Operation.READ):
         return {}
@@ -294,7 +294,7 @@ async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
 
 
 async def colleagues(visit: Visit) -> list[tuple[int, str]]:
-    """Return ids and names of active users, for callers who share this Vault's work with them; else none."""
+    """Return the ids and names of active users; none for callers who may not edit the records of the work lists."""
     desk = visit.vault.definition.desk
     if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
         return []
@@ -302,14 +302,14 @@ async def colleagues(visit: Visit) -> list[tuple[int, str]]:
 
 
 async def writers(visit: Visit, row: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names of those who created and changed a record, by id, as far as the caller may know them."""
+    """Return the names, by id, of the users who created and last changed a record, if the caller may see them."""
     ids = {row[name] for name in USER_FIELDS if row.get(name)}
     names = await user_names(visit, map(int, ids))
     return {str(user_id): name for user_id, name in names.items()}
 
 
 async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
-    """Return the user names behind ids: all for those who may read users, for others their own."""
+    """Return the user names by id; for callers who may not read users, only their own."""
     wanted = set(ids)
     if not may(visit.caller, USER, Operation.READ):
         wanted &= {visit.caller.user_id}
@@ -318,7 +318,7 @@ async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
 
 
 async def named(visit: Visit, object_name: str) -> dict[str, Named]:
-    """Return up to a hundred records of an object by API name; none when the caller may not read them."""
+    """Return up to a hundred records of an object, by API name; none when the caller may not read the object."""
     if not may(visit.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin import cookies
-from shared.vault.admin.kept_forms import KeptForm, carried
+from shared.vault.admin.kept_forms import KeptForm, kept_form_of
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
 from shared.vault.api import request_context as session
@@ -28,7 +28,7 @@ async def sign_in_form(
     request: Request,
     next: str = "",
 ) -> Response:
-    """Show the form."""
+    """Show the sign-in form."""
     # Before it stands in the form: a link to the sign-in may name any address.
     target = safe_target(next)
     return sign_in_page(request, target)
@@ -37,12 +37,12 @@ async def sign_in_form(
 def sign_in_page(
     request: Request, target: str, kept: KeptForm | None = None
 ) -> Response:
-    """Return the sign-in form; it contains the target page and, if any, the form whose session had expired."""
+    """Return the sign-in form with the address of the next page; ``kept`` is the form of an expired session, if any."""
     context: Context = {
         "next": target,
         "username": "",
         "error": None,
-        "carried": kept.hidden() if kept else {},
+        "carried": kept.hidden_fields() if kept else {},
     }
     return _form(request, "sign_in.html", context)
 
@@ -54,7 +54,7 @@ async def sign_in(request: Request) -> Response:
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
         fields = form.fields
-    kept = carried(fields)
+    kept = kept_form_of(fields)
     username = fields.get("username", "")
     target = safe_target(fields.get("next", ""))
     try:
@@ -64,7 +64,7 @@ async def sign_in(request: Request) -> Response:
             "next": target,
             "username": username,
             "error": fault.error,
-            "carried": kept.hidden() if kept else {},
+            "carried": kept.hidden_fields() if kept else {},
         }
         return _form(request, "sign_in.html", refused, 401)
     response = _onward(request, opened.session_id, target, kept)
@@ -78,7 +78,7 @@ async def sign_in(request: Request) -> Response:
 def _onward(
     request: Request, session_id: str, target: str, kept: KeptForm | None
 ) -> Response:
-    """Return a redirect to the requested page, or the kept form, to be submitted again."""
+    """Return a redirect to the requested page, or a page on which the user submits the kept form again."""
     if kept is None:
         return RedirectResponse(target, 303)
     context = {
@@ -93,7 +93,7 @@ def _onward(
 
 @router.get("/password")
 async def password_form(request: Request) -> Response:
-    """Show the form of a password."""
+    """Show the form in which a user changes their password."""
     context: Context = {"username": "", "error": None}
     return _form(request, "password.html", context)
 
@@ -113,9 +113,9 @@ async def change_password(request: Request) -> Response:
 
 
 async def _change(request: Request, form: UploadForm) -> None:
-    """Change the password of a form.
+    """Change the password of the user that a form names.
 
-    :raises VaultFault: INVALID_DATA when the repetition differs; and as ``SignInService.change_password``.
+    :raises VaultFault: INVALID_DATA when the repeated password differs; and as ``SignInService.change_password``.
     """
     fields = form.fields
     new = fields.get("new_password", "")
@@ -139,7 +139,7 @@ async def sign_out(visit: Visiting) -> Response:
 
 
 def _visitor(request: Request) -> str:
-    """Return the value that ties the form to this browser; empty before the first form."""
+    """Return the value of the visitor's cookie, which ties forms to this browser; empty before the first form."""
     vault_id = session.vault_of(request).vault_id
     return request.cookies.get(cookies.visitor_cookie(vault_id), "")
 

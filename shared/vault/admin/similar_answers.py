@@ -1,4 +1,4 @@
-"""Finds earlier answers to questions similar to that of a record."""
+"""Finds earlier answers to questions that are similar to a record's question."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class SimilarAnswer:
 async def similar_answers(
     visit: Visit, object_name: str, record: Mapping[str, Any]
 ) -> list[SimilarAnswer]:
-    """Return answers to questions that share words with a record's, the most similar first; about the same, if any."""
+    """Return answers to questions that share words with a record's question, the most similar first.
+
+    If there are such answers about the same record, as ``Answered.same`` says, only they are returned.
+    """
     answered = visit.vault.definition.answered
     if answered is None or answered.object != object_name:
         return []
@@ -60,7 +63,7 @@ async def _found(
     record: Mapping[str, Any],
     same: str = "",
 ) -> list[SimilarAnswer]:
-    """Return answers to questions that have any of the words."""
+    """Return answers to other records' questions with any of the words; ``same`` is a further VQL condition."""
     question, answer, date = answered.question, answered.answer, answered.date
     texts = [f"LONGTEXT({name}) AS {name}" for name in (question, answer)]
     columns = ", ".join(["id", "name__v", date, *texts])
@@ -82,8 +85,8 @@ async def _found(
 
 
 def question_words(question: str) -> list[str]:
-    """Return the words of a question by which similar ones are found, the longest first."""
+    """Return the words of a question by which similar questions are found, the longest first."""
     words = QUESTION_WORD.findall(question[:EXCERPT].lower())
     telling = {word for word in words if len(word) >= MIN_LETTERS}
-    # Of the same length in the order of the alphabet, so that one question always finds the same.
+    # Words of one length are sorted by the alphabet, so that a question always finds the same answers.
     return sorted(telling, key=lambda word: (-len(word), word))[:MAX_WORDS]

@@ -26,18 +26,18 @@ class ShownDocument:
 
     @property
     def name(self) -> str:
-        """Return the name."""
+        """Return the document's name."""
         return str(self.values["name__v"])
 
     @property
     def version(self) -> str:
-        """Return the number of the version: ``1.0``."""
+        """Return the version's number, such as ``1.0``."""
         major = self.values["major_version_number__v"]
         return f"{major}.{self.values['minor_version_number__v']}"
 
 
 def contents_of(visit: Visit, object_name: str) -> VaultObject:
-    """Return the object of a task's records; for documents, one with their fields.
+    """Return the object of a task's records; for documents, the object of document versions.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
@@ -50,7 +50,7 @@ def contents_of(visit: Visit, object_name: str) -> VaultObject:
 async def documents_of(
     visit: Visit, ids: Collection[str], fields: Collection[str] = ()
 ) -> list[ShownDocument]:
-    """Return the existing ones among some documents (ids), in order, with these fields besides the usual ones."""
+    """Return the existing documents among ``ids``, in order, each with ``fields`` besides the usual fields."""
     if not ids:
         return []
     wanted = ", ".join(dict.fromkeys(["id", "name__v", *SHOWN.split(", "), *fields]))

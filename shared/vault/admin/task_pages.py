@@ -63,7 +63,7 @@ MARKS = {
 class ShownTask:
     """A task on a page; ``name`` and ``path`` are of its record, ``owner`` is the name of its assignee.
 
-    The path is empty for documents, which have no page.
+    ``path`` is empty for the documents of a task, which are listed on the task's own page.
     """
 
     row: Record
@@ -73,12 +73,12 @@ class ShownTask:
 
     @property
     def mark(self) -> str:
-        """Return the class of its status."""
+        """Return the CSS class of the task's status."""
         return MARKS[TaskStatus(self.row["status"])]
 
     @property
     def comment(self) -> str:
-        """Return the comments on its verdict and on the task."""
+        """Return the comments on the task's verdict and on the task."""
         texts = (self.row["verdict_comment"], self.row["comment"])
         return " / ".join(text for text in texts if text)
 
@@ -122,7 +122,7 @@ async def one_task(visit: Visiting, task_id: Number) -> Response:
         ids = await lists.contents(row["workflow_id"])
         names = [each.name for each in prompts]
         documents = await documents_of(visit, ids, names)
-        # What is entered is of all of them: the values of one are no beginning for the others.
+        # The values are for all records of the task: the form does not begin with those of one record.
         values = documents[0].values if len(documents) == 1 else {}
     else:
         record = await view(visit, target.name, row["record_id"])
@@ -150,7 +150,7 @@ async def one_task(visit: Visiting, task_id: Number) -> Response:
 
 @router.post("/tasks/{task_id}/{action_name}")
 async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
-    """Carry out the action of a task's form, and redirect to the work list; to the task if it is still the caller's."""
+    """Carry out the action of a task's form; redirect to an accepted task, and after other actions to the work list."""
     service, caller = visit.vault.workflow_tasks, visit.caller
     back = f"{WORK}/{task_id}"
     match action_name:
@@ -240,7 +240,7 @@ async def _done(
     action_name: str,
     change: Callable[[], Awaitable[None]],
 ) -> Response:
-    """Carry out a change once, and redirect to ``path``; a refusal is shown at the task."""
+    """Carry out a change once, and redirect to ``path``, where a refusal is shown."""
 
     async def carry_out() -> str:
         await change()

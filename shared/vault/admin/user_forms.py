@@ -55,7 +55,10 @@ CHANGE_INPUT = Input(
 
 
 def editable_names(visit: Visit) -> tuple[str, ...]:
-    """Return the fields that the caller may change: of themselves users without permission may change some only."""
+    """Return the names of the user fields that the caller may change.
+
+    Callers without the right to edit users may change some of their own fields.
+    """
     if may(visit.caller, OBJECT, Operation.EDIT):
         return ORDER
     return tuple(name for name in ORDER if name in OWN)
@@ -95,9 +98,9 @@ def _input(visit: Visit, name: str, field: Field, value: str) -> Input:
 
 
 def _options(visit: Visit, name: str, value: str) -> tuple[tuple[str, str], ...]:
-    """Return the values of a field with few values.
+    """Return the name and label of each value of a field; empty for a field that is typed.
 
-    Of profiles, the present one and those that the caller may assign.
+    Of security profiles, they are the present one and those that the caller may assign.
     """
     picklists = visit.registry.picklists
     if name == LICENSE:
@@ -125,11 +128,11 @@ def changed_fields(
 
 
 def label_of_value(field: Input) -> str:
-    """Return the value of an input as people read it."""
+    """Return the label of an input's value; the value itself when it has no label."""
     return dict(field.options).get(field.value, field.value)
 
 
 def password_inputs(field: Input, errors: Sequence[ApiError]) -> tuple[Input, Input]:
-    """Return the inputs of a password with the errors of a refusal, whose texts do not name the field."""
+    """Return the inputs of a new password with the errors about it, which do not name the field in brackets."""
     about = [each.message for each in errors if "password" in each.message.lower()]
     return replace(field, error=" ".join(about)), CHANGE_INPUT

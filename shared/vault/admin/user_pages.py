@@ -65,7 +65,7 @@ UserId = Annotated[str, Path(pattern=r"^(me|[0-9]{1,18})$")]
 
 
 def _id(visit: Visit, named: str) -> int:
-    """Return the id of the user that an address names."""
+    """Return the id of the user in an address: a number, or ``me`` for the caller."""
     if named == ME:
         return visit.caller.user_id
     return int(named)
@@ -226,7 +226,7 @@ async def _groups_of(visit: Visit, user: Mapping[str, Any]) -> list[dict[str, ob
 
 
 def _may_administer(visit: Visit, user: Mapping[str, Any], *, own: bool) -> bool:
-    """Return whether the caller may change a user as an administrator does."""
+    """Return whether the caller may change all fields and the password of a user."""
     if user["id"] == SYSTEM.user_id or not may(visit.caller, OBJECT, Operation.EDIT):
         return False
     return own or may_assign(visit, str(user[PROFILE]))
@@ -238,7 +238,7 @@ def _form(
     values: Mapping[str, Any],
     errors: Sequence[ApiError],
 ) -> Response:
-    """Show the form of a user, or of a new one, with these values, which include no password."""
+    """Show the form of a user, or of a new user (None), with these values and errors; passwords are never filled in."""
     names = editable_names(visit) if user else ORDER
     return visit.page(
         "user_edit.html",

@@ -12,7 +12,13 @@ from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
 from shared.vault.admin.offered_actions import Unoffered, offered_actions
-from shared.vault.admin.showing import Shower, Shown, people, record_path, writers
+from shared.vault.admin.showing import (
+    Shown,
+    ValueFormatter,
+    people,
+    record_path,
+    writers,
+)
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import VaultFault
 
@@ -31,7 +37,7 @@ ENDING = ("cancel", "reject", "inactivate", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Participants:
-    """A control of a workflow whose participants its initiator names, among these ids and names."""
+    """A participant control of a workflow; its initiator chooses among ``people``, ids and names of users."""
 
     name: str
     label: str
@@ -49,7 +55,7 @@ class Action:
 
     @property
     def asks(self) -> bool:
-        """Return whether the page asks for confirmation first: what the action ends does not restart by itself."""
+        """Return whether the page asks for confirmation first, because the action ends something for good."""
         name = self.name.rpartition(".")[2]
         return name.startswith(ENDING)
 
@@ -76,17 +82,17 @@ class RecordView:
 
     @property
     def path(self) -> str:
-        """Return the address of its page."""
+        """Return the address of the record's page."""
         return record_path(self.target.name, self.id)
 
     @property
     def generic_path(self) -> str:
-        """Return the address below which its edit, delete and audit pages are."""
+        """Return the address below which the record's edit, delete and audit pages are."""
         return f"/ui/objects/{self.target.name}/{self.id}"
 
     @property
-    def standing(self) -> Shown:
-        """Return its lifecycle state, or its status when it has no lifecycle."""
+    def state_or_status(self) -> Shown:
+        """Return the record's lifecycle state, or its status when its object has no lifecycle."""
         return self.shown("state__v" if self.target.lifecycle else "status__v")
 
     @property
@@ -101,7 +107,7 @@ class RecordView:
         return [each.label for each in self.details if not each.text]
 
     def shown(self, name: str) -> Shown:
-        """Return one of its fields."""
+        """Return the value of one of the record's fields."""
         fields = (*self.details, *self.system)
         return next(each for each in fields if each.name == name)
 
@@ -111,7 +117,7 @@ def object_of(
     name: str,
     operation: Operation = Operation.READ,
 ) -> VaultObject:
-    """Return an active object with whose records the caller may do this.
+    """Return an active object, after checking the caller's right to an operation on its records.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
@@ -123,14 +129,14 @@ def object_of(
 
 
 async def record_of(visit: Visit, object_name: str, record_id: str) -> dict[str, Any]:
-    """Return all values of a record, with the names behind its references.
+    """Return all values of a record, with the names of the records that it refers to.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object or record.
     """
     target = object_of(visit, object_name)
     queries = visit.vault.queries
     record = plain(await queries.record(visit.caller, object_name, record_id))
-    paths = Shower(target, visit.caller, visit.registry).paths
+    paths = ValueFormatter(target, visit.caller, visit.registry).paths
     if paths:
         names = ", ".join(paths.values())
         # The id that the record has, not the one in the address: it becomes part of a statement.
@@ -146,12 +152,12 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     """
     target = object_of(visit, object_name)
     record = await record_of(visit, object_name, record_id)
-    shower = Shower(target, visit.caller, visit.registry)
+    formatter = ValueFormatter(target, visit.caller, visit.registry)
     colleagues = await people(visit, target)
-    shower.error_texts = visit.vault.definition.error_texts
-    shower.people = {**await writers(visit, record), **colleagues}
+    formatter.error_texts = visit.vault.definition.error_texts
+    formatter.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
-    shown = [shower.show(name, record) for name in names]
+    shown = [formatter.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.
     system_names = PLATFORM_FIELD_TYPES.keys() - {"name__v"}
     own = [each for each in shown if each.name not in system_names]
@@ -197,7 +203,7 @@ async def _actions(
 
 
 async def _participants(visit: Visit, workflow: str) -> list[Participants]:
-    """Return the controls of a workflow for which its initiator chooses participants; none without a workflow."""
+    """Return the participant controls for which a workflow's initiator chooses users; none without a workflow."""
     definition = visit.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return []
@@ -211,7 +217,7 @@ def _children(
     target: VaultObject,
     record_id: str,
 ) -> list[tuple[str, str]]:
-    """Return labels and addresses of lists of the records that refer to this one, if the caller may read them."""
+    """Return the labels and addresses of the lists of records that refer to a record, if the caller may read them."""
     listed = []
     inbound = list(visit.registry.inbound(target.name).values())
     references = Counter(name for name, _ in inbound)

@@ -1,4 +1,4 @@
-"""Provides what a page needs of its request: the caller's session, the form, and ways to answer."""
+"""Provides pages with the caller, the session and the form of a request, and with ways to answer it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOTE_SECONDS = 60
 
 @dataclass(slots=True)
 class Visit:
-    """One request to a page, whose form comes from a page of this session."""
+    """One request to a page by a signed-in caller; its form, if any, comes from a page of the same session."""
 
     request: Request
     vault: Vault
@@ -59,7 +59,7 @@ class Visit:
     def page(
         self, template: str, http_status: int = 200, /, **context: object
     ) -> Response:
-        """Return a page in the layout of the Vault, with the message that a redirect has left."""
+        """Return a page in the layout of the Vault, with the message of a preceding redirect, if any."""
         name = cookies.note_cookie(self.vault.vault_id)
         cookie = self.request.cookies.get(name, "")
         note = cookies.read_note(self.secret, cookie) if cookie else None
@@ -71,7 +71,7 @@ class Visit:
         return response
 
     def go(self, path: str, text: str = "", *, refused: bool = False) -> Response:
-        """Return a redirect from a form to another page, which shows the text."""
+        """Return a redirect from a form to another page, which shows ``text`` as a success or a refusal."""
         # 303, so that a browser that reloads the page does not send the form again.
         response = RedirectResponse(path, 303)
         if text:
@@ -92,9 +92,9 @@ class Visit:
         return self.go(path, f"{error.message} ({error.type})", refused=True)
 
     async def once(self, carry_out: Callable[[], Awaitable[Outcome]]) -> Outcome | str:
-        """Carry out the form of this visit unless that was done before, and return the result.
+        """Carry out the request's form unless it was carried out before, and return the result, or the earlier result.
 
-        None when it was refused.
+        None when the form was refused.
 
         :raises VaultFault: as ``SentForms.once``.
         """
@@ -105,7 +105,7 @@ class Visit:
         return await forms.once(form_id, self.caller.user_id, carry_out)
 
     async def earlier(self) -> str | None:
-        """Return the result of this visit's form from an earlier submission; None if there is none, or it was refused.
+        """Return the result of an earlier submission of the request's form; None if there was none, or it was refused.
 
         :raises VaultFault: as ``SentForms.once``.
         """
@@ -121,19 +121,19 @@ class Visit:
             form_id = UUID(self.form.fields.get(FORM_ID, ""))
         except ValueError:
             return None
-        # One that is sent by way of Back with other values is another form: nothing that was typed is passed over.
+        # A form that is sent again with other values, after going back, counts as another form.
         fields = self.form.fields.items()
         typed = sorted(each for each in fields if each[0] not in (FORM_ID, THEN))
         return uuid5(form_id, orjson.dumps(typed).decode())
 
     @property
     def form_id(self) -> UUID:
-        """Return the id of a form on this page, by which it is known when it is sent twice."""
+        """Return a new id for a form on this page, by which a second submission is recognized."""
         return uuid4()
 
     @property
     def token(self) -> str:
-        """Return the token that forms of this session have."""
+        """Return the token of the forms of this session."""
         return cookies.form_token(self.secret)
 
     @property
@@ -143,7 +143,7 @@ class Visit:
         return list(menu_of(self.caller, path))
 
     def may(self, object_name: str, operation: str) -> bool:
-        """Return whether the caller may do this with the records of an object."""
+        """Return whether the caller may do the operation on the records of an object."""
         # By name, as templates have no enumerations.
         wanted = Operation(operation)
         return may(self.caller, object_name, wanted)
@@ -159,7 +159,7 @@ class Visit:
     def address(self, **changed: object) -> str:
         """Return the address of this page with some parameters changed; those that are None are omitted."""
         url = self.request.url
-        # Not for nothing: the query would be encoded anew, and look different.
+        # Without changes the query stays as it is: encoded anew, it might look different.
         if changed:
             kept = {name: each for name, each in changed.items() if each is not None}
             url = url.remove_query_params(list(changed)).include_query_params(**kept)
@@ -172,8 +172,8 @@ def visiting(
 ) -> Callable[[Request], AsyncIterator[Visit]]:
     """Return a dependency that yields the visit of a request, whose form may have a file of at most ``file_bytes``.
 
-    ``file_bytes`` may be a function of the Vault's settings. ``admit`` refuses callers who may not send the form,
-    before it is read.
+    ``file_bytes`` may be a function of the Vault. ``admit`` raises a fault for callers who may not send the form,
+    before the form is read.
     """
 
     async def visit(request: Request) -> AsyncIterator[Visit]:
@@ -184,25 +184,25 @@ def visiting(
         """
         vault = vault_of(request)
         secret = request.cookies.get(cookies.session_cookie(vault.vault_id), "")
-        # A page that draws itself anew is nobody's work: left open, it keeps no session alive.
-        asked = REDRAWN not in request.headers
-        caller = await admitted(request, secret or None, used=asked)
+        # An open page that draws itself anew does not keep the session alive.
+        by_user = REDRAWN not in request.headers
+        caller = await admitted(request, secret or None, used=by_user)
         # Pages are for people; a remote Vault has its session for calls.
         if caller.connection_id is not None:
             raise invalid_session()
-        # One that draws itself anew keeps the head of the page, which shows the number.
-        unread = await vault.notifications.unread(caller) if asked else 0
-        made = Visit(request, vault, caller, secret, unread)
-        request.state.visit = made
+        # A page that draws itself anew keeps its head, which shows the number.
+        unread = await vault.notifications.unread(caller) if by_user else 0
+        current = Visit(request, vault, caller, secret, unread)
+        request.state.visit = current
         if request.method in READING:
-            yield made
+            yield current
             return
         admit(caller)
         most = file_bytes(vault) if callable(file_bytes) else file_bytes
         async with upload_form(request, most) as form:
             require_form_token(secret, form)
-            made.form = form
-            yield made
+            current.form = form
+            yield current
 
     return visit
 
@@ -233,9 +233,9 @@ def safe_target(address: str) -> str:
     own = (
         not parts.scheme
         and not parts.netloc
-        # Not the path: of what begins with several slashes it has one, and browsers take the next name for a host.
+        # The address and not its path, which hides repeated slashes: browsers take the name after them for a host.
         and address.startswith(HOME)
-        # Browsers take a backslash for a slash: what follows two of them is a host.
+        # Browsers treat a backslash like a slash.
         and "\\" not in address
         and is_plain_path(parts.path)
     )
@@ -244,7 +244,7 @@ def safe_target(address: str) -> str:
 
 
 def sign_in_address(request: Request) -> str:
-    """Return the address of the sign-in, which returns to this page, or to the page of the submitted form."""
+    """Return the address of the sign-in, after which the browser returns to this page, or to that of the sent form."""
     if request.method in READING:
         url = request.url
         back = f"{url.path}?{url.query}" if url.query else url.path

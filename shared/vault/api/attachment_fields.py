@@ -28,11 +28,11 @@ router = APIRouter(
 @router.get("/file", summary="Download the files of all attachment fields")
 async def all_files(
     request: Request,
-    of: OneRecord,
+    owner: OneRecord,
 ) -> Response:
     """Returns a zip archive with a folder for each field that has a file."""
     service = vault_of(request).attachment_fields
-    name, found = await service.all(of)
+    name, found = await service.all(owner)
     # A generator: each file is opened when the archive comes to it.
     files = (
         ArchivedFile(
@@ -46,13 +46,13 @@ async def all_files(
 @router.get("/{field_name}/file", summary="Download the file of an attachment field")
 async def file(
     request: Request,
-    of: OneRecord,
+    owner: OneRecord,
     field_name: str,
     wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file, or the part of it that `Range` names."""
     service = vault_of(request).attachment_fields
-    found = await service.one(of, field_name)
+    found = await service.one(owner, field_name)
     span = span_of(wanted, found.content.size)
     content = service.bytes_of(found, span.start, span.length)
     return file_response(
@@ -67,18 +67,18 @@ async def file(
 )
 async def put(
     request: Request,
-    of: OneRecord,
+    owner: OneRecord,
     field_name: str,
 ) -> Response:
     """Stores a file of up to 100 MB in the field, in place of the previous one.
 
-    An update of the record empties the field.
+    To empty the field, update the record.
     """
     service = vault_of(request).attachment_fields
     # Before the file is read: who may not set the field need not send 100 MB to learn it.
-    await service.require_record(of, field_name)
+    await service.require_record(owner, field_name)
     async with upload_form(request, service.max_file) as form:
         name = form.sent_name()
-        results = await service.put(of, field_name, name, form.content())
-    records = f"{base_path(request)}/vobjects/{of.object_name}"
+        results = await service.put(owner, field_name, name, form.content())
+    records = f"{base_path(request)}/vobjects/{owner.object_name}"
     return envelope.batch(by_id(results), records)

@@ -33,7 +33,7 @@ from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
 from shared.vault.attachments.attachment_service import (
     Added,
     AttachmentService,
-    OfRecord,
+    FileOwner,
 )
 from shared.vault.files.attachment_model import Attachment, Version
 
@@ -57,22 +57,22 @@ class AttachedTo:
     """The record or document of a call about attachments: its attachment service, and its address."""
 
     service: AttachmentService
-    of: OfRecord
+    owner: FileOwner
     url: str
 
 
-def record_of(caller: SignedIn, object_name: str, record_id: str) -> OfRecord:
+def record_of(caller: SignedIn, object_name: str, record_id: str) -> FileOwner:
     """Return the caller, and the record of the path."""
-    return OfRecord(caller, object_name, record_id)
+    return FileOwner(caller, object_name, record_id)
 
 
-OneRecord = Annotated[OfRecord, Depends(record_of)]
+OneRecord = Annotated[FileOwner, Depends(record_of)]
 
 
-def attached_to(request: Request, of: OneRecord) -> AttachedTo:
+def attached_to(request: Request, owner: OneRecord) -> AttachedTo:
     """Return the record of the path; its address is relative to the host, as all urls of records are."""
-    url = f"{base_path(request)}/vobjects/{of.object_name}/{of.record_id}"
-    return AttachedTo(vault_of(request).attachments, of, url)
+    url = f"{base_path(request)}/vobjects/{owner.object_name}/{owner.record_id}"
+    return AttachedTo(vault_of(request).attachments, owner, url)
 
 
 Target = Annotated[AttachedTo, Depends(attached_to)]
@@ -90,7 +90,7 @@ async def attachments(
     to: Target,
 ) -> Response:
     """Lists the attachments with their latest versions, the oldest attachment first."""
-    found = await to.service.all(to.of)
+    found = await to.service.all(to.owner)
     listed = [_attachment_json(to, each) for each in found]
     return envelope.success(data=listed)
 
@@ -103,12 +103,12 @@ async def create(
     """Attaches a file of up to 4 GB; a file with the name of an existing attachment becomes its new version."""
     service = to.service
     # Before the file is read: who may not attach it need not send 4 GB to learn it.
-    await service.require_record(to.of)
+    await service.require_record(to.owner)
     async with upload_form(request, service.max_file) as form:
         name = form.sent_name()
         fields = form.fields
         description = fields.get("description__v") or fields.get("description")
-        added = await service.add(to.of, name, form.content(), description)
+        added = await service.add(to.owner, name, form.content(), description)
         return _added(added)
 
 
@@ -118,8 +118,8 @@ async def all_files(
 ) -> Response:
     """Returns a zip archive with the latest version of each attachment."""
     service = to.service
-    name = await service.archive_name(to.of)
-    found = await service.all(to.of)
+    name = await service.archive_name(to.owner)
+    found = await service.all(to.owner)
     # A generator: each file is opened when the archive comes to it.
     files = (
         ArchivedFile(a.filename, a.latest.created_date, service.bytes_of(a.latest))
@@ -134,7 +134,7 @@ async def one(
     attachment_id: AttachmentId,
 ) -> Response:
     """Returns the latest version of an attachment, and the addresses of all its versions."""
-    found = await to.service.one(to.of, attachment_id)
+    found = await to.service.one(to.owner, attachment_id)
     return envelope.success(data=[_attachment_json(to, found)])
 
 
@@ -147,12 +147,12 @@ async def describe(
     """Changes the description of the latest version; an empty description removes it."""
     service = to.service
     # Before the form is read, as with files.
-    await service.require_record(to.of)
+    await service.require_record(to.owner)
     fields = await read_fields(request)
     # Not `required`, which would refuse an empty text.
     if "description__v" not in fields:
         raise missing("description__v")
-    await service.describe(to.of, attachment_id, fields["description__v"])
+    await service.describe(to.owner, attachment_id, fields["description__v"])
     return envelope.success()
 
 
@@ -162,7 +162,7 @@ async def delete(
     attachment_id: AttachmentId,
 ) -> Response:
     """Deletes an attachment with all its versions."""
-    await to.service.delete(to.of, attachment_id)
+    await to.service.delete(to.owner, attachment_id)
     return envelope.success()
 
 
@@ -173,7 +173,7 @@ async def file(
     wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of the latest version, or the part of it that `Range` names."""
-    found = await to.service.one(to.of, attachment_id)
+    found = await to.service.one(to.owner, attachment_id)
     return _file(to, found, found.latest, wanted)
 
 
@@ -183,7 +183,7 @@ async def versions(
     attachment_id: AttachmentId,
 ) -> Response:
     """Lists the numbers and addresses of the versions, the earliest first."""
-    found = await to.service.one(to.of, attachment_id)
+    found = await to.service.one(to.owner, attachment_id)
     return envelope.success(data=_versions_json(to, found))
 
 
@@ -194,7 +194,7 @@ async def version(
     attachment_version: AttachmentVersion,
 ) -> Response:
     """Returns name, size, checksum and description of one version."""
-    found = await to.service.one(to.of, attachment_id)
+    found = await to.service.one(to.owner, attachment_id)
     return envelope.success(
         data=[_version_json(found, found.version(attachment_version))]
     )
@@ -211,10 +211,10 @@ async def restore(
 ) -> Response:
     """Makes a version the latest one: adds a new version with its file and description."""
     service = to.service
-    await service.require_record(to.of)
+    await service.require_record(to.owner)
     if not restore:
         raise missing("restore")
-    added = await service.restore(to.of, attachment_id, attachment_version)
+    added = await service.restore(to.owner, attachment_id, attachment_version)
     return _added(added)
 
 
@@ -225,7 +225,7 @@ async def delete_version(
     attachment_version: AttachmentVersion,
 ) -> Response:
     """Deletes a version, and with the last version the attachment; numbers of versions are not used again."""
-    await to.service.delete_version(to.of, attachment_id, attachment_version)
+    await to.service.delete_version(to.owner, attachment_id, attachment_version)
     return envelope.success()
 
 
@@ -237,7 +237,7 @@ async def version_file(
     wanted: RangeHeader = None,
 ) -> Response:
     """Returns the file of a version, or the part of it that `Range` names."""
-    found = await to.service.one(to.of, attachment_id)
+    found = await to.service.one(to.owner, attachment_id)
     return _file(to, found, found.version(attachment_version), wanted)
 
 
@@ -347,14 +347,14 @@ def _row_json(row: BatchRow) -> dict[str, object]:
 
 
 def _attachment_json(to: AttachedTo, attachment: Attachment) -> dict[str, object]:
-    """Return an attachment: its latest version, and the addresses of all."""
+    """Return an attachment: its latest version, and the addresses of all its versions."""
     latest = _version_json(attachment, attachment.latest)
     versions = _versions_json(to, attachment)
     return {**latest, "versions": versions}
 
 
 def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:
-    """Return a version of an attachment with the name and id of all its versions."""
+    """Return a version of an attachment as JSON; id, name and external id are those of the attachment."""
     return {
         "id": attachment.id,
         "filename__v": attachment.filename,

@@ -19,7 +19,7 @@ from shared.vault.api.documents import LATEST, VERSION, Latest, Version
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION, Body
 from shared.vault.api.records import IdParam
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
-from shared.vault.attachments.attachment_service import OfRecord
+from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.model.field_types import DOCUMENTS
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
@@ -40,9 +40,9 @@ def attached_to_document(
     request: Request, caller: SignedIn, place: Latest
 ) -> AttachedTo:
     """Return the document of the path."""
-    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
     return AttachedTo(
-        vault_of(request).document_attachments, of, url_of(request, place)
+        vault_of(request).document_attachments, owner, url_of(request, place)
     )
 
 
@@ -55,8 +55,8 @@ async def attached_to_version(
     """
     service = vault_of(request).document_attachments
     await service.require_version(caller, place)
-    of = OfRecord(caller, DOCUMENTS, str(place.document_id))
-    return AttachedTo(service, of, url_of(request, place))
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
+    return AttachedTo(service, owner, url_of(request, place))
 
 
 OfDocument = Annotated[AttachedTo, Depends(attached_to_document)]
@@ -140,7 +140,7 @@ OF_VERSIONS: tuple[tuple[str, Endpoint, str], ...] = (
     (ONE_VERSION, calls.version, "A version of a version's attachment"),
     (f"{ONE_VERSION}/file", calls.version_file, "Download an earlier attachment"),
 )
-"""What can be read of a version's attachments: below its address, endpoint and summary."""
+"""The routes that read a version's attachments: path below its address, endpoint and summary."""
 
 for below, served_by, summary in OF_VERSIONS:
     add("GET", f"{OF_VERSION}{below}", served_by, summary, OfVersion, "of_version")

@@ -44,6 +44,6 @@ OF_MESSAGES = (
         "API name in the Vault that receives the message",
     ),
     ActionParameter(
-        "event", "Event", ParameterKind.TEXT, "a word for what has happened"
+        "event", "Event", ParameterKind.TEXT, "the name of what has happened"
     ),
 )

@@ -40,7 +40,7 @@ class Purge:
 
 
 class Housekeeping:
-    """Removes jobs that ended ``job_days`` ago with their files, then carries out the purges in their order."""
+    """Removes jobs and their files ``job_days`` days after the jobs' end, then carries out the purges in order."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Housekeeping:
         removed = 0
         while expired := await self._jobs.table.expired(self._kept):
             context.raise_if_stopped()
-            # The files first: a job that is left keeps its key, and is tried again.
+            # The files first: if that fails, the job stays, and its files are removed next time.
             for job_id in expired:
                 await delete_tree(self._files, f"results/{job_id}")
             await self._jobs.table.remove(expired)

@@ -1,4 +1,4 @@
-"""Stores the sign-ins and the connection's remote Vault id of the settings, on every start."""
+"""Stores the users and the connection's remote Vault id that the settings define, on every start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads the standard configuration and example data, as far as they are new to a Vault."""
+"""Loads those parts of the standard configuration and example data that a Vault does not have yet."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def load_standard(
     parts = ["components", "records"]
     if example_data:
         parts.append("data")
-    # One process loads while the others wait; one that is cut off begins again.
+    # One process loads while the others wait; a load that was cut off begins again.
     async with alone(database) as connection:
         await components.load()
         for part in parts:
@@ -67,8 +67,8 @@ async def _load_part(
     records: RecordService,
     folder: Path,
 ) -> None:
-    begun = await connection.fetchval(IS_BEGUN, folder.name)
-    standard_pass = StandardPass(connection, first=not begun)
+    loaded_before = await connection.fetchval(IS_BEGUN, folder.name)
+    standard_pass = StandardPass(connection, first=not loaded_before)
     # Records need the objects that the components define.
     await load_components(standard_pass, components, _shipped(folder))
     for file in _files(folder, "*.csv"):

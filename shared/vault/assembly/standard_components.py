@@ -27,16 +27,18 @@ async def load_components(
     components: ComponentService,
     shipped: Registry,
 ) -> None:
-    """Execute the new components of ``shipped``; withhold one whose change conflicts with a change in this Vault.
+    """Create or update the components of ``shipped`` that are new or changed.
+
+    A component whose change conflicts with a change in this Vault is withheld.
 
     :raises StandardLoadFailed: when a new Vault refuses a component.
     """
-    news = await _news(standard_pass, components.registry, shipped)
+    changed = await _changed_components(standard_pass, components.registry, shipped)
     present = components.registry.components
-    changed = [each for key, each in news.items() if each != present.get(key)]
-    refusals = await _carry_out(components, changed)
+    different = [each for key, each in changed.items() if each != present.get(key)]
+    refusals = await _execute(components, different)
     loaded: dict[str, dict[str, str]] = defaultdict(dict)
-    for kind, name in news:
+    for kind, name in changed:
         text = render(shipped.components[kind, name])
         if (kind, name) in refusals:
             await standard_pass.withhold(kind, name, text, refusals[kind, name])
@@ -46,17 +48,17 @@ async def load_components(
         await standard_pass.record_installed(kind, items)
 
 
-async def _news(
+async def _changed_components(
     standard_pass: StandardPass,
     registry: Registry,
     shipped: Registry,
 ) -> dict[Key, Component]:
-    """Return the merged component for each one in ``shipped`` that differs from the version loaded last."""
+    """Return the components of ``shipped`` that are new or changed, merged with the changes made in this Vault."""
     rows = await standard_pass.fetch(UNTOUCHED, SYSTEM.user_id)
     untouched = {(row["type"], row["name"]) for row in rows}
     kinds = {kind for kind, _ in shipped.components}
     notes = {kind: await standard_pass.notes(kind) for kind in kinds}
-    news: dict[Key, Component] = {}
+    changed: dict[Key, Component] = {}
     for key, following in shipped.components.items():
         kind, name = key
         note = notes[kind].get(name, Note())
@@ -72,12 +74,12 @@ async def _news(
         try:
             merged = merge(base, current, following)
         except MergeConflict as conflict:
-            reason = f"{conflict} was changed in this Vault, and differently"
+            reason = f"{conflict} was changed in this Vault in another way"
             await standard_pass.withhold(kind, name, render(following), reason)
             continue
         if merged is not None:
-            news[key] = merged
-    return news
+            changed[key] = merged
+    return changed
 
 
 def _parsed(text: str | None) -> Component | None:
@@ -87,11 +89,11 @@ def _parsed(text: str | None) -> Component | None:
     return statements[0].component
 
 
-async def _carry_out(
+async def _execute(
     components: ComponentService,
     waiting: list[Component],
 ) -> dict[Key, str]:
-    """Execute components, each after those that it refers to; return the reasons for the refused ones."""
+    """Create or update components, referenced ones first; return the reason of each refusal by type and name."""
     refusals: dict[Key, str] = {}
     ordered = in_order(waiting, components.registry.components)
     for number, component in enumerate(ordered, 1):

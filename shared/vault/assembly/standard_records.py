@@ -34,8 +34,8 @@ async def load_records(
 ) -> None:
     """Upsert the new rows of ``NN_{object}.csv``, whose first column is the unique field that identifies a record.
 
-    A record that was deleted in this Vault is not created again; one that was changed here is not updated, and its row
-    is withheld.
+    A record that was deleted in this Vault is not created again. A record that was changed in this Vault is not
+    updated, and its row is withheld.
 
     :raises StandardLoadFailed: when a new Vault refuses a row.
     """
@@ -47,17 +47,17 @@ async def load_records(
         for name, note in notes.items()
         if note.installed is not None
     }
-    news = {
+    changed = {
         name: row for name, row in shipped.items() if loaded.get(name) != _text(row)
     }
     target = registry.objects.get(object_name)
     # The object may be withheld itself, or an administrator has dropped it.
     if target is None or key not in target.fields:
         reason = f"The Vault has no {object_name} with {key}"
-        for name, row in news.items():
+        for name, row in changed.items():
             await standard_pass.withhold(object_name, name, _text(row), reason)
         return
-    wanted = await _wanted(standard_pass, target, key, news, loaded)
+    wanted = await _wanted(standard_pass, target, key, changed, loaded)
     for start in range(0, len(wanted), MAX_ROWS):
         part = wanted[start : start + MAX_ROWS]
         await _upsert(standard_pass, records, object_name, key, part)
@@ -67,15 +67,15 @@ async def _wanted(
     standard_pass: StandardPass,
     target: VaultObject,
     key: str,
-    news: Rows,
+    changed: Rows,
     loaded: Mapping[str, str],
 ) -> list[dict[str, str]]:
     """Return the rows whose records are new, or unchanged in this Vault; withhold the rows of changed records."""
     sql = f"SELECT {quote(key)} AS key, modified_by__v FROM {table(target.name)} WHERE {quote(key)} = ANY($1::text[])"
-    stored = await standard_pass.fetch(sql, list(news))
+    stored = await standard_pass.fetch(sql, list(changed))
     authors = {row["key"]: row["modified_by__v"] for row in stored}
     wanted = []
-    for name, row in news.items():
+    for name, row in changed.items():
         if authors.get(name, SYSTEM.user_id) != SYSTEM.user_id:
             await standard_pass.withhold(target.name, name, _text(row), CHANGED_HERE)
         elif name in authors or name not in loaded:

@@ -70,7 +70,7 @@ class Vault(VaultServices):
         log.info("vault.started", vault=self.definition.name, vault_id=self.vault_id)
 
     async def _open_database(self) -> None:
-        """Wait for the database, migrate it, and load the standard configuration as far as it is new."""
+        """Wait for the database, migrate it, and load the parts of the standard configuration that it lacks."""
         await wait_for("postgresql", self.database.open, retry_on=UNREACHABLE)
         self._stack.push_async_callback(self.database.close)
         dsn = self.settings.database_dsn.get_secret_value()
@@ -168,7 +168,7 @@ class Vault(VaultServices):
 
     async def _keep_current(self) -> None:
         """Read the components again whenever a process on this database has changed them."""
-        # Whatever was announced before this ran is read at once.
+        # Changes that were announced before this task began are read at once.
         self._stale.set()
         while True:
             await self._stale.wait()

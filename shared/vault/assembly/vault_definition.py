@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from shared.vault.records.row_rules import Trigger
 
 
-# Takes the values of a record; returns seconds, or None when nothing is under way.
+# Takes the values of a record; returns seconds until its page is drawn again, or None when it is not.
 LookAgain = Callable[[Mapping[str, object]], int | None]
 
 
@@ -31,19 +31,23 @@ LookAgain = Callable[[Mapping[str, object]], int | None]
 class VaultDefinition:
     """One kind of Vault.
 
-    ``purpose`` describes its use in a sentence, ``first_objects`` are the objects whose
-    records people work with. ``actions`` by the name that lifecycles use, ``triggers`` by
-    object, ``delivery_handlers`` by the name that queues use, ``merge_handlers`` by object.
-    ``desk`` is the work that people find on the home page, ``leads`` by object what is
-    shown at the head of a record, ``guided`` by object the forms that lead to what a record
-    is made for, ``related`` by object the records that stand on the page of
-    one that they refer to; ``answered`` are the questions whose answers are shown
-    beside similar ones; ``look_again`` says by object when a record that is shown
-    may have changed by itself. ``state_actions`` are by object those actions without parameters
-    that states of its lifecycle may name, each with its label; ``entry_action_forms`` those
-    entry actions that have parameters. ``spent_actions`` say by named action which records it
-    has nothing left to do for: pages do not offer it there. ``error_texts`` are fields with errors, of
-    which pages show names of objects and fields by their labels.
+    ``purpose`` describes its use in a sentence; ``first_objects`` are the objects whose records people work with.
+
+    The keys of ``actions`` are the names that lifecycles use, those of ``delivery_handlers`` the names that queues
+    use. All other mappings are by object name:
+
+    - ``leads``: the values at the head of a record's page.
+    - ``guided``: the forms that lead a new record to its goal.
+    - ``related``: the lists of referring records on a record's page.
+    - ``look_again``: functions that return in how many seconds the page of a record is drawn again.
+    - ``state_actions``: the labels, by name, of the actions without parameters that lifecycle states may run.
+    - ``entry_action_forms``: the entry actions with parameters, by name.
+
+    ``spent_actions`` say by named action which records it has nothing left to do for: pages do not offer it there.
+    ``error_texts`` are fields with errors, of which pages show names of objects and fields by their labels.
+
+    ``desk`` has the work lists of the home page; ``answered`` describes the answered questions that are shown beside
+    similar questions.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Reads where a Vault listens and with how many processes: the settings that the parent of its workers needs."""
+"""Reads the settings that the parent of a Vault's worker processes needs: ports, certificate, number of processes."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class VaultSettings(VaultListening):
 
     @property
     def burst_limits(self) -> Limits:
-        """Return the limits of the calls of a user in five minutes."""
+        """Return the limits of a user's calls in five minutes."""
         return Limits(users=self.burst_limit, connections=self.burst_limit_integration)
 
     @property

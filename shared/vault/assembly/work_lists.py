@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """A list of records in which a person has the same thing to do.
+    """A list of records that wait for the same work of a user.
 
-    ``condition`` and ``order`` are VQL, with ``{user_id}`` for the person's id in the condition. ``hint`` says what to
-    do with the records. A record whose ``new_since``, a date, is after the person's last visit is marked as new.
+    ``condition`` and ``order`` are VQL; ``{user_id}`` in the condition stands for the user's id. ``hint`` describes the
+    work. ``new_since`` names a date field: a record whose date is after the user's last visit is marked as new.
     """
 
     name: str
@@ -25,10 +25,10 @@ class WorkList:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A value at the head of a record's page: a field of the record, or by relationships of a record that it refers to.
+    """A value at the head of a record's page: of a field of the record, or of a record to which it refers.
 
-    ``path`` is that of VQL, for example ``case__vr.case_contact__vr.name__v``; ``label`` is that of such a path, since
-    the far field's own label does not say whose it is.
+    ``path`` is a path of VQL, for example ``case__vr.case_contact__vr.name__v``. ``label`` is shown for the field of a
+    related record, whose own label does not name the related record; empty for a field of the record itself.
     """
 
     path: str
@@ -36,17 +36,17 @@ class Lead:
 
     @property
     def relationships(self) -> tuple[str, ...]:
-        """Return the relationships on the way, none for a field of the record itself."""
+        """Return the relationships in the path; empty for a field of the record itself."""
         return tuple(self.path.split(".")[:-1])
 
     @property
     def field(self) -> str:
-        """Return the field at the end."""
+        """Return the field at the end of the path."""
         return self.path.rpartition(".")[2]
 
     @property
     def id_path(self) -> str:
-        """Return the path of the id of the record at the end."""
+        """Return the path to the id of the record at the end of the path."""
         return ".".join((*self.relationships, "id"))
 
 
@@ -92,9 +92,11 @@ class Narrowing:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The home page's part for users who may edit the records of an object: what they create, and their lists in order.
+    """The part of the home page for users who may edit the records of an object.
 
-    ``columns`` are those of the list of all records; among them and those of the lists may be ``far`` ones.
+    ``create`` is the text of the link to the form of a new record. ``columns`` are the columns of the list of all
+    records, ``lists`` the work lists in their order on the page; their columns may be names of ``far`` ones.
+    ``narrowings`` are filters of the list beside those of its columns.
     """
 
     object: str
@@ -111,37 +113,41 @@ class Desk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuidedForm:
-    """How a form leads through the records of an object, which are made for a named action of its lifecycle (``goal``).
+    """The form of an object's records, which asks for all that the named action ``goal`` of its lifecycle needs.
 
-    ``send`` is the button that creates a record and takes it there, ``send_again`` the one that stores what was changed
-    of a record that is no draft, and takes it there; ``sent`` is what is said then. They are offered while
-    ``integration`` is active. ``least`` are the fields without all of which a new record is worth nothing. Of the
-    fields that ``belongs`` lists by the values of ``choice``, the form asks for those of the value that is chosen;
-    ``heading`` stands over them and the choice, ``others`` over those of the other values.
+    Its button ``send_label`` creates a record, or stores a draft, and runs the goal's user actions; that of a record
+    that is no draft is ``send_again_label``. ``sent_message`` is shown then; the buttons are offered while
+    ``integration`` is active. A draft must have a value in one of ``minimum_fields``.
+
+    The value of ``choice_field`` decides which fields of ``fields_by_choice``, a mapping from values to fields,
+    the form asks for under ``chosen_heading``; the fields of other values are under ``other_heading``.
     """
 
     goal: str
     integration: str
-    send: str
-    send_again: str
-    sent: str
-    least: tuple[str, ...]
-    choice: str
-    belongs: Mapping[str, tuple[str, ...]]
-    heading: str
-    others: str
+    send_label: str
+    send_again_label: str
+    sent_message: str
+    minimum_fields: tuple[str, ...]
+    choice_field: str
+    fields_by_choice: Mapping[str, tuple[str, ...]]
+    chosen_heading: str
+    other_heading: str
 
     @property
     def dependent(self) -> frozenset[str]:
         """Return the fields that belong to one value or another."""
-        return frozenset(name for names in self.belongs.values() for name in names)
+        return frozenset(
+            name for names in self.fields_by_choice.values() for name in names
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Records of an object with a question and, under a VQL condition, its answer and date.
+    """The records of an object whose answered questions are shown beside similar questions.
 
-    Records with the same value of ``same``, a reference, count as more similar.
+    ``question``, ``answer`` and ``date`` name fields; ``condition`` is VQL and selects the answered records. ``same``
+    names a reference field: records that refer to the same record are preferred.
     """
 
     object: str
@@ -154,7 +160,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Records that refer to another one by a ``field``, the latest of which stand on its page with these columns."""
+    """The list of the latest records of ``object`` on the page of the record to which their ``field`` refers."""
 
     object: str
     field: str

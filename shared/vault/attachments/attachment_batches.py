@@ -64,7 +64,7 @@ class BatchRow(RowErrors):
         return str(value)
 
     def refuse(self, fault: VaultFault) -> None:
-        """Record a fault for which the row cannot be carried out."""
+        """Add the error of a fault to the row's errors."""
         self.errors.append(fault.error)
 
     def done(self, attachment_id: int, version: int) -> None:
@@ -112,12 +112,14 @@ class AttachmentBatches:
         known = {key, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}
         read = [_checked(row, known, (FILENAME, FILE)) for row in rows]
         # Before the transaction, which would be open while large files are copied.
-        kept = [await self._kept(caller, row) for row in read]
+        stored = [await self._stored_checksum(caller, row) for row in read]
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            named = await self.named(connection, caller, object_name, key, read)
+            record_ids = await self.record_ids(
+                connection, caller, object_name, key, read
+            )
             additions: list[tuple[BatchRow, Addition]] = []
-            for row, sha256, record_id in zip(read, kept, named, strict=True):
+            for row, sha256, record_id in zip(read, stored, record_ids, strict=True):
                 addition = _addition(row, sha256, record_id)
                 if addition is not None:
                     additions.append((row, addition))
@@ -168,7 +170,7 @@ class AttachmentBatches:
         return await self._change(caller, object_name, read, work)
 
     def require(self, caller: Caller, object_name: str, rows: Source) -> None:
-        """Check a call with these rows, which changes attachments of the object's records.
+        """Check the object and the rows of a call that changes attachments.
 
         :raises VaultFault: when the caller may not change them, or there are too many rows.
         """
@@ -184,20 +186,20 @@ class AttachmentBatches:
         target = self._components.registry.objects[object_name]
         return key_field(target, id_param).name
 
-    async def _kept(self, caller: Caller, row: BatchRow) -> str | None:
-        """Store a row's file, and return its checksum; None for a row with errors."""
+    async def _stored_checksum(self, caller: Caller, row: BatchRow) -> str | None:
+        """Store a row's file, and return its SHA-256 in hexadecimal; None for a row with errors."""
         if row.errors:
             return None
         try:
             item = await self._staging.file(caller, row.text(FILE))
             staged = self._staging.content(item)
-            kept = await self._content.keep(staged, limit=self.max_file)
+            stored = await self._content.keep(staged, limit=self.max_file)
         except VaultFault as fault:
             row.refuse(fault)
             return None
-        return kept.sha256
+        return stored.sha256
 
-    async def named(
+    async def record_ids(
         self,
         connection: Connection,
         caller: Caller,
@@ -213,13 +215,13 @@ class AttachmentBatches:
         read = reader.read(keys, key)
         batch = self._records.batch(connection, caller, target)
         stored = await batch.lock(read, key)
-        named: list[str | None] = []
+        record_ids: list[str | None] = []
         for row, record in zip(rows, read, strict=True):
             if not record.errors and record.key not in stored:
                 record.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
             row.errors += record.errors
-            named.append(None if record.errors else stored[record.key]["id"])
-        return named
+            record_ids.append(None if record.errors else stored[record.key]["id"])
+        return record_ids
 
     async def _change(
         self,
@@ -247,7 +249,7 @@ class AttachmentBatches:
 async def _attach(
     writer: AttachmentWriter, additions: Sequence[tuple[BatchRow, Addition]]
 ) -> None:
-    """Carry out the additions of rows, each with its row, except those whose external id is taken."""
+    """Attach the files of ``additions``, each with its row; an external id in use becomes an error of the row."""
     taken = await writer.taken_external_ids([addition for _, addition in additions])
     accepted: list[tuple[BatchRow, Addition]] = []
     for at, (row, addition) in enumerate(additions):
@@ -269,14 +271,14 @@ def _checked(
 ) -> BatchRow:
     """Return a row, with an error for each column that is unknown, missing or not valid."""
     row = BatchRow(values)
-    # The answer names no more.
+    # A row has at most so many errors.
     for name in islice(values.keys() - known, MAX_ERRORS + 1):
         row.fail(
             ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-            f"A row here has no column [{name[:100]}]",
+            f"Rows of this call have no column [{name[:100]}]",
         )
     for name in required:
-        # An empty description is one: it removes the stored one.
+        # An empty description is valid: it removes the stored description.
         removes = name == DESCRIPTION and name in values
         if not row.text(name) and not removes:
             row.fail(
@@ -300,7 +302,7 @@ def _addition(
     sha256: str | None,
     record_id: str | None,
 ) -> Addition | None:
-    """Return the addition of a row; None for a row with errors, after adding one for an invalid file name."""
+    """Return the addition of a row; None for a row with errors. An invalid file name becomes an error of the row."""
     try:
         filename = checked_filename(row.text(FILENAME))
     except VaultFault as fault:
@@ -364,7 +366,7 @@ async def _found(
     seen: set[int] = set()
     for row, key in zip(good, keys, strict=True):
         attachment = found.get(key)
-        # A row that names a record names one whose attachment it is.
+        # A row with a record's id must name an attachment of that record.
         if attachment is None or row.text("id") not in ("", attachment.record_id):
             row.fail(ErrorType.INVALID_DATA, "There is no such attachment")
         elif attachment.id in seen:

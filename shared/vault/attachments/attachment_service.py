@@ -41,8 +41,8 @@ LOCK = "SELECT id FROM {table} WHERE id = $1 FOR NO KEY UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
-class OfRecord:
-    """A record, or a document, whose attachments a call is about, and the caller."""
+class FileOwner:
+    """The record or document of a call about attachments or field files, and the caller."""
 
     caller: Caller
     object_name: str
@@ -51,7 +51,10 @@ class OfRecord:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The version with an attached file; ``added`` is False when the record already had the same bytes attached."""
+    """The attachment id and version of an attached file.
+
+    ``added`` is False when the record already had an attachment with the same bytes: nothing was stored.
+    """
 
     id: int
     version: int
@@ -96,23 +99,23 @@ class AttachmentService:
             )
         return target
 
-    async def all(self, of: OfRecord) -> list[Attachment]:
+    async def all(self, owner: FileOwner) -> list[Attachment]:
         """Return the attachments of a record, the oldest first.
 
         :raises VaultFault: INVALID_DATA when there is no such record.
         """
-        await self.require_record(of, Operation.READ)
+        await self.require_record(owner, Operation.READ)
         async with self._database.connection() as connection:
-            return await table.of_record(connection, of.object_name, of.record_id)
+            return await table.of_record(connection, owner.object_name, owner.record_id)
 
-    async def one(self, of: OfRecord, attachment_id: int) -> Attachment:
+    async def one(self, owner: FileOwner, attachment_id: int) -> Attachment:
         """Return one attachment of a record.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
         """
-        self.require(of.caller, of.object_name, Operation.READ)
+        self.require(owner.caller, owner.object_name, Operation.READ)
         async with self._database.connection() as connection:
-            return await _own(connection, of, attachment_id)
+            return await _attachment_of(connection, owner, attachment_id)
 
     def bytes_of(
         self,
@@ -123,15 +126,15 @@ class AttachmentService:
         """Yield the bytes of a version from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(version.content, start, length)
 
-    async def archive_name(self, of: OfRecord) -> str:
+    async def archive_name(self, owner: FileOwner) -> str:
         """Return the file name of the archive of a record's attachments.
 
         :raises VaultFault: INVALID_DATA when there is no such record.
         """
-        target = self.target(of.caller, of.object_name, Operation.READ)
+        target = self.target(owner.caller, owner.object_name, Operation.READ)
         registry = self._components.registry
         async with self._database.connection() as connection:
-            title = await record_title(connection, registry, target, of.record_id)
+            title = await record_title(connection, registry, target, owner.record_id)
         return f"{title} - attachments.zip"
 
     def require(self, caller: Caller, object_name: str, operation: Operation) -> None:
@@ -142,42 +145,42 @@ class AttachmentService:
         self.target(caller, object_name, operation)
 
     async def require_record(
-        self, of: OfRecord, operation: Operation = Operation.EDIT
+        self, owner: FileOwner, operation: Operation = Operation.EDIT
     ) -> None:
-        """Check that the record is there and the caller may do this with its attachments, before a file is read.
+        """Check, before a file is read, that the record exists and the caller may do the operation on its attachments.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
         """
-        target = self.target(of.caller, of.object_name, operation)
-        await self._records.state_of(target, of.record_id)
+        target = self.target(owner.caller, owner.object_name, operation)
+        await self._records.state_of(target, owner.record_id)
 
     async def add(
         self,
-        of: OfRecord,
+        owner: FileOwner,
         filename: str,
         content: AsyncIterable[bytes],
         description: str | None,
     ) -> Added:
-        """Attach a file to a record, as a new version of the attachment with its name, else as a new attachment.
+        """Attach a file to a record: as a new version of the attachment with the same name, else as a new attachment.
 
         :raises VaultFault: INVALID_DATA for a name or description that is not valid, or an unknown record;
             EXCEEDS_FILE_MAX_SIZE.
         """
-        self.require(of.caller, of.object_name, Operation.EDIT)
+        self.require(owner.caller, owner.object_name, Operation.EDIT)
         name = checked_filename(filename)
         text = checked_text(DESCRIPTION, description, MAX_DESCRIPTION)
         # Before the transaction, which would be open while a large file is sent.
         kept = await self._content.keep(content, limit=self.max_file)
-        addition = Addition(of.record_id, name, kept.sha256, text)
+        addition = Addition(owner.record_id, name, kept.sha256, text)
 
         async def work(_: Connection, writer: AttachmentWriter) -> Added:
             return await _add(writer, addition)
 
-        return await self._change(of, work)
+        return await self._change(owner, work)
 
     async def restore(
         self,
-        of: OfRecord,
+        owner: FileOwner,
         attachment_id: int,
         number: int,
     ) -> Added:
@@ -187,10 +190,10 @@ class AttachmentService:
         """
 
         async def work(connection: Connection, writer: AttachmentWriter) -> Added:
-            attachment = await _own(connection, of, attachment_id)
+            attachment = await _attachment_of(connection, owner, attachment_id)
             version = attachment.version(number)
             addition = Addition(
-                of.record_id,
+                owner.record_id,
                 attachment.filename,
                 version.content.sha256,
                 version.description,
@@ -198,11 +201,11 @@ class AttachmentService:
             )
             return await _add(writer, addition)
 
-        return await self._change(of, work)
+        return await self._change(owner, work)
 
     async def describe(
         self,
-        of: OfRecord,
+        owner: FileOwner,
         attachment_id: int,
         description: str | None,
     ) -> None:
@@ -213,26 +216,26 @@ class AttachmentService:
         text = checked_text(DESCRIPTION, description, MAX_DESCRIPTION)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            attachment = await _own(connection, of, attachment_id)
+            attachment = await _attachment_of(connection, owner, attachment_id)
             await writer.describe([(attachment, text)])
 
-        await self._change(of, work)
+        await self._change(owner, work)
 
-    async def delete(self, of: OfRecord, attachment_id: int) -> None:
+    async def delete(self, owner: FileOwner, attachment_id: int) -> None:
         """Delete an attachment with all its versions.
 
         :raises VaultFault: INVALID_DATA when the record has no such attachment.
         """
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            attachment = await _own(connection, of, attachment_id)
+            attachment = await _attachment_of(connection, owner, attachment_id)
             await writer.remove([attachment])
 
-        await self._change(of, work)
+        await self._change(owner, work)
 
     async def delete_version(
         self,
-        of: OfRecord,
+        owner: FileOwner,
         attachment_id: int,
         number: int,
     ) -> None:
@@ -242,14 +245,14 @@ class AttachmentService:
         """
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            attachment = await _own(connection, of, attachment_id)
+            attachment = await _attachment_of(connection, owner, attachment_id)
             await writer.remove_version(attachment, number)
 
-        await self._change(of, work)
+        await self._change(owner, work)
 
     async def _change(
         self,
-        of: OfRecord,
+        owner: FileOwner,
         work: Callable[[Connection, AttachmentWriter], Awaitable[T]],
     ) -> T:
         """Run ``work`` in a transaction that has locked the record, and return its result.
@@ -259,26 +262,26 @@ class AttachmentService:
         results: list[T] = []
 
         async def locked(connection: Connection) -> list[RowResult]:
-            await self.lock(connection, of)
-            writer = self.writer(connection, of.caller, of.object_name)
+            await self.lock(connection, owner)
+            writer = self.writer(connection, owner.caller, owner.object_name)
             result = await work(connection, writer)
             results.append(result)
             # No row of a record is written here, so that none has a result.
             return []
 
-        await self._records.carry_out(locked, of.object_name)
+        await self._records.carry_out(locked, owner.object_name)
         # A transaction that was repeated has left a result for each time.
         return results[-1]
 
-    async def lock(self, connection: Connection, of: OfRecord) -> None:
+    async def lock(self, connection: Connection, owner: FileOwner) -> None:
         """Lock the record until the transaction ends, after checking that the caller may change its attachments.
 
         :raises VaultFault: as ``target`` does; INVALID_DATA when there is no such record.
         """
-        target = self.target(of.caller, of.object_name, Operation.EDIT)
+        target = self.target(owner.caller, owner.object_name, Operation.EDIT)
         sql = LOCK.format(table=record_table(target.name))
-        possible = "\x00" not in of.record_id
-        if not possible or await connection.fetchval(sql, of.record_id) is None:
+        possible = "\x00" not in owner.record_id
+        if not possible or await connection.fetchval(sql, owner.record_id) is None:
             raise VaultFault(ErrorType.INVALID_DATA, "There is no record with this id")
 
     def writer(
@@ -292,18 +295,18 @@ class AttachmentService:
         return AttachmentWriter(connection, registry, caller, object_name)
 
 
-async def _own(
+async def _attachment_of(
     connection: Connection,
-    of: OfRecord,
+    owner: FileOwner,
     attachment_id: int,
 ) -> Attachment:
     """Return an attachment after checking that it belongs to the record.
 
     :raises VaultFault: INVALID_DATA when there is no such attachment, or it belongs to another record.
     """
-    attachments = await table.by_id(connection, of.object_name, [attachment_id])
+    attachments = await table.by_id(connection, owner.object_name, [attachment_id])
     found = attachments.get(attachment_id)
-    if found is None or found.record_id != of.record_id:
+    if found is None or found.record_id != owner.record_id:
         raise VaultFault(
             ErrorType.INVALID_DATA, f"The record has no attachment [{attachment_id}]"
         )

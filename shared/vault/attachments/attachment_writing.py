@@ -113,12 +113,12 @@ class AttachmentWriter:
         await self.audit([change])
 
     async def audit(self, changes: Sequence[Change]) -> None:
-        """Write each change as an edit of its record."""
+        """Write the audit entries of changes, each as an edit of its record."""
         edits = [
             ({"id": record_id, FIELD: before}, {FIELD: after})
             for record_id, before, after in changes
         ]
-        await entries.edited(
+        await entries.write_edits(
             self._connection,
             self._registry,
             self._caller,
@@ -128,6 +128,6 @@ class AttachmentWriter:
 
 
 def _change(step: Step) -> Change:
-    """Return a step as a change of its record."""
+    """Return the change that a step makes for the audit trail: record id, text before, text after."""
     before = None if step.before is None else step.before.audit_text
     return step.after.record_id, before, step.after.audit_text

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
-    from shared.vault.attachments.attachment_service import OfRecord
+    from shared.vault.attachments.attachment_service import FileOwner
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.files.content_service import ContentService
     from shared.vault.records.record_service import RecordService
@@ -89,8 +89,8 @@ class AttachmentFields:
     ) -> Source:
         """Return the rows of a record call, with handles for the files that they name.
 
-        A file is named by its path on the staging area, or by the handle in a field of a record. A file that cannot be
-        stored becomes an error of its row, when the row is read.
+        A row names a file by its path on the staging area, or by the handle in a field of a record. For a file that
+        cannot be stored, the row has an ``UnstoredFile``, which becomes an error of the row when the row is read.
 
         :raises VaultFault: when the caller may not write records of the object.
         """
@@ -104,21 +104,21 @@ class AttachmentFields:
         # Before any file is copied for a caller who may not write at all.
         self._records.target(caller, object_name, rows)
         handles = [text for text in texts if HANDLE.fullmatch(text)]
-        known = await self._touched(caller, handles)
+        known = await self._reused_handles(caller, handles)
         files: dict[str, Handle | UnstoredFile] = {}
         for text in sorted(texts):
             # A text that looks like a handle, but is not a known one, may be a path.
             files[text] = known.get(text) or await self._staged(caller, text)
         return [_replaced(row, names, files) for row in rows]
 
-    async def _touched(
+    async def _reused_handles(
         self,
         caller: Caller,
         handles: Sequence[str],
     ) -> dict[str, Handle]:
-        """Return handles by their texts, and protect their files from the sweep for a day.
+        """Return handles by their texts, and protect their files from removal by housekeeping for a day.
 
-        Omitted are handles that no record readable by the caller contains: knowing a handle gives no right to its file.
+        Handles that are in no record readable by the caller are omitted: knowing a handle gives no right to its file.
         """
         fields = [
             f"SELECT {quoted(field.name)} FROM {table(target.name)} WHERE {quoted(field.name)} = ANY($1::text[])"
@@ -158,23 +158,25 @@ class AttachmentFields:
             handle = await connection.fetchval(KEEP, filename, format_, kept.sha256)
         return Handle(handle)
 
-    async def require_record(self, of: OfRecord, field_name: str) -> None:
+    async def require_record(self, owner: FileOwner, field_name: str) -> None:
         """Check that the caller may store a file in the field of the record, before the file is read.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or the Vault sets
             the field itself.
         """
-        target = self._records.target(of.caller, of.object_name, [{}], Operation.EDIT)
+        target = self._records.target(
+            owner.caller, owner.object_name, [{}], Operation.EDIT
+        )
         field = _field(target, field_name)
-        if not may_set(of.caller, target.name, field):
+        if not may_set(owner.caller, target.name, field):
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"Field [{field_name}] is set by the Vault"
             )
-        await self._records.state_of(target, of.record_id)
+        await self._records.state_of(target, owner.record_id)
 
     async def put(
         self,
-        of: OfRecord,
+        owner: FileOwner,
         field_name: str,
         filename: str,
         content: AsyncIterable[bytes],
@@ -185,17 +187,19 @@ class AttachmentFields:
         """
         name = checked_filename(filename)
         handle = await self._keep(name, content)
-        row = {"id": of.record_id, field_name: handle}
-        return await self._records.update(of.caller, of.object_name, [row])
+        row = {"id": owner.record_id, field_name: handle}
+        return await self._records.update(owner.caller, owner.object_name, [row])
 
-    async def one(self, of: OfRecord, field_name: str) -> FieldFile:
+    async def one(self, owner: FileOwner, field_name: str) -> FieldFile:
         """Return the file of a field.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such field or record, or no file.
         """
-        target = self._records.target(of.caller, of.object_name, [{}], Operation.READ)
+        target = self._records.target(
+            owner.caller, owner.object_name, [{}], Operation.READ
+        )
         field = _field(target, field_name)
-        found = await self._of(target, [field], of.record_id)
+        found = await self._files_of(target, [field], owner.record_id)
         if field.name not in found:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
@@ -203,16 +207,18 @@ class AttachmentFields:
             )
         return found[field.name]
 
-    async def all(self, of: OfRecord) -> tuple[str, Mapping[str, FieldFile]]:
+    async def all(self, owner: FileOwner) -> tuple[str, Mapping[str, FieldFile]]:
         """Return the name of the archive of a record's files, and the files by field.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such record.
         """
-        target = self._records.target(of.caller, of.object_name, [{}], Operation.READ)
+        target = self._records.target(
+            owner.caller, owner.object_name, [{}], Operation.READ
+        )
         registry = self._components.registry
         async with self._database.connection() as connection:
-            title = await record_title(connection, registry, target, of.record_id)
-        files = await self._of(target, _fields(target), of.record_id)
+            title = await record_title(connection, registry, target, owner.record_id)
+        files = await self._files_of(target, _fields(target), owner.record_id)
         return f"{title} - attachment fields.zip", files
 
     def bytes_of(
@@ -224,7 +230,7 @@ class AttachmentFields:
         """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
 
-    async def _of(
+    async def _files_of(
         self,
         target: VaultObject,
         fields: Sequence[Field],
@@ -254,7 +260,7 @@ class AttachmentFields:
     async def remove_unused(self, before: datetime) -> None:
         """Remove files that no field refers to and that were last stored before ``before``.
 
-        The sweep of content removes their bytes.
+        Housekeeping removes their bytes separately.
         """
         async with self._database.connection() as connection:
             unused = await unused_sql(connection, "platform.field_file")
@@ -263,7 +269,7 @@ class AttachmentFields:
 
 
 def _field_file(row: Record) -> FieldFile:
-    """Return a row of FILES as a file."""
+    """Return the file that a row of the statement FILES describes."""
     content = Content(row["sha256"], row["size"], row["md5"], row["stored_as"])
     return FieldFile(
         row["handle"],

@@ -28,7 +28,7 @@ CUT = "…"
 
 
 class AuditAction(StrEnum):
-    """The actions of entries; entries about components have MDL commands instead."""
+    """The actions that entries name; entries about components name MDL commands instead."""
 
     CREATE = "Create"
     EDIT = "Edit"
@@ -162,7 +162,7 @@ def is_audited(registry: Registry, object_name: str) -> bool:
     return component.flag("audit", True)
 
 
-async def created(
+async def write_creations(
     connection: Connection,
     registry: Registry,
     caller: Caller,
@@ -174,14 +174,14 @@ async def created(
         await connection.execute(CREATED, *author(caller), object_name, ids)
 
 
-async def edited(
+async def write_edits(
     connection: Connection,
     registry: Registry,
     caller: Caller,
     object_name: str,
     changes: Sequence[tuple[Record | Mapping[str, object], Mapping[str, object]]],
 ) -> None:
-    """Write entries for records that have been changed, one for each field.
+    """Write an entry for each changed field of records.
 
     A change is the record as it was stored (with ``id`` and at least the changed fields), and its new values.
     """
@@ -191,7 +191,7 @@ async def edited(
     for before, after in changes:
         for name, value in after.items():
             former = before.get(name)
-            # In the mode that writes values again, some of them are what they were.
+            # In the mode that writes equal values as well, some values have not changed.
             if former != value:
                 lines.append((before["id"], name, text_of(former), text_of(value)))
     if lines:
@@ -199,7 +199,7 @@ async def edited(
         await connection.execute(EDITED, *author(caller), object_name, *columns)
 
 
-async def records_noted(
+async def write_events(
     connection: Connection,
     registry: Registry,
     caller: Caller,
@@ -208,7 +208,7 @@ async def records_noted(
     ids: Sequence[str],
     text: str,
 ) -> None:
-    """Write entries for events of records or documents that change no field, such as a step of a workflow."""
+    """Write an entry for each record or document with an event that changes no field, such as a step of a workflow."""
     if ids and object_name == DOCUMENTS:
         noted = [(each, None, None, text_of(text)) for each in ids]
         await connection.execute(DOCUMENT, *author(caller), action, *_columns(noted))
@@ -217,7 +217,7 @@ async def records_noted(
         await connection.execute(NOTED, *author(caller), *values)
 
 
-async def document_changed(
+async def write_document_change(
     connection: Connection,
     caller: Caller,
     action: AuditAction,
@@ -225,10 +225,10 @@ async def document_changed(
     lines: Sequence[Line] = (),
 ) -> None:
     """Write the entries of a created, changed or deleted document: one for each line; without lines a single one."""
-    await documents_changed(connection, caller, action, {document_id: lines})
+    await write_document_changes(connection, caller, action, {document_id: lines})
 
 
-async def documents_changed(
+async def write_document_changes(
     connection: Connection,
     caller: Caller,
     action: AuditAction,
@@ -248,7 +248,7 @@ async def documents_changed(
         await connection.execute(DOCUMENT, *author(caller), action, *columns)
 
 
-async def component_changed(
+async def write_component_change(
     connection: Connection,
     caller: Caller,
     command: str,
@@ -264,7 +264,7 @@ async def component_changed(
     await connection.execute(ENTRY, *author(caller), SYSTEM.key, command, *values)
 
 
-async def signed_in(
+async def write_sign_in(
     connection: Connection,
     user_id: int,
     delegate_user_id: int | None,
@@ -277,18 +277,18 @@ async def signed_in(
     await connection.execute(SIGNED_IN, delegate_user_id, user_id, action, SUCCESS)
 
 
-async def sign_in_refused(
+async def write_refused_sign_in(
     connection: Connection,
     username: str,
     reason: str,
 ) -> None:
-    """Write the entry of a refused sign-in with the error type; with the typed name only if it is that of a user."""
+    """Write the entry of a refused sign-in with its error type; the typed name is written only if a user has it."""
     # PostgreSQL takes neither NUL nor lone surrogates in text.
     typed = username.replace("\x00", "").encode(errors="ignore").decode()
     await connection.execute(REFUSED, typed, AuditAction.LOGIN, reason)
 
 
-async def password_changed(
+async def write_password_change(
     connection: Connection,
     caller: Caller | None,
     user_id: int,
@@ -299,7 +299,7 @@ async def password_changed(
     await connection.execute(ENTRY, *by, DOMAIN.key, action, item, None, None)
 
 
-async def record_entry(
+async def write_entry(
     connection: Connection,
     caller: Caller,
     trail: AuditTrail,
@@ -326,7 +326,7 @@ def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in columns]
 
 
-async def deleted(
+async def write_deletions(
     connection: Connection,
     registry: Registry,
     caller: Caller,
@@ -335,28 +335,28 @@ async def deleted(
 ) -> None:
     """Write entries for records about to be deleted, and for the changes that the database makes at the deletion.
 
-    The database also deletes the records below them, and empties references to any of these records.
+    The database also deletes their child records, and empties references to all deleted records.
     """
-    doomed: dict[str, set[str]] = defaultdict(set)
+    deleted: dict[str, set[str]] = defaultdict(set)
     level = {object_name: list(ids)}
-    # Level by level: a record may go with one that itself goes with another.
+    # Level by level: deleting a record deletes its children, and those delete theirs.
     while level:
         following: dict[str, list[str]] = defaultdict(list)
-        for owner, going in level.items():
-            doomed[owner].update(going)
-            await _write_deleted(connection, registry, caller, owner, going)
+        for owner, parents in level.items():
+            deleted[owner].update(parents)
+            await _write_deleted(connection, registry, caller, owner, parents)
             for child, field in _referring(
                 registry,
                 owner,
                 RelationshipDeletion.CASCADE,
             ):
                 sql = GOING.format(table=table(child), column=quoted(field.name))
-                rows = await connection.fetch(sql, going, list(doomed[child]))
+                rows = await connection.fetch(sql, parents, list(deleted[child]))
                 found = [row["id"] for row in rows]
-                doomed[child].update(found)
+                deleted[child].update(found)
                 following[child] += found
-        level = {owner: going for owner, going in following.items() if going}
-    await _write_emptied(connection, registry, caller, doomed)
+        level = {child: found for child, found in following.items() if found}
+    await _write_emptied(connection, registry, caller, deleted)
 
 
 async def _write_deleted(
@@ -375,23 +375,23 @@ async def _write_emptied(
     connection: Connection,
     registry: Registry,
     caller: Caller,
-    doomed: Mapping[str, set[str]],
+    deleted: Mapping[str, set[str]],
 ) -> None:
     """Write entries for the references to deleted records that the database empties in the remaining records."""
-    for owner, gone in doomed.items():
+    for owner, owners in deleted.items():
         for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
-            if not gone or not is_audited(registry, child):
+            if not owners or not is_audited(registry, child):
                 continue
             sql = EMPTIED.format(table=table(child), column=quoted(field.name))
-            also_gone = list(doomed.get(child, ()))
-            values = (child, field.name, list(gone), also_gone)
+            deleted_children = list(deleted.get(child, ()))
+            values = (child, field.name, list(owners), deleted_children)
             await connection.execute(sql, *author(caller), *values)
 
 
 def _referring(
     registry: Registry, object_name: str, deletion: RelationshipDeletion
 ) -> Iterator[tuple[str, Field]]:
-    """Yield the fields that refer to an object with this rule for its deletion, each with its own object."""
+    """Yield the reference fields to an object with the rule ``deletion``, each after the name of its own object."""
     for other in registry.objects.values():
         for field in other.fields.values():
             refers = field.type is FieldType.OBJECT and field.object == object_name

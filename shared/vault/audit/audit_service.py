@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 PAGE = 1000  # entries in memory at a time where all are read
-# The latest change of each field, among the latest entries of a record: of older ones the trail itself tells.
+# The latest change of each field, among the latest entries of a record; older changes are in the trail only.
 LATEST_CHANGES = """
 SELECT DISTINCT ON (e.field) e.field AS field_name, e.happened AS timestamp, e.user_id::text AS user_id,
     coalesce(e.user_name, c.username) AS user_name
@@ -45,7 +45,10 @@ ORDER BY e.field, e.id DESC
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """A filter of entries; empty tuples and None match all. ``objects`` are objects, or items of components."""
+    """A filter of entries; empty tuples and None match all entries.
+
+    ``objects`` are names of objects, or of the items of other trails, for example ``Object.case__v``.
+    """
 
     start: datetime | None = None
     end: datetime | None = None
@@ -56,7 +59,7 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A trail, and the condition on its entries that the caller's permissions make; ``names`` are its parameter."""
+    """A trail, and the SQL condition that selects the entries that the caller may read; ``names`` is its parameter."""
 
     trail: Trail
     condition: str = ""
@@ -65,7 +68,7 @@ class _Listed:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """A page of entries, the latest first, and the number of all that match."""
+    """A page of entries, the latest first; ``total`` is the number of all matching entries."""
 
     trail: Trail
     total: int
@@ -73,7 +76,7 @@ class AuditPage:
 
 
 class AuditService:
-    """Returns the audit trails to callers who may read them and the records that entries are about.
+    """Returns audit trails to callers who may read both the trails and the objects of their entries.
 
     ``registry`` returns the present components.
     """
@@ -161,9 +164,9 @@ class AuditService:
         limit: int,
         offset: int,
     ) -> AuditPage:
-        """Return the entries of the record that ``wanted`` names, which has one object.
+        """Return the entries of the record that ``wanted`` names by its object and id.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not the object.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail or the object.
         """
         listed = self._listed(caller, OBJECT.name)
         for object_name in wanted.objects:
@@ -173,9 +176,9 @@ class AuditService:
     async def latest_changes(
         self, caller: Caller, object_name: str, record_id: str
     ) -> dict[str, dict[str, object]]:
-        """Return the latest change of each field of a record by its name: ``timestamp``, ``user_id``, ``user_name``.
+        """Return, by field name, the latest change of a record's field: ``timestamp``, ``user_id``, ``user_name``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not the object.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail or the object.
         """
         listed = self._listed(caller, OBJECT.name)
         require(caller, object_name, Operation.READ)
@@ -195,7 +198,7 @@ class AuditService:
     ) -> AuditPage:
         """Return the entries of the document that ``wanted`` names.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail, or not documents.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the audit trail or documents.
         """
         listed = self._listed(caller, DOCUMENT.name)
         return await self._page(caller, listed, wanted, limit, offset)
@@ -206,7 +209,7 @@ class AuditService:
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when no trail has this name.
         """
         trail = self.trail(caller, name)
-        # Here the permissions on what the trail tells of count as well.
+        # Checks the permissions on the objects of the trail's entries as well.
         require(caller, trail.name, Operation.READ)
         if trail is not OBJECT:
             return _Listed(trail)
@@ -240,16 +243,16 @@ class AuditService:
 
 
 def _row(record: Record, skip: int = 0) -> dict[str, object]:
-    """Return an entry by the names of the trail's fields, which follow the first ``skip`` columns."""
+    """Return an entry's values by the names of the trail's fields; the first ``skip`` columns are not fields."""
     row = dict(list(record.items())[skip:])
     row["timestamp"] = date_time_text(record["timestamp"])
     return row
 
 
 def _conditions(listed: _Listed, wanted: AuditFilter) -> tuple[str, list[object]]:
-    """Return the WHERE of a page, and its parameters."""
+    """Return the terms of a WHERE clause that select the entries, and their parameters."""
     actions = [action.lower() for action in wanted.actions]
-    asked: tuple[tuple[str, object], ...] = (
+    filters: tuple[tuple[str, object], ...] = (
         ("a.happened >= ${}", wanted.start),
         ("a.happened < ${}", wanted.end),
         ("a.item = ANY(${}::text[])", list(wanted.objects)),
@@ -261,8 +264,8 @@ def _conditions(listed: _Listed, wanted: AuditFilter) -> tuple[str, list[object]
     if listed.condition:
         values.append(listed.names)
         conditions.append(listed.condition.format(len(values)))
-    for condition, value in asked:
-        # What is not asked for is no condition.
+    for condition, value in filters:
+        # An empty filter is no condition.
         if value not in (None, []):
             values.append(value)
             conditions.append(condition.format(len(values)))

@@ -67,7 +67,7 @@ RECORD = (
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """One audit trail, ``key`` in the table; ``name`` in the API."""
+    """One audit trail: ``key`` is its value in the table of entries, ``name`` its name in the API."""
 
     key: str
     name: str

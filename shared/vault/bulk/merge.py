@@ -86,7 +86,7 @@ class MergeJobs:
         records: RecordService,
         handlers: Mapping[str, MergeHandler],
     ) -> None:
-        """Make it; ``handlers`` are by the object whose merges they act on."""
+        """Create the merge jobs; ``handlers`` are by the name of the object whose merges they complete."""
         self._database = database
         self._components = components
         self._records = records
@@ -143,7 +143,7 @@ class MergeJobs:
         duplicate: str,
         main: str,
     ) -> None:
-        """Merge two records, and let the object's handler act on it.
+        """Merge two records, and run the merge handler of their object.
 
         :raises VaultFault: when a record is missing, or a write is refused.
         """

@@ -68,9 +68,9 @@ class RecordJobs:
     ) -> int:
         """Submit a copy of a record and all records below it, and return the job's id.
 
-        If there is a row, its fields replace those of the copied record.
+        ``rows`` has at most one row, whose values replace those of the copied record's fields.
 
-        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and the error of a field that is refused.
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, and the error of a refused value.
         """
         target = self._records.target(
             caller,
@@ -125,7 +125,7 @@ class RecordJobs:
     ) -> tuple[Item, AsyncIterator[bytes]]:
         """Return a CSV file, ``success`` or ``failure``, of a cascade delete or deep copy that has ended.
 
-        The caller has to be allowed to read the object, whose records it names.
+        The caller must be allowed to read the object, because the file names its records.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS, OPERATION_NOT_ALLOWED while
             the job has not ended.
@@ -143,7 +143,7 @@ class RecordJobs:
         return item, self._files.get(key)
 
     async def merge_status(self, caller: Caller, job_id: int) -> MergeStatus:
-        """Return the status and the progress of a merge.
+        """Return the status of a merge.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """
@@ -183,7 +183,7 @@ class RecordJobs:
         return archive.getvalue()
 
     async def _merge_job(self, caller: Caller, job_id: int) -> Job:
-        """Return a merge.
+        """Return the job of a merge.
 
         :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
         """

@@ -1,4 +1,4 @@
-"""Merges one record into another, within a transaction of the caller."""
+"""Merges one record into another, within the transaction of the calling function."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RecordMerge:
         target: VaultObject,
         ids: tuple[str, str],
     ) -> RecordMerge:
-        """Lock both records, whose ``ids`` are those of the duplicate and of the main record.
+        """Lock both records, and return their merge; ``ids`` are those of the duplicate and of the main record.
 
         :raises VaultFault: INVALID_DATA when one of them does not exist.
         """
@@ -92,7 +92,7 @@ class RecordMerge:
 
     async def _redirect(self, child: VaultObject, field: Field) -> None:
         """Set a reference field of every record that names the duplicate to the main record."""
-        # Who may merge need not be allowed to edit the records that refer to the duplicate:
+        # Users who may merge need no right to edit the records that refer to the duplicate:
         # keeping references whole is the Vault's own work.
         caller = on_behalf_of(self.caller)
         # The duplicate may refer to itself, and is deleted anyway.
@@ -135,7 +135,7 @@ def raise_first(
     *,
     named: bool = True,
 ) -> None:
-    """Raise the first error of the rows, without the record's id unless it is ``named``.
+    """Raise the first error of the rows; its message has the record's id if ``named``.
 
     :raises VaultFault: when a row has one.
     """

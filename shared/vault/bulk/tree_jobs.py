@@ -126,7 +126,7 @@ class TreeJobs:
                 raise TreeRefused(refused[0].errors[0], lines)
 
     async def deep_copy(self, context: JobContext) -> JobResult:
-        """Copy a record and all records below it, level by level; the caller's fields replace those of the first."""
+        """Copy a record and all records below it, level by level; the caller's values replace those of the record."""
         object_name = str(context.parameters["object"])
         record_id = str(context.parameters["id"])
 

@@ -27,7 +27,7 @@ PARENT = "parent"
 
 @dataclass(slots=True)
 class Level:
-    """The records at one distance from the first record, ids by object; a record is on one level only."""
+    """The records at one distance below the first record: ids by object; a record is on one level only."""
 
     records: dict[str, list[str]] = dataclass_field(default_factory=dict)
 

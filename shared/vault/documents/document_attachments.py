@@ -1,4 +1,4 @@
-"""Stores attachments of documents; an attachment of a document belongs to all its versions."""
+"""Stores attachments of documents; an attachment belongs to all versions of its document."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.attachments.attachment_batches import AttachmentBatches, BatchRow
-from shared.vault.attachments.attachment_service import AttachmentService, OfRecord
+from shared.vault.attachments.attachment_service import AttachmentService, FileOwner
 from shared.vault.attachments.attachment_writing import (
     FIELD,
     AttachmentWriter,
@@ -38,21 +38,21 @@ FROM {store.VERSION_TABLE} WHERE id = $1"""
 
 
 class DocumentAttachmentWriter(AttachmentWriter):
-    """Writes attachments of documents, which have an audit trail of their own."""
+    """Writes attachments of documents; their changes are in the audit trail of documents."""
 
     async def audit(self, changes: Sequence[Change]) -> None:
-        """Write each change as an edit of its document."""
+        """Write an audit entry for each change, as an edit of its document."""
         lines: dict[int, list[tuple[str, object, object]]] = {}
         for document_id, before, after in changes:
             listed = lines.setdefault(int(document_id), [])
             listed.append((FIELD, before, after))
-        await entries.documents_changed(
+        await entries.write_document_changes(
             self._connection, self._caller, entries.EDIT, lines
         )
 
 
 class DocumentAttachments(AttachmentService):
-    """Serves the attachments of documents; who may read or edit documents may read or change their attachments."""
+    """Serves attachments of documents: whoever may read or edit documents may read or change their attachments."""
 
     def __init__(
         self,
@@ -66,50 +66,50 @@ class DocumentAttachments(AttachmentService):
         self._documents = documents
 
     def require(self, caller: Caller, object_name: str, operation: Operation) -> None:  # noqa: ARG002  the base names it
-        """Check an operation of the caller on documents.
+        """Check that the caller may carry out an operation on documents.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         self._documents.model(caller, operation)
 
     async def require_record(
-        self, of: OfRecord, operation: Operation = Operation.EDIT
+        self, owner: FileOwner, operation: Operation = Operation.EDIT
     ) -> None:
-        """Check that the document is there and the caller may do this with it.
+        """Check that the document exists, and that the caller may carry out the operation on it.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; INVALID_DATA when there is no such document.
         """
-        await self.require_version(of.caller, Place(int(of.record_id)), operation)
+        await self.require_version(owner.caller, Place(int(owner.record_id)), operation)
 
     async def require_version(
         self, caller: Caller, place: Place, operation: Operation = Operation.READ
     ) -> None:
-        """Check that a version is there and the caller may do this with it.
+        """Check that a version exists, and that the caller may carry out the operation on it.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; INVALID_DATA when there is no such version.
         """
         self._documents.model(caller, operation)
         async with self._database.connection() as connection:
             await store.find(connection, place)
 
-    async def archive_name(self, of: OfRecord) -> str:
+    async def archive_name(self, owner: FileOwner) -> str:
         """Return the file name of the archive of a document's attachments, with the number of its latest version.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
-        self._documents.model(of.caller, Operation.READ)
+        self._documents.model(owner.caller, Operation.READ)
         async with self._database.connection() as connection:
-            version = await store.find(connection, Place(int(of.record_id)))
+            version = await store.find(connection, Place(int(owner.record_id)))
             title = await connection.fetchval(TITLE, version)
         return f"{title} - attachments.zip"
 
-    async def lock(self, connection: Connection, of: OfRecord) -> None:
+    async def lock(self, connection: Connection, owner: FileOwner) -> None:
         """Lock the document until the transaction ends.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
-        _, versions = self._documents.model(of.caller, Operation.EDIT)
-        await store.locked(connection, versions, Place(int(of.record_id)))
+        _, versions = self._documents.model(owner.caller, Operation.EDIT)
+        await store.locked(connection, versions, Place(int(owner.record_id)))
 
     def writer(
         self,
@@ -123,7 +123,7 @@ class DocumentAttachments(AttachmentService):
 
 
 class DocumentAttachmentBatches(AttachmentBatches):
-    """Serves the attachment calls of many documents, which rows identify by ``id``."""
+    """Carries out attachment calls on many documents, which rows identify by ``id``."""
 
     def __init__(
         self,
@@ -138,24 +138,25 @@ class DocumentAttachmentBatches(AttachmentBatches):
         self._documents = documents
 
     def require(self, caller: Caller, object_name: str, rows: Source) -> None:  # noqa: ARG002  the base names it
-        """Check a call with these rows.
+        """Check that the caller may make a call with these rows.
 
-        :raises VaultFault: when the caller may not change documents, or there are too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change documents; INVALID_DATA when there are
+            too many rows.
         """
         self._documents.model(caller, Operation.EDIT)
         require_size(rows)
 
     def key(self, object_name: str, id_param: str | None) -> str:  # noqa: ARG002  the base names it
-        """Return the name of the field by which rows name documents, ``id``.
+        """Return ``id``, the name of the field by which rows identify documents.
 
-        :raises VaultFault: INVALID_DATA for another field.
+        :raises VaultFault: INVALID_DATA when ``id_param`` names another field.
         """
         if id_param not in (None, ID):
             message = f"Documents are named by [{ID}] here"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return ID
 
-    async def named(
+    async def record_ids(
         self,
         connection: Connection,
         caller: Caller,
@@ -163,16 +164,16 @@ class DocumentAttachmentBatches(AttachmentBatches):
         key_name: str,  # noqa: ARG002  the base names it
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the documents of rows, and return their ids; a row without an existing document fails, and has None."""
+        """Lock the documents of rows, and return their ids; None, and an error in the row, without such a document."""
         _, versions = self._documents.model(caller, Operation.EDIT)
         ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
         wanted = [each for each in ids if each]
         known = await store.latest_locked(connection, versions, wanted)
-        named: list[str | None] = []
+        record_ids: list[str | None] = []
         for row, document_id in zip(rows, ids, strict=True):
             if document_id not in known:
                 row.fail(ErrorType.INVALID_DATA, "There is no document with this id")
-                named.append(None)
+                record_ids.append(None)
             else:
-                named.append(str(document_id))
-        return named
+                record_ids.append(str(document_id))
+        return record_ids

@@ -123,7 +123,7 @@ class PackageDoor:
     async def _note(
         self, connection: Connection, package: ResponsePackage, openings: int
     ) -> None:
-        await entries.records_noted(
+        await entries.write_events(
             connection,
             self._components.registry,
             SYSTEM,

@@ -283,7 +283,7 @@ async def _note(
     context: ActionContext, action: AuditAction, response: str, text: str
 ) -> None:
     """Write an action on a response's package to the audit trail."""
-    await entries.records_noted(
+    await entries.write_events(
         context.connection,
         context.registry,
         context.caller,

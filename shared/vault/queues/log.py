@@ -143,7 +143,7 @@ class QueueLog:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         async with self._database.transaction() as connection:
             ends: datetime = await connection.fetchval(TRACE, queue, TRACED)
-            await entries.record_entry(
+            await entries.write_entry(
                 connection,
                 caller,
                 entries.SYSTEM,

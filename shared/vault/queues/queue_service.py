@@ -195,7 +195,7 @@ class QueueService:
                 if enabled
                 else entries.AuditAction.DISABLE_DELIVERY
             )
-            await entries.record_entry(
+            await entries.write_entry(
                 connection,
                 caller,
                 entries.SYSTEM,
@@ -216,7 +216,7 @@ class QueueService:
         async with self._database.transaction() as connection:
             await connection.execute(RESET, name)
             await note_reset(connection, name)
-            await entries.record_entry(
+            await entries.write_entry(
                 connection,
                 caller,
                 entries.SYSTEM,

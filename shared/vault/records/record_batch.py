@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 from asyncpg import UniqueViolationError
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.audit import audit_entries as entries
+from shared.vault.audit.audit_entries import (
+    write_creations,
+    write_deletions,
+    write_edits,
+)
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import table
@@ -127,7 +131,7 @@ class Batch:
         left_out = [row for row in rows if row.values["id"] not in inserted]
         if left_out:
             await rules.explain_refused(connection, target, left_out, key)
-        await entries.created(connection, self.registry, self.caller, target.name, ids)
+        await write_creations(connection, self.registry, self.caller, target.name, ids)
         if ids and target.lifecycle:
             await self._fill_roles(dict.fromkeys(ids, target.lifecycle))
         if ids and isinstance(self._trigger, CreationFollower):
@@ -161,7 +165,7 @@ class Batch:
         name, connection = self.object.name, self.connection
         edits = await new.fill_roles(connection, name, self.object, lifecycles)
         if edits:
-            await entries.edited(connection, self.registry, self.caller, name, edits)
+            await write_edits(connection, self.registry, self.caller, name, edits)
 
     async def lock(
         self, rows: Sequence[Row], key: Field, *columns: str
@@ -286,7 +290,7 @@ class Batch:
         good = [change for change in changes if not change.row.errors]
         edits = [(change.stored, change.values) for change in good]
         # Before the source state and the author are among the values: they are no edits of the caller's.
-        await entries.edited(connection, self.registry, caller, self.object.name, edits)
+        await write_edits(connection, self.registry, caller, self.object.name, edits)
         dated: list[Write] = []
         undated: list[Write] = []
         for change in good:
@@ -366,7 +370,7 @@ class Batch:
                 message = f"The record is referred to by [{blocker}]"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         accepted = _valid_ids(rows, ids)
-        await entries.deleted(connection, self.registry, self.caller, name, accepted)
+        await write_deletions(connection, self.registry, self.caller, name, accepted)
         await unlink(connection, self.registry, self.caller, reach.to_delete())
         sql = f"DELETE FROM {table(name)} WHERE id = ANY($1::text[])"
         await connection.execute(sql, accepted)

@@ -223,7 +223,7 @@ async def store_roles(
 ) -> None:
     """Change the roles of records, pairs of id and assignments, and write the change to the audit trail."""
     edits = await change_roles(connection, object_name, assigned, change)
-    await entries.edited(connection, registry, caller, object_name, edits)
+    await entries.write_edits(connection, registry, caller, object_name, edits)
 
 
 async def change_roles(

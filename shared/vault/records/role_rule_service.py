@@ -171,7 +171,7 @@ class RoleRuleService:
             raise VaultFault(ErrorType.INVALID_DATA, message)
         action = entries.CREATE if create else entries.EDIT
         named = {name: left.get(name) for name in HOLDERS if name in left}
-        await entries.record_entry(
+        await entries.write_entry(
             connection,
             caller,
             AuditTrail.SYSTEM,
@@ -191,7 +191,7 @@ class RoleRuleService:
             found = (key.lifecycle, key.role, json.dumps(key.conditions))
             deleted: int = await connection.fetchval(DELETE, *found)
             if deleted:
-                await entries.record_entry(
+                await entries.write_entry(
                     connection, caller, AuditTrail.SYSTEM, entries.DELETE, key.item
                 )
         return deleted

@@ -166,7 +166,7 @@ class RehearsalService:
         """Write the audit entry of a switch, and announce it to the other processes, in one transaction."""
         until = f"{switch.until:%Y-%m-%dT%H:%M:%SZ}"
         async with self._database.transaction() as connection:
-            await entries.record_entry(
+            await entries.write_entry(
                 connection,
                 caller,
                 entries.SYSTEM,

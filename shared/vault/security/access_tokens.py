@@ -104,7 +104,7 @@ class AccessTokens:
                     ErrorType.OPERATION_NOT_ALLOWED,
                     f"A user has at most {MAX_TOKENS} active tokens",
                 )
-            await entries.record_entry(
+            await entries.write_entry(
                 connection,
                 caller,
                 AuditTrail.DOMAIN,
@@ -176,7 +176,7 @@ class AccessTokens:
 async def _record_removal(
     connection: Connection, caller: Caller, token_id: str, user_id: int
 ) -> None:
-    await entries.record_entry(
+    await entries.write_entry(
         connection,
         caller,
         AuditTrail.DOMAIN,

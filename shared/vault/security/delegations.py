@@ -135,7 +135,7 @@ class Delegations:
                 if added is None:
                     message = f"A user has at most {MAX_DELEGATES} delegates"
                     raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
-                await entries.record_entry(
+                await entries.write_entry(
                     connection,
                     caller,
                     AuditTrail.DOMAIN,
@@ -197,7 +197,7 @@ class Delegations:
 async def _end(connection: Connection, caller: Caller, delegation_id: int) -> None:
     """Remove a delegation and the sessions opened by it, and write that to the audit trail."""
     await connection.execute(REMOVE, delegation_id)
-    await entries.record_entry(
+    await entries.write_entry(
         connection,
         caller,
         AuditTrail.DOMAIN,

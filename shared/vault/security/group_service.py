@@ -235,7 +235,7 @@ async def _note(
 ) -> None:
     """Write the entry of a change of a group to the audit trail, with its members."""
     after = await connection.fetchval(STATE, group_id)
-    await entries.record_entry(
+    await entries.write_entry(
         connection,
         caller,
         entries.DOMAIN,

@@ -15,7 +15,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
 from shared.vault.access.delegated_profile import delegated
 from shared.vault.access.profiles import active_profiles, profile_of
-from shared.vault.audit.audit_entries import signed_in
+from shared.vault.audit.audit_entries import write_sign_in
 from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
 
@@ -231,7 +231,7 @@ class Sessions:
                 None,
                 read_only=False,
             )
-            await signed_in(connection, user_id, delegate_user_id)
+            await write_sign_in(connection, user_id, delegate_user_id)
         return session
 
     async def open_for(
@@ -253,7 +253,7 @@ class Sessions:
         )
         # The audit trail names the caller who has opened it in the user's name.
         opener = None if caller.user_id == user_id else caller.user_id
-        await signed_in(connection, user_id, opener)
+        await write_sign_in(connection, user_id, opener)
         return session
 
     async def _open(

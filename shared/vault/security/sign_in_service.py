@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.access.permissions import in_person
-from shared.vault.audit.audit_entries import password_changed, sign_in_refused
+from shared.vault.audit.audit_entries import (
+    write_password_change,
+    write_refused_sign_in,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import AccessTokens
 from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
@@ -133,7 +136,7 @@ class SignInService:
         name = username[:MAX_USERNAME_LENGTH]
         async with self._database.connection() as connection:
             # Not in a transaction that the refusal would undo.
-            await sign_in_refused(connection, name, reason)
+            await write_refused_sign_in(connection, name, reason)
 
     async def _checked(self, username: str, password: str, address: str) -> Record:
         """Return the active user with this name and password; count a wrong password."""
@@ -287,7 +290,7 @@ class SignInService:
         ``kept_session`` is the id of a session that does not end.
         """
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
-        await password_changed(connection, caller, user_id)
+        await write_password_change(connection, caller, user_id)
         await self.sessions.end_others(connection, user_id, kept_session)
         await self.tokens.remove_all(connection, caller, user_id)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import on_behalf_of
-from shared.vault.audit.audit_entries import AuditAction, records_noted
+from shared.vault.audit.audit_entries import AuditAction, write_events
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.lifecycles import BY_RULE, last_name
 from shared.vault.components.workflow_definitions import (
@@ -351,7 +351,7 @@ async def note(
     text: str,
 ) -> None:
     """Write an event of a workflow to the audit trail of its records."""
-    await records_noted(
+    await write_events(
         context.connection,
         context.registry,
         context.caller,

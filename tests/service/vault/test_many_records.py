@@ -454,7 +454,7 @@ async def test_a_search_ranks_its_first_hits_and_says_so(
         page = await visitor.open("/ui/objects/crate__c")
         page = await visitor.press(page, "Search", q="crat")
         assert "1 to 6 of many" in page.text
-        assert "More than 1,000 have these words" in page.text
+        assert "More than 1,000 records match" in page.text
         # A file of the list has all of them nevertheless.
         table = await visitor.request("GET", page.links["CSV"])
         assert len(table.body.decode().splitlines()) == 1 + NUMBER

@@ -233,7 +233,7 @@ async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> No
     await admin.put(run, json={"source_time": "2020-01-02T03:05:00.000Z"})
     page = await visitor.open(page.path)
     assert "cannot tell until when its changes are complete" in page.text
-    mend = "See what failed and mend it"
+    mend = "See and correct the failures"
     assert mend not in page.links
     counts = {"read": 1, "mapped": 0, "skipped": 0, "written": 0, "failed": 1}
     await admin.put(run, json={"stage": 0, "batches": 1, "position": "1"})

@@ -91,12 +91,12 @@ async def test_what_is_found_leads_to_where_it_is_mended(
     assert "Messages cannot be transferred yet" in page.text
     assert f"Something is amiss at {step}" in page.text
     name, path = MENDS[step]
-    assert page.links.get("Mend it", "").startswith(path or "")
-    assert bool(page.links.get("Mend it")) == bool(path)
+    assert page.links.get("Correct it", "").startswith(path or "")
+    assert bool(page.links.get("Correct it")) == bool(path)
     if path:
-        assert (await visitor.click(page, "Mend it")).status == 200
+        assert (await visitor.click(page, "Correct it")).status == 200
     first = step in (ReadinessStep.CONNECTION, ReadinessStep.REMOTE_VAULT)
-    assert ("Not looked at yet" in page.text) is first
+    assert ("Not checked yet" in page.text) is first
     assert name in page.text
     (asked,) = connector.asked
     assert asked.url.path == f"/readiness/{vault.vault_id}/medical_crm__v"
@@ -109,7 +109,7 @@ async def test_what_the_other_vault_has_to_mend_leads_nowhere_here(
     connector.succeed("readiness", {"ready": True, "findings": [there]})
     page = await visitor.open(f"/ui/connections/{connection}/readiness")
     assert "Messages can be transferred." in page.text
-    assert f"in Vault {REMOTE}" in page.text and "Mend it" not in page.links
+    assert f"in Vault {REMOTE}" in page.text and "Correct it" not in page.links
     assert "Spark queues To check" in page.text
 
 
@@ -213,7 +213,7 @@ async def test_a_missing_row_is_added_with_one_click(
     answer = {"read": 3, "complete": False, "missing_lookups": rows}
     connector.succeed("missing-lookups", answer)
     page = await visitor.open(missing_rows)
-    assert source_key in page.text and "more records than are looked at" in page.text
+    assert source_key in page.text and "more records than were checked" in page.text
     (asked,) = connector.asked
     assert asked.url.path == f"/missing-lookups/{vault.vault_id}/medical_crm__v"
     assert asked.headers["x-source-authorization"] == "a-session-there"

@@ -371,7 +371,7 @@ async def test_a_group_is_ignored_without_the_other_causes_of_its_messages(
     }
     assert now == {first: ["retrying__sys"], second: ["ignored__sys"]}
     for change, error in (
-        ({"rule": "none__c"}, "Nothing has this cause any more"),
+        ({"rule": "none__c"}, "No exception has this cause any more"),
         ({"rule": "none__c", "age": "odd"}, "INVALID_DATA"),
         ({"action": "delete"}, "PARAMETER_REQUIRED"),
     ):

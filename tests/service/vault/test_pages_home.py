@@ -13,7 +13,7 @@ from tests.service.vault.served import Api
 
 # Parts of other elements, and of forms that somebody sends.
 NOT_ALONE = {"counted", "offered", "once", "origin", "record_input", "refusal", "token"}
-NOT_ALONE |= {"elsewhere", "reviewed", "told", "value_of"}
+NOT_ALONE |= {"elsewhere", "error_attributes", "reviewed", "value_of"}
 
 
 async def test_an_administrator_sees_how_the_vault_stands(api: Api, admin: Api) -> None:

@@ -16,7 +16,7 @@ async def of_job(visitor: Browser, admin: Api, page: Page) -> Page:
     assert page.path.startswith("/ui/jobs/"), page.text
     job = await finished(admin, int(page.path.rpartition("/")[2]))
     assert job["status"] == "SUCCESS", job
-    return await visitor.click(await visitor.open(page.path), "Its page")
+    return await visitor.click(await visitor.open(page.path), "Open the package")
 
 
 async def test_a_package_is_imported_reviewed_and_deployed(

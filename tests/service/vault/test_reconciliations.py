@@ -292,7 +292,7 @@ async def test_the_page_of_a_connection_compares_and_transfers_again(
         page = await visitor.open(page.path)
         assert "V4A000000000009" in page.text
         page = await visitor.press(page, "Transfer chosen again")
-        assert "Choose findings" in page.text
+        assert "Select findings" in page.text
         page = await visitor.press(page, "Transfer all again")
         assert "1 findings are transferred again." in page.text
         assert page.links["Download CSV"].endswith(f"/{job_id}/findings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.admin.exception_filters import Age, Wanted
+from shared.vault.admin.exception_filters import Age, ExceptionSelection
 
 OPEN = "error_status__sys = 'open__sys'"
 CAUSE = {"rule": "r__c", "field_rule": "f__c", "target_field": ""}
@@ -13,17 +13,17 @@ CAUSE = {"rule": "r__c", "field_rule": "f__c", "target_field": ""}
 @pytest.mark.parametrize(
     ("wanted", "conditions"),
     [
-        (Wanted(), [OPEN]),
-        (Wanted(status="all"), []),
-        (Wanted(status="it's\x00"), [r"error_status__sys = 'it\'s'"]),
-        (Wanted(age=Age.TODAY), ["modified_date__v >= TODAY", OPEN]),
-        (Wanted(age=Age.WEEK), ["modified_date__v >= DAYS_AGO:7", OPEN]),
+        (ExceptionSelection(), [OPEN]),
+        (ExceptionSelection(status="all"), []),
+        (ExceptionSelection(status="it's\x00"), [r"error_status__sys = 'it\'s'"]),
+        (ExceptionSelection(age=Age.TODAY), ["modified_date__v >= TODAY", OPEN]),
+        (ExceptionSelection(age=Age.WEEK), ["modified_date__v >= DAYS_AGO:7", OPEN]),
         (
-            Wanted(type="save_error__sys"),
+            ExceptionSelection(type="save_error__sys"),
             [OPEN, "error_type__sys = 'save_error__sys'"],
         ),
         (
-            Wanted(status="all").of_part("save_error__sys", CAUSE),
+            ExceptionSelection(status="all").with_cause("save_error__sys", CAUSE),
             [
                 "error_type__sys = 'save_error__sys'",
                 "integration_rule__sys = 'r__c'",
@@ -33,26 +33,35 @@ CAUSE = {"rule": "r__c", "field_rule": "f__c", "target_field": ""}
         ),
     ],
 )
-def test_conditions(wanted: Wanted, conditions: list[str]) -> None:
+def test_conditions(wanted: ExceptionSelection, conditions: list[str]) -> None:
     assert wanted.item_conditions() == conditions
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(),
-        Wanted(status="all", connection="c__c", integration="i__c", age=Age.WEEK),
-        Wanted().of_part("save_error__sys", CAUSE),
-        Wanted(type="malformed_message__sys", queue=""),
+        ExceptionSelection(),
+        ExceptionSelection(
+            status="all", connection="c__c", integration="i__c", age=Age.WEEK
+        ),
+        ExceptionSelection().with_cause("save_error__sys", CAUSE),
+        ExceptionSelection(type="malformed_message__sys", queue=""),
     ],
 )
-def test_a_form_comes_back_to_the_list_that_it_was_on(wanted: Wanted) -> None:
-    assert Wanted.sent(wanted.parameters) == wanted
-    assert Wanted.sent({**wanted.parameters, "token": "t", "action": "a"}) == wanted
+def test_a_form_comes_back_to_the_list_that_it_was_on(
+    wanted: ExceptionSelection,
+) -> None:
+    assert ExceptionSelection.from_form(wanted.parameters) == wanted
+    assert (
+        ExceptionSelection.from_form({**wanted.parameters, "token": "t", "action": "a"})
+        == wanted
+    )
 
 
 def test_what_no_page_has_written_is_cut_or_left_out() -> None:
-    assert Wanted.sent({"age": "old", "type": "x" * 200}) == Wanted(type="x" * 100)
+    assert ExceptionSelection.from_form(
+        {"age": "old", "type": "x" * 200}
+    ) == ExceptionSelection(type="x" * 100)
 
 
 @pytest.mark.parametrize(
@@ -67,4 +76,4 @@ def test_what_no_page_has_written_is_cut_or_left_out() -> None:
     ],
 )
 def test_only_what_is_undecided_has_buttons(wanted: str, undecided: bool) -> None:
-    assert Wanted(status=wanted).undecided is undecided
+    assert ExceptionSelection(status=wanted).undecided is undecided

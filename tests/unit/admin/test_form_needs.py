@@ -1,10 +1,14 @@
-"""What a form asks for by the entry criteria of the state ahead, and what its values lack."""
+"""The fields that a form asks for by the entry criteria of the next state, and the criteria that are not met."""
 
 from __future__ import annotations
 
 import pytest
 
-from shared.vault.admin.form_needs import holds, lack_of, needed
+from shared.vault.admin.form_needs import (
+    applicable_criteria,
+    condition_result,
+    unmet_criteria,
+)
 from shared.vault.model.component_model import EntryCriterion, ValueFormat
 from shared.vault.vql import parse_criteria
 
@@ -49,7 +53,7 @@ EMAIL = {"text__v": "?", "way__v": "email__v", "email__v": "a@b.example", "city_
     ],
 )
 def test_what_is_asked_for_follows_the_choice(way: str, asked: list[str]) -> None:
-    found = needed(CRITERIA, {"way__v": way})
+    found = applicable_criteria(CRITERIA, {"way__v": way})
     assert [each.required_field for each in found] == asked
 
 
@@ -66,10 +70,10 @@ def test_what_is_asked_for_follows_the_choice(way: str, asked: list[str]) -> Non
 def test_what_is_lacking_is_known_by_field(
     changed: dict[str, str], missing: list[str], malformed: list[str]
 ) -> None:
-    lack = lack_of(CRITERIA, {**EMAIL, **changed})
-    assert [each.required_field for each in lack.missing] == missing
-    assert [each.required_field for each in lack.malformed] == malformed
-    assert bool(lack) is bool(missing or malformed)
+    unmet = unmet_criteria(CRITERIA, {**EMAIL, **changed})
+    assert [each.required_field for each in unmet.missing] == missing
+    assert [each.required_field for each in unmet.malformed] == malformed
+    assert bool(unmet) is bool(missing or malformed)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +101,4 @@ def test_a_condition_is_told_by_values_or_not_at_all(
     condition: str, told: bool | None
 ) -> None:
     values = {"a__v": "x", "b__v": ""}
-    assert holds(parse_criteria(condition).expression, values) is told
+    assert condition_result(parse_criteria(condition).expression, values) is told

@@ -1,4 +1,4 @@
-"""What the pages keep of a person's last visit, by which they mark what is new."""
+"""The times of a user's visits to the home page, by which new records are marked."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.vault.admin.last_visit import ONE_VISIT, LastVisit
+from shared.vault.admin.last_visit import SAME_VISIT, VisitTimes
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=3)
-JUST_NOW = NOW - ONE_VISIT
+JUST_NOW = NOW - SAME_VISIT
 
 
 @pytest.mark.parametrize(
-    ("kept", "expected"),
+    ("times", "expected"),
     [
         # Who has never looked has missed nothing.
-        (LastVisit(None, None), None),
-        (LastVisit(None, JUST_NOW), None),
-        (LastVisit(BEFORE, JUST_NOW), BEFORE),
-        (LastVisit(None, BEFORE), BEFORE),
-        (LastVisit(BEFORE - timedelta(days=1), BEFORE), BEFORE),
+        (VisitTimes(None, None), None),
+        (VisitTimes(None, JUST_NOW), None),
+        (VisitTimes(BEFORE, JUST_NOW), BEFORE),
+        (VisitTimes(None, BEFORE), BEFORE),
+        (VisitTimes(BEFORE - timedelta(days=1), BEFORE), BEFORE),
     ],
 )
 def test_a_visit_begins_when_nobody_has_looked_for_a_while(
-    kept: LastVisit, expected: datetime | None
+    times: VisitTimes, expected: datetime | None
 ) -> None:
-    assert kept.at(NOW) == LastVisit(expected, NOW)
+    assert times.opened_at(NOW) == VisitTimes(expected, NOW)
 
 
-@pytest.mark.parametrize("kept", [LastVisit(None, NOW), LastVisit(BEFORE, NOW)])
+@pytest.mark.parametrize("times", [VisitTimes(None, NOW), VisitTimes(BEFORE, NOW)])
 def test_the_cookie_is_read_as_it_was_written_by_its_user_alone(
-    kept: LastVisit,
+    times: VisitTimes,
 ) -> None:
-    assert LastVisit.read(7, kept.written(7)) == kept
-    assert LastVisit.read(70, kept.written(7)) == LastVisit(None, None)
+    assert VisitTimes.from_cookie(7, times.cookie_value(7)) == times
+    assert VisitTimes.from_cookie(70, times.cookie_value(7)) == VisitTimes(None, None)
 
 
 @pytest.mark.parametrize("value", ["", "7", "7|-|-", "7|x|y", "7|2026-01-31T12:00:00"])
 def test_a_cookie_that_is_none_says_nothing(value: str) -> None:
-    assert LastVisit.read(7, value) == LastVisit(None, None)
+    assert VisitTimes.from_cookie(7, value) == VisitTimes(None, None)

@@ -70,10 +70,10 @@ def inbox(of: Pair, shared: Slots | None = None) -> Inbox:
 @contextmanager
 def logged() -> Iterator[list[str]]:
     """The names of the events that are logged meanwhile, which are not printed with all their variables."""
+    names: list[str] = []
     with own_logs() as lines:
-        names: list[str] = []
         yield names
-        names += [str(line["event"]) for line in lines]
+    names += [str(line["event"]) for line in lines]
 
 
 async def handle(of: Pair, *messages: Envelope) -> None:
