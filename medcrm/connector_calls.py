@@ -97,7 +97,7 @@ async def connector_at(
 async def _connector(
     url: str, vault: str, session: str, source_session: str | None = None
 ) -> AsyncIterator[Connector]:
-    with addressed(OPTION):
+    with addressed(url, OPTION):
         transport = Transport(url, "medcrm", TIMEOUT_SECONDS, 1, LatestRevision())
     with reaching(url, OPTION):
         try:

@@ -12,7 +12,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from medcrm.configuration import ConfigurationFault
-from shared.client import VaultClient
+from medcrm.outages import outage_of
+from shared.client import VaultClient, errors
 from shared.client.errors import ClientError, VaultRefused, VaultUnavailable
 from shared.protocol.error_types import ErrorType
 
@@ -97,15 +98,17 @@ def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
     try:
         yield
     except VaultUnavailable as error:
-        check = f"Check {option}, and whether that service is running"
-        raise ConsoleFault(f"{address} does not answer ({error}). {check}") from error
+        text = outage_of(error).text(option)
+        raise ConsoleFault(f"{address}: {text}.") from error
     except VaultRefused as error:
-        advice = _advice(error, variable)
-        raise ConsoleFault(f"{address}: {error}{advice}") from error
+        message = error.message.rstrip(".")
+        advice = _advice(error, option, variable)
+        # The advice precedes the type, which only reports of the error need.
+        raise ConsoleFault(f"{address}: {message}. {advice}({error.type})") from error
 
 
 @contextmanager
-def addressed(option: str) -> Iterator[None]:
+def addressed(url: str, option: str) -> Iterator[None]:
     """Convert a fault of the address to a message that names its option.
 
     :raises ConsoleFault: the address is no http or https address.
@@ -113,16 +116,23 @@ def addressed(option: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise ConsoleFault(f"{option}: {error}") from error
+        text = "an address starts with http:// or https://"
+        raise ConsoleFault(f"{option}: [{url}] is none: {text}") from error
 
 
-def _advice(error: VaultRefused, variable: str) -> str:
-    """Return what to check after a refusal; empty if its own text is sufficient."""
+def _advice(error: VaultRefused, option: str, variable: str) -> str:
+    """Return what to check after a refusal, with a space at its end; empty if its own text is sufficient."""
     match error.type:
         case ErrorType.USERNAME_OR_PASSWORD_INCORRECT if variable:
-            return f". Check the user name, and the password in {variable}"
+            return f"Check the user name, and the password in {variable}. "
         case ErrorType.INSUFFICIENT_ACCESS:
-            return ". Check the permissions of the user"
+            return "Check the permissions of the user. "
+        case ErrorType.INVALID_SESSION_ID:
+            return "The session has ended: run the command again. "
+        case ErrorType.API_LIMIT_EXCEEDED:
+            return "Wait a minute, then run the command again. "
+        case ErrorType.MALFORMED_URL | errors.UNEXPECTED_ANSWER:
+            return f"Check {option}: it has to be the address of the service itself. "
         case _:
             return ""
 
@@ -130,7 +140,7 @@ def _advice(error: VaultRefused, variable: str) -> str:
 @asynccontextmanager
 async def signed_in(who: Account) -> AsyncIterator[VaultClient]:
     """Yield a signed-in client of a user for the block, and sign it out."""
-    with addressed(who.option):
+    with addressed(who.url, who.option):
         user = VaultClient(who.url, who.username, who.password, client_id="medcrm")
     with reaching(who.url, who.option, who.variable):
         async with user as client:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 import aiohttp
 
 from medcrm.console_session import Account, ConsoleFault, signed_in
+from medcrm.outages import outage_of
 from medcrm.tables import aligned
 from shared.client import VaultClient
 from shared.client.results import Row, rows_of, text, whole
@@ -51,7 +52,7 @@ async def ready(place: str, kind: str) -> Part:
                 return Part(place, kind, "", "ready")
             reason = (await answer.text())[:200]
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        detail = f"{type(error).__name__}; check the address, and whether it is running"
+        detail = outage_of(error).text("the address")
         return Part(place, kind, "", "no answer", detail, wrong=True)
     return Part(place, kind, "", "not ready", reason, wrong=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from services.crm_vault import account_merges
 from services.crm_vault.inquiries import (
     OBJECT,
+    REASON,
     TransferredInquiry,
     fail_transfer,
     transfer_to_medical,
@@ -16,6 +17,7 @@ from services.crm_vault.rep_desk import (
     INQUIRY_LEADS,
     RELATED,
     REP_DESK,
+    is_sent,
     look_again,
 )
 from shared.vault.assembly.vault_definition import VaultDefinition
@@ -30,6 +32,8 @@ CRM_VAULT = VaultDefinition(
     " Vault, whose answers come back here.",
     first_objects=("medical_inquiry__v", "account__v", "product__v"),
     actions={"transfer_to_medical": transfer_to_medical},
+    error_text_fields=frozenset({REASON}),
+    ineffective_actions={"transfer_to_medical": is_sent},
     state_actions={OBJECT: {"transfer_to_medical": "Transfer to Medical"}},
     triggers={
         OBJECT: TransferredInquiry(),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.crm_vault.inquiries import CLOSED, INTEGRATION, OBJECT, SUCCESS
+from services.crm_vault.inquiries import (
+    CLOSED,
+    INTEGRATION,
+    OBJECT,
+    PENDING,
+    STATUS,
+    SUCCESS,
+)
+from shared.vault.assembly.ineffective_actions import only_value
 from shared.vault.assembly.work_lists import (
     Desk,
     GuidedForm,
@@ -92,6 +100,7 @@ INQUIRY_FORM = GuidedForm(
     goal="transfer_to_medical",
     integration=INTEGRATION,
     send_label="Submit and transfer",
+    resend_label="Save and transfer",
     sent_message="The inquiry is on its way to Medical. This page follows it.",
     minimum_fields=("account__v", "inquiry_text__v"),
     choice_field="delivery_method__v",
@@ -105,11 +114,14 @@ INQUIRY_FORM = GuidedForm(
     chosen_heading="Delivery of the answer",
     other_heading="Other contact details",
 )
-# What has come of an inquiry, the answer first; or why nothing has.
+# The error of a failed transfer, or the answer; then the question and its account.
 INQUIRY_LEADS = (
     Lead("transfer_error__v"),
     Lead("response__v"),
     Lead("response_package_link__v"),
+    Lead("inquiry_text__v"),
+    Lead("account__v"),
+    Lead("product__v"),
     Lead("inquiry_status__v"),
     Lead("transfer_status__v"),
     Lead("closed_date__v"),
@@ -143,15 +155,13 @@ LATER = 10
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
     """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
-    status = _only_value(inquiry.get("transfer_status__v"))
-    if status == "pending__v":
+    status = only_value(inquiry, STATUS)
+    if status == PENDING[STATUS]:
         return SOON
-    answered = _only_value(inquiry.get("inquiry_status__v")) == CLOSED
+    answered = only_value(inquiry, "inquiry_status__v") == CLOSED
     return LATER if status == SUCCESS and not answered else None
 
 
-def _only_value(value: object) -> object:
-    """Return the only value of a picklist field, which the API shows as a list."""
-    if isinstance(value, list) and value:
-        return value[0]
-    return value
+def is_sent(inquiry: Mapping[str, object], _user: int) -> bool:
+    """Return whether an inquiry is being transferred to Medical, or was transferred."""
+    return only_value(inquiry, STATUS) in (PENDING[STATUS], SUCCESS)

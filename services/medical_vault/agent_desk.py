@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from shared.vault.assembly.work_lists import Answered, Desk, Lead, Related, WorkList
+from shared.vault.assembly.work_lists import (
+    Answered,
+    Desk,
+    DeskFilter,
+    FilterOption,
+    Lead,
+    Related,
+    RelatedColumn,
+    WorkList,
+)
 
 OLDEST = "created_date__v ASC"
-COLUMNS = ("name__v", "question__v", "product__v", "created_date__v")
+PRIORITY = "case__vr.priority__v"
+CONTACT = "case__vr.case_contact__vr.name__v"
+ASKED_BY = RelatedColumn(
+    "asked_by", Lead(CONTACT, "Asked by"), ("email__v", "phone_number__v")
+)
+URGENCY = RelatedColumn("urgency", Lead(PRIORITY, "Priority"))
+OLDER = "created_date__v < '{moment}'"
+COLUMNS = (
+    "name__v",
+    "question__v",
+    ASKED_BY.name,
+    "product__v",
+    URGENCY.name,
+    "created_date__v",
+)
 OPEN = "state__v CONTAINS ('new_state__v', 'in_progress_state__v')"
 
 AGENT_DESK = Desk(
@@ -14,9 +37,10 @@ AGENT_DESK = Desk(
     (
         "name__v",
         "question__v",
+        ASKED_BY.name,
         "product__v",
+        URGENCY.name,
         "state__v",
-        "delivery_method__v",
         "assigned_to__v",
         "created_date__v",
     ),
@@ -32,7 +56,7 @@ AGENT_DESK = Desk(
         WorkList(
             "urgent",
             "Urgent",
-            f"{OPEN} AND case__vr.priority__v = 'high__v'",
+            f"{OPEN} AND {PRIORITY} = 'high__v'",
             OLDEST,
             (*COLUMNS, "assigned_to__v"),
             "Of Cases with high priority, whoever has them; oldest first.",
@@ -63,20 +87,40 @@ AGENT_DESK = Desk(
             "Answered, latest first.",
         ),
     ),
+    (ASKED_BY, URGENCY),
+    (
+        DeskFilter(
+            "urgency",
+            "Priority",
+            tuple(
+                FilterOption(name, name.capitalize(), f"{PRIORITY} = '{name}__v'")
+                for name in ("high", "normal", "low")
+            ),
+        ),
+        DeskFilter(
+            "age",
+            "Age",
+            (
+                FilterOption("day", "Over a day", OLDER, 1),
+                FilterOption("week", "Over a week", OLDER, 7),
+                FilterOption("month", "Over 30 days", OLDER, 30),
+            ),
+        ),
+    ),
 )
 
 # The question, who asked it, and how to reach them.
 REQUEST_LEADS = (
     Lead("question__v"),
-    Lead("case__vr.case_contact__vr.name__v", "Asked by"),
-    Lead("case__vr.case_contact__vr.specialty__vr.name__v", "Specialty"),
-    Lead("case__vr.country__vr.name__v", "Country"),
-    Lead("product__v"),
+    ASKED_BY.lead,
     Lead("delivery_method__v"),
     Lead("email__v"),
     Lead("phone_number__v"),
     Lead("case__vr.preferred_contact_information__vr.value__v", "Preferred contact"),
-    Lead("case__vr.priority__v", "Priority"),
+    Lead("product__v"),
+    Lead("case__vr.case_contact__vr.specialty__vr.name__v", "Specialty"),
+    Lead("case__vr.country__vr.name__v", "Country"),
+    URGENCY.lead,
     Lead("assigned_to__v"),
     Lead("response_notes__v"),
     Lead("response_package_link__v"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
+from shared.vault.assembly.ineffective_actions import only_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,11 @@ OBJECT = "case_request__v"
 UNASSIGNED = (
     f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND {ASSIGNED} IS NULL"  # noqa: S608
 )
+
+
+def is_assigned_to(request: Mapping[str, object], user_id: int) -> bool:
+    """Return whether a request is assigned to a user."""
+    return only_value(request, ASSIGNED) == str(user_id)
 
 
 async def assign(context: ActionContext) -> Mapping[str, ApiError]:

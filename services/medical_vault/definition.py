@@ -38,6 +38,7 @@ MEDICAL_VAULT = VaultDefinition(
         "publish_to_crm": publish_to_crm,
         "return_to_crm": return_to_crm,
     },
+    ineffective_actions={"assign_to_me": assignments.is_assigned_to},
     state_actions={
         case_contact_merges.MERGE: {"merge_case_contacts": "Merge Case Contacts"},
         REQUEST: {

@@ -46,6 +46,7 @@ class AvailableAction:
     runs: str  # the named action
     prompts: tuple[str, ...] = ()  # fields that the caller may set while running it
     workflow: str = ""  # that it starts
+    next_state: str = ""  # into which it moves the record; empty for other actions
 
 
 class ActionService:
@@ -104,7 +105,13 @@ class ActionService:
             name = f"{LIFECYCLE_PREFIX}.{object_name}.{state}.{each.name}"
             offered.append(
                 AvailableAction(
-                    name, each.label, kind, each.action, each.prompts, each.workflow
+                    name,
+                    each.label,
+                    kind,
+                    each.action,
+                    each.prompts,
+                    each.workflow,
+                    each.next_state or "" if enters else "",
                 )
             )
         return offered
@@ -163,20 +170,52 @@ class ActionService:
             (created,) = await records.create_in(connection, caller, object_name, [row])
             if created.id is None:
                 return created
-            registry = self._components.registry
-            ids = [created.id]
-            context = ActionContext(connection, caller, registry, target, ids, records)
-            for name in names:
-                (done,) = await records.actions.run(context, name, {})
-                if done.errors:
-                    # Only an exception rolls back what is already written.
-                    raise RowsRefused({created.id: done.errors[0]})
+            await self._run_each(connection, caller, target, created.id, names)
             return created
 
         try:
             return await self._records.carry_out(work, object_name)
         except RowsRefused as refusal:
             return RowResult(errors=tuple(refusal.errors.values()))
+
+    async def run_each(
+        self, caller: Caller, object_name: str, record_id: str, names: Sequence[str]
+    ) -> RowResult:
+        """Run actions on a record one after the other; when an action is refused, none of them takes effect.
+
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA; and whatever the actions raise.
+        """
+
+        async def work(connection: Connection) -> RowResult:
+            target = self._target(caller, object_name, Operation.EDIT)
+            await self._run_each(connection, caller, target, record_id, names)
+            return RowResult(id=record_id)
+
+        try:
+            return await self._records.carry_out(work, object_name)
+        except RowsRefused as refusal:
+            return RowResult(id=record_id, errors=tuple(refusal.errors.values()))
+
+    async def _run_each(
+        self,
+        connection: Connection,
+        caller: Caller,
+        target: VaultObject,
+        record_id: str,
+        names: Sequence[str],
+    ) -> None:
+        """Run actions on a record in a transaction.
+
+        :raises RowsRefused: an action is refused.
+        """
+        registry, records = self._components.registry, self._records
+        ids = [record_id]
+        context = ActionContext(connection, caller, registry, target, ids, records)
+        for name in names:
+            (done,) = await records.actions.run(context, name, {})
+            if done.errors:
+                # Only an exception rolls back what is already written.
+                raise RowsRefused({record_id: done.errors[0]})
 
     def _work(
         self,

@@ -1,4 +1,4 @@
-"""Finds the user actions that take a new record to the goal of its guided form, and the entry criteria to be met."""
+"""Finds the user actions that take a record to the goal of its guided form, and the entry criteria to be met."""
 
 from __future__ import annotations
 
@@ -23,35 +23,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GoalActions:
-    """The full names of the user actions to run after a record's creation, and the entry criteria that they check."""
+    """The full names of the user actions to run on a record, and the entry criteria that it must meet for them."""
 
     actions: tuple[str, ...]
     criteria: tuple[EntryCriterion, ...]
 
 
 def goal_actions_of(
-    registry: Registry, target: VaultObject, goal: str
+    registry: Registry, target: VaultObject, goal: str, state: str = ""
 ) -> GoalActions | None:
-    """Return the user actions that lead to the named action ``goal``, from the starting state or one state further.
+    """Return the user actions that lead to the named action ``goal``, from ``state`` or one state further.
+
+    ``state`` is the record's state, empty for the starting state.
 
     None when neither state offers the named action, for example because an administrator has removed it.
     """
     lifecycle = registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return None
-    start = lifecycle.starting_state
+    start = state or lifecycle.starting_state
     offered = registry.lifecycle_actions(target, start)
     direct = _action_that_runs(goal, offered)
     if direct is not None:
-        return GoalActions((_full_name(target, start, direct),), ())
+        # The goal is refused to a record that no longer meets the entry criteria of its state.
+        criteria = lifecycle.states[start].entry_criteria
+        return GoalActions((_full_name(target, start, direct),), criteria)
     for step in offered:
-        state = lifecycle.states.get(step.next_state or "")
-        if step.action != CHANGE_STATE or state is None or not state.active:
+        following = lifecycle.states.get(step.next_state or "")
+        if step.action != CHANGE_STATE or following is None or not following.active:
             continue
-        further = _actions_from(target, state, goal)
+        further = _actions_from(target, following, goal)
         if further is not None:
             first = _full_name(target, start, step)
-            return GoalActions((first, *further), state.entry_criteria)
+            return GoalActions((first, *further), following.entry_criteria)
     return None
 
 

@@ -197,6 +197,8 @@ async def _page(
         and shown.values["object_type__v"] == ConnectionType.VAULT_TO_VAULT
     )
     sees_runs = visit.granted(Grant.COPY_RECORDS)
+    active = shown.values["state__v"] == [State.ACTIVE]
+    active = active and shown.values["status__v"] == ["active__v"]
     reconciliations: Sequence[Reconciliation] = ()
     if sees_runs:
         service = visit.vault.reconciliations
@@ -222,6 +224,7 @@ async def _page(
         establishing=pending and visit.granted(Grant.MANAGE_CONNECTIONS),
         queues=_queues(visit, api_name),
         sees_runs=sees_runs,
+        may_compare=active and visit.granted(Grant.REQUEST_RUNS),
         reconciliations=reconciliations,
         error=error,
     )

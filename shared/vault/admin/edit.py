@@ -36,7 +36,7 @@ OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
     "The record was changed after you opened this form. The form shows your values; save again to store them",
 )
-SENT_BEFORE = "The form was sent before; this is what it made."
+SENT_BEFORE = "The form was sent before; this is what came of it."
 
 
 @router.get("/new")
@@ -160,29 +160,90 @@ async def update(
 ) -> Response:
     """Store the fields that were changed in the form, unless another user has changed the record since."""
     target = object_of(visit, object_name, Operation.EDIT)
+    then = visit.form.fields.get(THEN)
+    if then == SEND and (earlier := await visit.earlier()) is not None:
+        # The form was sent twice: the first time has changed the record.
+        return visit.go(earlier, SENT_BEFORE)
     record = await record_of(visit, object_name, record_id)
     fields = editable(target)
     values = entered(fields, visit.form.fields, visit.registry)
     named, unknown = await with_ids(visit, fields, values)
     row = changed(fields, named, record)
-    if visit.form.fields.get(THEN) == UPDATE:
+    if then == UPDATE:
         return await _edit_form(visit, target, record, row, ())
     if unknown:
         return await _edit_form(visit, target, record, row, unknown)
-    # The form has the date of the record that it showed: a later one is somebody else's change.
-    seen = str(record[MODIFIED])
-    if visit.form.fields.get("read", seen) != seen:
-        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
-    (result,) = await visit.vault.records.update(
-        visit.caller, object_name, [{"id": record_id, **row}], unchanged_since=seen
-    )
-    if result.overtaken:
-        record = await record_of(visit, object_name, record_id)
-        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
-    if result.errors:
-        return await _edit_form(visit, target, record, row, result.errors)
+    if then == SEND:
+        return await _save_and_send(visit, target, record, row)
+    result = await _save(visit, target, record, row)
+    if isinstance(result, Response):
+        return result
     path = record_path(object_name, record_id)
     return visit.go_with(path, result, f"The {target.label} was saved.")
+
+
+async def _save(
+    visit: Visit,
+    target: VaultObject,
+    record: Mapping[str, Any],
+    row: Mapping[str, Any],
+) -> RowResult | Response:
+    """Store the changes of a record, or return the form again with the errors."""
+    if _is_overtaken(visit, record):
+        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
+    changes = [{"id": record["id"], **row}]
+    (result,) = await visit.vault.records.update(
+        visit.caller, target.name, changes, unchanged_since=str(record[MODIFIED])
+    )
+    if result.overtaken:
+        now = await record_of(visit, target.name, record["id"])
+        return await _edit_form(visit, target, now, row, (OVERTAKEN,))
+    if result.errors:
+        return await _edit_form(visit, target, record, row, result.errors)
+    return result
+
+
+def _is_overtaken(visit: Visit, record: Mapping[str, Any]) -> bool:
+    """Return whether a record was changed since its form was shown."""
+    # The form has the date of the record that it showed: a later one is somebody else's change.
+    current = str(record[MODIFIED])
+    return visit.form.fields.get("read", current) != current
+
+
+async def _save_and_send(
+    visit: Visit,
+    target: VaultObject,
+    record: Mapping[str, Any],
+    row: Mapping[str, Any],
+) -> Response:
+    """Store the changes and run the actions to the goal, or show the form again with the unmet entry criteria."""
+    guide = await guide_of(visit, target, record)
+    if guide is None or guide.goal_actions is None:
+        # The page had the button before an administrator took the action away.
+        text = guide.reason_not_sent if guide else "Records of this object are not sent"
+        gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
+        return await _edit_form(visit, target, record, row, (gone,))
+    unmet = guide.unmet_criteria({**record, **row})
+    if unmet:
+        errors = (unmet.error(target),)
+        return await _edit_form(visit, target, record, row, errors, unmet)
+    if row or _is_overtaken(visit, record):
+        result = await _save(visit, target, record, row)
+        if isinstance(result, Response):
+            return result
+    path, actions = record_path(target.name, record["id"]), guide.goal_actions.actions
+    results: list[RowResult] = []
+
+    async def run() -> str | None:
+        result = await visit.vault.actions.run_each(
+            visit.caller, target.name, record["id"], actions
+        )
+        results.append(result)
+        return None if result.errors else path
+
+    await visit.once(run)
+    # The changes stay stored when an action is refused.
+    return visit.go_with(path, results[0], guide.form.sent_message)
 
 
 @router.get("/{record_id}/delete")
@@ -288,7 +349,8 @@ async def _create_form(
     shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
     context = {"back": back, "read": "", "heading": "Create"}
-    return await _form(visit, target, shown, errors, context, unmet)
+    guide = await guide_of(visit, target)
+    return await _form(visit, target, shown, errors, context, guide, unmet)
 
 
 async def _edit_form(
@@ -297,13 +359,15 @@ async def _edit_form(
     record: Mapping[str, Any],
     row: Mapping[str, Any],
     errors: Sequence[ApiError],
+    unmet: UnmetCriteria | None = None,
 ) -> Response:
-    """Show the form of a record; ``row`` has the values of a refused form, empty when the form is opened."""
+    """Show the form of a record; ``row`` has the values of a refused form, ``unmet`` the criteria not met by them."""
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
     heading = f"Edit {record.get('name__v') or record['id']}"
     context = {"back": back, "read": record[MODIFIED], "heading": heading}
-    return await _form(visit, target, shown, errors, context)
+    guide = await guide_of(visit, target, record)
+    return await _form(visit, target, shown, errors, context, guide, unmet)
 
 
 async def _form(
@@ -312,6 +376,7 @@ async def _form(
     shown: Sequence[Input],
     errors: Sequence[ApiError],
     context: Mapping[str, object],
+    guide: Guide | None,
     unmet: UnmetCriteria | None = None,
 ) -> Response:
     """Show a form, each error at its field; errors name fields by the labels on the page."""
@@ -320,7 +385,6 @@ async def _form(
         if unmet
         else at_fields(shown, errors)
     )
-    guide = await guide_of(visit, target)
     sections = guide.sections(placed) if guide else None
     return visit.page(
         "guided.html" if sections else "edit.html",

@@ -50,7 +50,7 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
 def in_words(text: str, registry: Registry) -> str:
     """Return a text with labels in place of the names of objects and fields.
 
-    A field is looked up in the object that was named last before it.
+    A field is written ``object.field``, or looked up in the object that was named last before it.
     """
     words: list[str] = []
     target = None
@@ -59,10 +59,25 @@ def in_words(text: str, registry: Registry) -> str:
         rest = word[len(name) :]
         # Names have no capital letters, but the first word of a sentence may have one.
         name = name[:1].lower() + name[1:]
-        label = ""
+        label = field_words(name, registry)
         if (named := registry.objects.get(name)) is not None:
             target, label = named, named.label
         elif target is not None and name in target.fields:
             label = target.fields[name].label
         words.append(f"{label}{rest}" if label else word)
     return " ".join(words)
+
+
+def field_words(path: str, registry: Registry) -> str:
+    """Return the labels of an object and its field, written ``object.field``; empty where this Vault has none."""
+    name, _, field = path.partition(".")
+    target = registry.objects.get(name)
+    if target is None or field not in target.fields:
+        return ""
+    return f"{target.label}: {target.fields[field].label}"
+
+
+def object_words(name: str, registry: Registry) -> str:
+    """Return the label of an object; empty where this Vault has none of this name."""
+    target = registry.objects.get(name)
+    return target.label if target else ""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, may
-from shared.vault.admin.error_advice import in_words
+from shared.vault.admin.error_advice import field_words, in_words, object_words
 from shared.vault.admin.exception_causes import (
     MAX_ACTED,
     MOST,
@@ -131,6 +131,7 @@ async def messages(
         words_of=words_of,
         first_reason=first_reason,
         in_words=partial(in_words, registry=visit.registry),
+        field_words=partial(field_words, registry=visit.registry),
         rule_path=rule_path,
     )
 
@@ -293,7 +294,9 @@ async def one_message(
         rule_path=rule_path,
         reason_of=reason_of,
         in_words=partial(in_words, registry=visit.registry),
+        field_words=partial(field_words, registry=visit.registry),
         source_object=source_object,
+        label_of=partial(object_words, registry=visit.registry),
         source_path=source_path,
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",
     )

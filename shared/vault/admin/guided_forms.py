@@ -14,6 +14,7 @@ from shared.vault.admin.form_needs import (
     applicable_criteria,
     unmet_criteria,
 )
+from shared.vault.assembly.ineffective_actions import only_value
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 # What the buttons send as ``THEN``.
 UPDATE = "update"
 SEND = "send"
+INACTIVE = (
+    "The integration or its connection is not active; an administrator can activate it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Guide:
     goal_actions: GoalActions | None
     active: bool  # the integration that transfers the records
     permitted: bool
+    is_draft: bool = True  # in the starting state, as new records are
 
     @property
     def can_send(self) -> bool:
@@ -69,12 +74,22 @@ class Guide:
         return self.goal_actions is not None and self.active and self.permitted
 
     @property
+    def send_label(self) -> str:
+        """Return the label of the button that sends a record."""
+        return self.form.send_label if self.is_draft else self.form.resend_label
+
+    @property
+    def can_send_draft(self) -> bool:
+        """Return whether the record is a draft that the button can send."""
+        return self.can_send and self.is_draft
+
+    @property
     def reason_not_sent(self) -> str:
         """Return the reason why records cannot be sent now."""
         if self.goal_actions is None:
             return "The lifecycle has no user action for it."
         if not self.active:
-            return "The integration or its connection is not active; an administrator can activate it."
+            return INACTIVE
         return "Your security profile does not allow it."
 
     def unmet_criteria(self, row: Mapping[str, object]) -> UnmetCriteria:
@@ -126,17 +141,26 @@ class Guide:
         return [replace(each, needed=each.name in names) for each in shown]
 
 
-async def guide_of(visit: Visit, target: VaultObject) -> Guide | None:
-    """Return the guided form of an object; None for an object without a guided form."""
+async def guide_of(
+    visit: Visit, target: VaultObject, record: Mapping[str, object] | None = None
+) -> Guide | None:
+    """Return the guided form of an object; None for an object without a guided form.
+
+    ``record`` has the values of the record to edit, None for a new record.
+    """
     form = visit.vault.definition.guided.get(target.name)
     if form is None:
         return None
+    lifecycle = visit.registry.lifecycles.get(target.lifecycle or "")
+    start = lifecycle.starting_state if lifecycle else ""
+    state = start if record is None else str(only_value(record, "state__v"))
     return Guide(
         form,
         target,
-        goal_actions_of(visit.registry, target, form.goal),
+        goal_actions_of(visit.registry, target, form.goal, state),
         await visit.vault.runs.is_active(form.integration),
         may(visit.caller, target.name, Operation.EDIT),
+        is_draft=state == start,
     )
 
 

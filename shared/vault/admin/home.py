@@ -47,11 +47,13 @@ COUNTED = 100
 class ShownWorkList:
     """One work list with its first records, up to ``COUNTED``.
 
-    ``path`` begins the addresses of the records' pages; ``new`` are the ids of the records marked as new.
+    ``columns`` are the list's columns that the caller may read. ``path`` begins the addresses of the records' pages;
+    ``new`` are the ids of the records marked as new.
     """
 
     work_list: WorkList
     formatter: ValueFormatter
+    columns: list[str]
     listing: Listing
     path: str
     new: frozenset[str]
@@ -129,21 +131,24 @@ async def _work(visit: Visit, since: datetime | None) -> list[ShownWorkList]:
         return []
     if not may(visit.caller, desk.object, Operation.EDIT):
         return []
+    target = visit.registry.objects[desk.object]
     formatter = ValueFormatter(
-        visit.registry.objects[desk.object], visit.caller, visit.registry
+        target, visit.caller, visit.registry, desk.related_columns
     )
     formatter.people = await people(visit, formatter.target)
+    formatter.error_text_fields = visit.vault.definition.error_text_fields
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:
+        columns = formatter.known_columns(each.columns)
         dated = [each.new_since] if each.new_since else []
-        selection = formatter.selection(dict.fromkeys([*each.columns, *dated]))
+        selection = formatter.selection(dict.fromkeys([*columns, *dated]))
         condition = each.condition.format(user_id=visit.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
         statement = f"SELECT {selection} FROM {source}"
         listing = await listed(visit, statement, size=COUNTED, counted=False)
         new = _new(listing.rows, each.new_since, since)
-        work.append(ShownWorkList(each, formatter, listing, path, new))
+        work.append(ShownWorkList(each, formatter, columns, listing, path, new))
     return work
 
 

@@ -100,7 +100,7 @@ async def runs(
         runs=found[:PAGE_SIZE],
         page=page,
         more=len(found) > PAGE_SIZE,
-        may_run=visit.granted(Grant.REQUEST_RUNS),
+        may_run=await _may_run(visit, api_name),
     )
 
 
@@ -161,8 +161,15 @@ async def _page(
         chart=chart_of(runs),
         soon=SOON,
         sees_runs=sees_runs,
+        may_run=await _may_run(visit, api_name),
         error=error,
     )
+
+
+async def _may_run(visit: Visit, api_name: str) -> bool:
+    """Return whether a run that the caller requests would not be refused."""
+    active = await visit.vault.runs.is_active(api_name)
+    return active and visit.granted(Grant.REQUEST_RUNS)
 
 
 def _failures(visit: Visit, api_name: str) -> str:

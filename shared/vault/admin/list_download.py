@@ -48,7 +48,7 @@ async def download(visit: Visit, shown: RecordList) -> Response:
 
 
 async def _content(visit: Visit, shown: RecordList) -> str:
-    labels = [shown.target.fields[name].label for name in shown.columns]
+    labels = [shown.formatter.label(name) for name in shown.columns]
     texts = [csv_text([["id", *labels]])]
     number, more, left = 1, True, MAX_DOWNLOADED
     while more and left > 0:

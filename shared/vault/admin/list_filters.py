@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, assert_never
 
@@ -19,6 +19,7 @@ from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.work_lists import DeskFilter, FilterOption
     from shared.vault.components.registry import Registry
 
 MAX_CHOICES = 4  # fields that the page has a choice of values for
@@ -54,14 +55,45 @@ class Range:
     last: str
 
 
-def filters_of(target: VaultObject, parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return the filter values of an address, by field or by end of a field's range; invalid values are ignored."""
+def filters_of(
+    target: VaultObject,
+    parameters: Mapping[str, str],
+    desk_filters: Sequence[DeskFilter] = (),
+) -> dict[str, str]:
+    """Return the filter values of an address; invalid values are ignored.
+
+    The keys are names of fields, ends of a field's range, or names of ``desk_filters``.
+    """
     found = {}
     for name, value in parameters.items():
         text = value.replace("\x00", "")
-        if text and (_is_value(target, name) or _is_end(target, name, text)):
+        is_field = _is_value(target, name) or _is_end(target, name, text)
+        if text and (is_field or _filter_option(desk_filters, name, text)):
             found[name] = text
     return found
+
+
+def _filter_option(
+    desk_filters: Sequence[DeskFilter], name: str, value: str
+) -> FilterOption | None:
+    """Return the option of a desk filter that an address selects; None when the address does not name an option."""
+    found = next((each for each in desk_filters if each.name == name), None)
+    return found.option(value) if found else None
+
+
+def desk_choices(
+    desk_filters: Sequence[DeskFilter], filters: Mapping[str, str]
+) -> list[Choice]:
+    """Return the desk filters as choices of the page."""
+    return [
+        Choice(
+            each.name,
+            each.label,
+            tuple((option.name, option.label) for option in each.options),
+            filters.get(each.name, ""),
+        )
+        for each in desk_filters
+    ]
 
 
 def _is_value(target: VaultObject, name: str) -> bool:
@@ -100,9 +132,26 @@ def _is_number(text: str) -> bool:
     return number.is_finite() and "e" not in text.lower() and len(text) <= 40
 
 
-def conditions(target: VaultObject, filters: Mapping[str, str]) -> list[str]:
+def conditions(
+    target: VaultObject,
+    filters: Mapping[str, str],
+    desk_filters: Sequence[DeskFilter] = (),
+) -> list[str]:
     """Return the terms of a WHERE clause for the filters of a list."""
-    return [_condition(target, name, value) for name, value in filters.items()]
+    terms = []
+    for name, value in filters.items():
+        option = _filter_option(desk_filters, name, value)
+        if option is None:
+            terms.append(_condition(target, name, value))
+        else:
+            terms.append(_option_condition(option))
+    return terms
+
+
+def _option_condition(option: FilterOption) -> str:
+    """Return the condition of a filter option, with the date and time from which its days count."""
+    moment = datetime.now(UTC) - timedelta(days=option.days)
+    return option.condition.format(moment=f"{moment:%Y-%m-%dT%H:%M:%S}.000Z")
 
 
 def _condition(target: VaultObject, name: str, value: str) -> str:

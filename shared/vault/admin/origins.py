@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ class Origin:
 
     The value was transferred from the record ``source_id`` of ``vault`` at ``date``; ``rule`` is empty when the
     integration point itself has set it. ``changed`` is the time of the last change, ``changed_by`` its user.
+    ``number`` is the number of the transfer in ``Origins.transfers``, 0 without a transfer.
     """
 
     vault: str = ""
@@ -30,12 +31,47 @@ class Origin:
     message_id: str = ""
     changed: str = ""
     changed_by: str = ""
+    number: int = 0
+
+    @property
+    def transfer_key(self) -> tuple[str, ...]:
+        """Return the values by which two origins are of the same transfer; empty without a transfer."""
+        if not self.vault:
+            return ()
+        return (self.vault, self.source_id, self.date, self.rule, self.message_id)
 
 
-async def origins_of(
-    visit: Visit, object_name: str, record_id: str
-) -> dict[str, Origin]:
-    """Return the origins of a record's fields by field name; fields of unknown origin are omitted."""
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer that has set ``fields`` of a record; ``origin`` is the origin of any of them."""
+
+    origin: Origin
+    fields: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The origins of a record's values by field name, and their transfers, numbered from 1."""
+
+    by_field: Mapping[str, Origin]
+    transfers: Sequence[Transfer]
+
+
+def with_numbers(found: Mapping[str, Origin]) -> Origins:
+    """Return the origins by field name, with their transfers and the numbers of these."""
+    transfers: dict[tuple[str, ...], Transfer] = {}
+    by_field: dict[str, Origin] = {}
+    for name, origin in found.items():
+        key = origin.transfer_key
+        if key:
+            transfers.setdefault(key, Transfer(origin, [])).fields.append(name)
+        number = list(transfers).index(key) + 1 if key else 0
+        by_field[name] = replace(origin, number=number)
+    return Origins(by_field, list(transfers.values()))
+
+
+async def origins_of(visit: Visit, object_name: str, record_id: str) -> Origins:
+    """Return the origins of a record's values; fields of unknown origin are omitted."""
     caller = visit.caller
     rows = await visit.vault.lineage.of_record(caller, object_name, record_id)
     names: dict[int, str] = {}
@@ -47,7 +83,7 @@ async def origins_of(
         changes = await visit.vault.audit.latest_changes(caller, object_name, record_id)
         for name, entry in changes.items():
             found[name] = _changed(found.get(name, Origin()), entry)
-    return found
+    return with_numbers(found)
 
 
 def _transferred(row: Row, names: Mapping[int, str]) -> Origin:

@@ -13,10 +13,13 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.listing import Listing
 from shared.vault.admin.message_pages import Station
-from shared.vault.admin.origins import Origin
+from shared.vault.admin.origins import Origin, with_numbers
+from shared.vault.admin.preview_words import PreviewWords
 from shared.vault.admin.run_progress import chart_of, progress_of
 from shared.vault.admin.showing import Shown, ValueFormatter
 from shared.vault.admin.visit import Visit, Visiting
+from shared.vault.components.component_tree import Component
+from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError
 from shared.vault.integrations.run_model import Counts, Run
 from shared.vault.jobs.job_model import JobStatus
@@ -60,6 +63,7 @@ INPUTS = (
     Input("locked", "Locked", InputKind.TEXT, "is only shown", locked=True),
     Input("a_long_text", "Long text", InputKind.TEXT_AREA, "Several\nlines"),
 )
+EXAMPLE_RULE = Component(RULE, "example_rule__c", {})
 REFUSED = ApiError(
     ErrorType.INVALID_DATA, "Number: type digits, with a point before fractions"
 )
@@ -86,7 +90,7 @@ async def patterns(visit: Visiting) -> Response:
         inputs=_inputs(visit),
         refused=[REFUSED],
         fields=_fields(now),
-        origins={"text": _origin(now)},
+        origins=with_numbers({"name__v": _origin(now)}),
         marks=MARKS,
         run=run,
         progress=progress_of(run, now),
@@ -98,6 +102,7 @@ async def patterns(visit: Visiting) -> Response:
             has_session=False, vault_id=10101, vault_name="Another Vault"
         ),
         preview=_preview(),
+        words=PreviewWords(visit.registry, EXAMPLE_RULE, visit.vault.vault_id),
     )
 
 
@@ -121,7 +126,7 @@ def _inputs(visit: Visit) -> Sequence[Input]:
 def _fields(now: datetime) -> list[Shown]:
     moment = _text(now, minutes=3)
     return [
-        Shown("text", "Text", "Is it stable at room temperature?"),
+        Shown("name__v", "Text", "Is it stable at room temperature?"),
         Shown("link", "Another record", "The second example", link="/ui/patterns"),
         Shown("state", "State", "Active", mark="active"),
         Shown("moment", "Moment", moment, moment=moment),

@@ -12,6 +12,7 @@ from shared.vault.admin.list_filters import (
     Range,
     choices_of,
     conditions,
+    desk_choices,
     few_records,
     filters_of,
     linked_of,
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from shared.vault.admin.visit import Visit
-    from shared.vault.assembly.work_lists import WorkList
+    from shared.vault.assembly.work_lists import (
+        Desk,
+        DeskFilter,
+        RelatedColumn,
+        WorkList,
+    )
     from shared.vault.queries.list_views import ListView
 
 MAX_COLUMNS = 6  # unless a person chooses them
@@ -45,14 +51,15 @@ SYSTEM_COLUMNS = frozenset(
 class RecordList:
     """The content of a list: columns in order, the statement, its filters and its order.
 
-    ``linked`` are labels and values of filters that other pages' links have set; ``possible`` are the fields that can
-    be columns; ``view`` is the view in the address, ``selection`` the shown content as a view stores it.
+    ``linked`` are labels and values of filters that other pages' links have set; ``possible`` are the fields and the
+    columns of related records that can be columns; ``view`` is the view in the address, ``selection`` the shown content
+    as a view stores it. ``work_list`` is the list in the address, ``work_lists`` are all lists of the object's desk.
     """
 
     target: VaultObject
     formatter: ValueFormatter
     columns: list[str]
-    possible: list[Field]
+    possible: list[Field | RelatedColumn]
     statement: str
     selection: Selection
     view: ListView | None
@@ -60,6 +67,7 @@ class RecordList:
     ranges: list[Range]
     linked: list[tuple[str, str]]
     work_list: WorkList | None
+    work_lists: tuple[WorkList, ...]
 
     @property
     def q(self) -> str:
@@ -89,7 +97,9 @@ class RecordList:
 
     def sortable(self, name: str) -> bool:
         """Return whether a list can be ordered by a column."""
-        return _is_sortable(self.target.fields[name])
+        return not self.formatter.is_related(name) and _is_sortable(
+            self.target.fields[name]
+        )
 
     @property
     def narrowed(self) -> bool:
@@ -129,12 +139,15 @@ async def record_list(
     words = stored.words if "search" not in parameters else ""
     if search:
         words = await visit.vault.searches.words(visit.caller.user_id, search)
-    work_list = _work_list(visit, target, parameters.get("list", stored.work_list))
+    desk = _desk(visit, target)
+    work_list = _work_list(desk, parameters.get("list", stored.work_list))
     chosen = parameters.getlist("column") or stored.columns
     selection = Selection(
         columns=tuple(chosen),
         sort=_sort(target, parameters.get("sort", stored.sort)),
-        filters=filters_of(target, {**stored.filters, **parameters}),
+        filters=filters_of(
+            target, {**stored.filters, **parameters}, _desk_filters(desk)
+        ),
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
@@ -149,35 +162,44 @@ async def _listed(
     usual: Sequence[str],
 ) -> RecordList:
     """Return the list that a selection describes; ``usual`` are its columns unless the selection has others."""
-    work_list = _work_list(visit, target, selection.work_list)
-    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    desk = _desk(visit, target)
+    desk_filters = _desk_filters(desk)
+    work_list = _work_list(desk, selection.work_list)
+    related = desk.related_columns if desk else ()
+    formatter = ValueFormatter(target, visit.caller, visit.registry, related)
     formatter.people = await people(visit, target)
-    desk = visit.vault.definition.desk
-    of_desk = desk.columns if desk is not None and desk.object == target.name else ()
-    columns = _columns(target, selection.columns, usual or of_desk)
-    terms = conditions(target, selection.filters)
+    formatter.error_text_fields = visit.vault.definition.error_text_fields
+    of_desk = desk.columns if desk else ()
+    columns = _columns(formatter, selection.columns, usual or of_desk)
+    fields = [name for name in columns if not formatter.is_related(name)]
+    terms = conditions(target, selection.filters, desk_filters)
     if work_list is not None:
         terms.append(work_list.condition.format(user_id=visit.caller.user_id))
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
     selected = formatter.selection(columns)
-    few = await few_records(visit, target, columns) if of_desk else {}
-    choices = choices_of(target, visit.registry, columns, selection.filters, few)
+    few = await few_records(visit, target, fields) if desk else {}
+    choices = [
+        *choices_of(target, visit.registry, fields, selection.filters, few),
+        *desk_choices(desk_filters, selection.filters),
+    ]
     return RecordList(
         target=target,
         formatter=formatter,
         columns=columns,
         possible=[
-            each for each in target.fields.values() if _can_be_column(target, each.name)
+            *(f for f in target.fields.values() if _can_be_column(formatter, f.name)),
+            *formatter.related_columns,
         ],
         statement=f"SELECT {selected} FROM {target.name}{found}{condition}{order}",
         selection=selection,
         view=view,
         choices=choices,
-        ranges=ranges_of(target, columns, selection.filters),
-        linked=linked_of(target, columns, choices, selection.filters),
+        ranges=ranges_of(target, fields, selection.filters),
+        linked=linked_of(target, fields, choices, selection.filters),
         work_list=work_list,
+        work_lists=desk.lists if desk else (),
     )
 
 
@@ -225,15 +247,16 @@ def _is_sortable(field: Field) -> bool:
 
 
 def _columns(
-    target: VaultObject, chosen: Sequence[str], usual: Sequence[str]
+    formatter: ValueFormatter, chosen: Sequence[str], usual: Sequence[str]
 ) -> list[str]:
     """Return the columns: the user's choice, else the usual columns of the object.
 
     Without usual columns they are the name, the state or status, and the first of the object's own fields.
     """
     # Fields of the standard configuration may have been made inactive since.
-    usual_now = [name for name in usual if _can_be_column(target, name)]
-    known = [name for name in dict.fromkeys(chosen) if _can_be_column(target, name)]
+    target = formatter.target
+    usual_now = [name for name in usual if _can_be_column(formatter, name)]
+    known = [name for name in dict.fromkeys(chosen) if _can_be_column(formatter, name)]
     if known:
         return ["name__v", *(name for name in known if name != "name__v")][
             :MOST_COLUMNS
@@ -252,11 +275,14 @@ def _columns(
     return [*head, *own[:further], LATEST]
 
 
-def _can_be_column(target: VaultObject, name: str) -> bool:
-    """Return whether a field may be a column: its values are short, or it is a long text, which is cut."""
-    field = target.fields.get(name)
+def _can_be_column(formatter: ValueFormatter, name: str) -> bool:
+    """Return whether a list may have a column: of a related record, of a field with short values, or of a long text.
+
+    Long texts are cut.
+    """
+    field = formatter.target.fields.get(name)
     if field is None:
-        return False
+        return formatter.is_related(name)
     begins = field.active and field.type is FieldType.LONG_TEXT and not field.system
     return begins or _fits_list(field)
 
@@ -288,9 +314,16 @@ def _fits_list(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _work_list(visit: Visit, target: VaultObject, name: str) -> WorkList | None:
-    """Return the work list of this name; None without one."""
+def _desk(visit: Visit, target: VaultObject) -> Desk | None:
+    """Return the desk of an object's records; None for an object without a desk."""
     desk = visit.vault.definition.desk
-    if desk is None or desk.object != target.name:
-        return None
-    return desk.list_named(name)
+    return desk if desk is not None and desk.object == target.name else None
+
+
+def _desk_filters(desk: Desk | None) -> tuple[DeskFilter, ...]:
+    return desk.filters if desk else ()
+
+
+def _work_list(desk: Desk | None, name: str) -> WorkList | None:
+    """Return the work list with a name; None when there is none."""
+    return desk.list_named(name) if desk else None

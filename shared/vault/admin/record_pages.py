@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.audit_lines import audit_lines
+from shared.vault.admin.guided_forms import Guide, guide_of
 from shared.vault.admin.list_download import MAX_DOWNLOADED, download
 from shared.vault.admin.listing import (
     MAX_SEARCH,
@@ -31,6 +32,7 @@ from shared.vault.fulfillment.fulfillment_model import REQUEST
 from shared.vault.vql import RANKED
 
 if TYPE_CHECKING:
+    from shared.vault.admin.viewing import RecordView
     from shared.vault.model.component_model import VaultObject
     from shared.vault.queries.list_views import ListView
 
@@ -157,6 +159,7 @@ async def record(
         "record.html",
         view=shown,
         again_in=again_in,
+        guide=await _guide_to_send(visit, shown),
         workflows=await workflows_of(visit, object_name, shown.id),
         origins=await origins_of(visit, object_name, shown.id),
         response=object_name == REQUEST,
@@ -164,6 +167,14 @@ async def record(
         related=related,
         other_lists=other_lists(shown.children, related),
     )
+
+
+async def _guide_to_send(visit: Visit, shown: RecordView) -> Guide | None:
+    """Return the guided form of a draft that the caller may edit and send; None for any other record."""
+    if shown.refusals.update is not None:
+        return None
+    guide = await guide_of(visit, shown.target, shown.values)
+    return guide if guide is not None and guide.can_send_draft else None
 
 
 @router.get("/{object_name}/{record_id}/audit")

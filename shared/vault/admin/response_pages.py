@@ -14,8 +14,13 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import on_behalf_of
 from shared.vault.access.permissions import Operation
+from shared.vault.admin.chosen_documents import (
+    approved_documents,
+    first_without_file,
+    problems_of,
+)
 from shared.vault.admin.leading import leading
-from shared.vault.admin.listing import MAX_SEARCH, Row, find, listed, selected
+from shared.vault.admin.listing import MAX_SEARCH, Row, listed, selected
 from shared.vault.admin.recipient_pages import (
     Position,
     page,
@@ -26,7 +31,7 @@ from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import object_of, record_of
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.documents.versions import MAJOR, MINOR
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.fulfillment.fulfillment_model import (
     DOCUMENT,
     EXPIRES,
@@ -49,7 +54,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/responses/{record_id}")
 
-FOUND = 20  # documents of a search
 ACTION = f"Objectaction.{RESPONSE}."
 MADE = "The package is made. Its link is in the Case Request and goes to Vault CRM."
 
@@ -95,6 +99,9 @@ async def preview(visit: Visiting, record_id: str) -> Response:
     object_of(visit, REQUEST, Operation.EDIT)
     request = await record_of(visit, REQUEST, record_id)
     draft = await _draft(visit, record_id)
+    missing = await first_without_file(visit, draft.documents)
+    if missing is not None:
+        return _refuse_without_file(visit, record_id, missing)
     files = []
     for number, row in enumerate(draft.documents, 1):
         stored = await viewable_file(visit, row)
@@ -104,8 +111,7 @@ async def preview(visit: Visiting, record_id: str) -> Response:
     title, now = str(request["name__v"]), datetime.now(UTC)
     package = ResponsePackage(0, draft.id, title, draft.letter, now, None, files)
     back = f"/ui/responses/{request['id']}"
-    base = f"{back}/documents"
-    return page(visit.vault, package, base, back)
+    return page(visit.vault, package, f"{back}/documents", back)
 
 
 @router.get("/documents/{position}")
@@ -115,9 +121,18 @@ async def document(visit: Visiting, record_id: str, position: Position) -> Respo
     draft = await _draft(visit, record_id)
     if position > len(draft.documents):
         raise VaultFault(ErrorType.INVALID_DATA, "The response has no such document")
-    stored = await viewable_file(visit, draft.documents[position - 1])
+    row = draft.documents[position - 1]
+    if await first_without_file(visit, [row]) is not None:
+        return _refuse_without_file(visit, record_id, row)
+    stored = await viewable_file(visit, row)
     content = visit.vault.document_files.bytes_of(stored)
     return sent(content, stored.filename, stored.content.size, stored.format)
+
+
+def _refuse_without_file(visit: Visit, record_id: str, row: Row) -> Response:
+    """Return a redirect to the page of the response, with an error that names a document without a file."""
+    text = f"There is no file of {row['name__v']} to show: add its file to the document, or remove it here"
+    return visit.refuse(_path(record_id), ApiError(ErrorType.INVALID_DATA, text))
 
 
 @router.post("")
@@ -177,9 +192,10 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
         base=f"/ui/responses/{request['id']}",
         asked=[each for each in shown if each.name != LINK],
         draft=draft,
+        problems=await problems_of(visit, draft.documents),
         chosen={str(each["document_id__v"]) for each in draft.documents},
         words=words,
-        found=await _approved_documents(visit, words) if words.strip() else None,
+        found=await approved_documents(visit, words) if words.strip() else None,
         templates=await selected(visit, choose),
         open_links=open_links,
         made=made,
@@ -215,19 +231,6 @@ async def _packages(visit: Visit, record_id: str) -> tuple[list[Row], list[Recor
     ids = [str(row["id"]) for row in rows]
     made = await visit.vault.package_door.packages_of(ids)
     return [row for row in rows if row[LINK]], made
-
-
-async def _approved_documents(visit: Visit, words: str) -> list[Row]:
-    """Return approved versions of documents that have these words in their fields or files, the best first."""
-    search = find(words).removesuffix(")")
-    if not search:
-        return []
-    columns = f"id, name__v, document_number__v, type__v, {MAJOR}, {MINOR}"
-    source = f"ALLVERSIONS documents{search} SCOPE ALL)"
-    approved = "status__v = STEADYSTATE()"
-    statement = f"SELECT {columns} FROM {source} WHERE {approved}"
-    page_ = await listed(visit, statement, size=FOUND, counted=False)
-    return page_.rows
 
 
 async def _draft_to_edit(visit: Visit, record_id: str) -> Draft:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shared.vault.admin.preview_words import PreviewWords, preview_words
 from shared.vault.admin.rule_choices import Choice, records_of
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.description import configuration_json
@@ -30,8 +31,8 @@ class RuleCheck:
     """The result of checking a rule.
 
     ``refusal`` is the reason why the rule would not be saved, empty when it would. ``record`` is the id of the
-    previewed record, ``records`` are the ids and names to choose from. ``preview`` is the connector's answer, and
-    ``error`` the reason why it is missing.
+    previewed record, ``records`` are the ids and names to choose from. ``preview`` is the connector's answer,
+    ``words`` are the labels for it, and ``error`` is the reason why it is missing.
     """
 
     rule: Component
@@ -41,6 +42,7 @@ class RuleCheck:
     record: str = ""
     records: list[Choice] = field(default_factory=list)
     preview: Mapping[str, Any] | None = None
+    words: PreviewWords | None = None
     error: ApiError | None = None
 
     @property
@@ -88,7 +90,9 @@ async def preview(
         check.records = await records_of(visit, source, check.object, words)
         check.record = _chosen(record, check.records)
         if check.record and not check.refusal:
-            check.preview = await _previewed(visit, check, source)
+            shown = await _previewed(visit, check, source)
+            check.words = await preview_words(visit, check.rule, source, shown)
+            check.preview = shown
     except VaultFault as fault:
         check.error = fault.error
 

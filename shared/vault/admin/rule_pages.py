@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.attributes import label_of
+from shared.vault.admin.error_advice import field_words
 from shared.vault.admin.showing import named
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.mdl_writing import render
@@ -64,11 +65,8 @@ def targets_of(rule: Component, registry: Registry) -> list[str]:
 
 def target_words(part: Component, registry: Registry) -> str:
     """Return the labels of the object and field that a field rule writes; empty when this Vault lacks the field."""
-    target = registry.objects.get(part.reference("target_object") or "")
-    name = part.reference("target_object_field") or ""
-    if target is None or name not in target.fields:
-        return ""
-    return f"{target.label}: {target.fields[name].label}"
+    owner = part.reference("target_object") or ""
+    return field_words(f"{owner}.{part.reference('target_object_field')}", registry)
 
 
 @router.get("/{name}")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
+from shared.vault.admin.error_advice import in_words
 from shared.vault.admin.listing import selected
+from shared.vault.admin.referenced_objects import referenced_object
 from shared.vault.admin.rendering import shown_moment
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.admin.visit import Visit
+    from shared.vault.assembly.work_lists import Lead, RelatedColumn
     from shared.vault.components.registry import Registry
 
 LONG = 120  # from so many characters on, a text has the width of the page
@@ -55,7 +58,8 @@ class Named:
 class Shown:
     """One value with its label.
 
-    ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored.
+    ``mark`` is the name of a state or status, from which its colour follows; ``moment`` is a date and time as stored;
+    ``second_line`` is a text below the value.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Shown:
     mark: str = ""
     long: bool = False
     moment: str = ""
+    second_line: str = ""
 
 
 def is_web_address(text: str) -> bool:
@@ -104,12 +109,28 @@ def _readable(field: Field, caller: Caller, registry: Registry) -> bool:
 
 
 class ValueFormatter:
-    """Formats the values of one object's records for one caller."""
+    """Formats the values of one object's records for one caller.
 
-    def __init__(self, target: VaultObject, caller: Caller, registry: Registry) -> None:
+    ``related_columns`` are columns with values of related records; those that the caller may not read are left out.
+    """
+
+    def __init__(
+        self,
+        target: VaultObject,
+        caller: Caller,
+        registry: Registry,
+        related_columns: Iterable[RelatedColumn] = (),
+    ) -> None:
         self.target = target
+        found = {
+            each: referenced_object(registry, caller, target, each.lead)
+            for each in related_columns
+        }
+        self._related = {each.name: (each, end) for each, end in found.items() if end}
         # Names of users by id, for references whose records a row does not include; see ``people`` and ``user_names``.
         self.people: Mapping[str, str] = {}
+        # Fields with error texts, in which names of objects and fields are shown as labels.
+        self.error_text_fields: frozenset[str] = frozenset()
         self._registry = registry
         self._caller = caller
         self.paths = reference_paths(target, caller, registry)
@@ -117,11 +138,67 @@ class ValueFormatter:
     def selection(self, columns: Iterable[str]) -> str:
         """Return the select list for columns: the id, the columns, and the names of the records that they refer to."""
         wanted = list(columns)
+        paths = dict.fromkeys(name for name in wanted if name not in self._related)
+        for name in wanted:
+            if name in self._related:
+                column, _ = self._related[name]
+                known = [each for each in column.second_line if self._has(each)]
+                lead = column.lead
+                paths |= dict.fromkeys((lead.path, lead.id_path, *known))
         names = [path for name, path in self.paths.items() if name in wanted]
-        return ", ".join(["id", *wanted, *names])
+        return ", ".join(dict.fromkeys(["id", *paths, *names]))
+
+    def _has(self, name: str) -> bool:
+        field = self.target.fields.get(name)
+        return field is not None and field.active
+
+    @property
+    def related_columns(self) -> list[RelatedColumn]:
+        """Return the columns with values of related records that the caller may read."""
+        return [column for column, _ in self._related.values()]
+
+    def known_columns(self, columns: Iterable[str]) -> list[str]:
+        """Return the columns that are fields, or have values of related records that the caller may read."""
+        fields = self.target.fields
+        return [name for name in columns if name in fields or name in self._related]
+
+    def is_related(self, name: str) -> bool:
+        """Return whether a column has values of related records."""
+        return name in self._related
+
+    def label(self, name: str) -> str:
+        """Return the heading of a column."""
+        if name in self._related:
+            return self._related[name][0].label
+        return self.target.fields[name].label
+
+    def related_value(
+        self, referenced: VaultObject, lead: Lead, row: Mapping[str, Any], value: object
+    ) -> Shown:
+        """Return a value of a related record as the related record's page shows it; its name is a link to that page."""
+        formatter = ValueFormatter(referenced, self._caller, self._registry)
+        shown = formatter.show(lead.field, {lead.field: value})
+        own = record_path(referenced.name, str(row[lead.id_path]))
+        link = own if lead.field == "name__v" else shown.link
+        return Shown(lead.path, lead.label, shown.text, link)
+
+    def _related_cell(self, name: str, row: Mapping[str, Any]) -> Shown:
+        """Return the value of a row in a column of related records."""
+        column, referenced = self._related[name]
+        value = row.get(column.lead.path)
+        texts = [
+            self.show(each, row).text for each in column.second_line if self._has(each)
+        ]
+        second_line = next(filter(None, texts), "")
+        if value in (None, "", []):
+            return Shown(name, column.label, second_line)
+        shown = self.related_value(referenced, column.lead, row, value)
+        return replace(shown, name=name, second_line=second_line)
 
     def show(self, name: str, row: Mapping[str, Any]) -> Shown:
-        """Return the value of a field of a row, which has the columns of ``selection``."""
+        """Return the value of a column of a row, which has the columns of ``selection``."""
+        if name in self._related:
+            return self._related_cell(name, row)
         field = self.target.fields[name]
         value = row.get(name)
         if value in (None, "", []):
@@ -131,6 +208,8 @@ class ValueFormatter:
         # Text, or references to configuration, whose names are those of components.
         if name in NAMED_FIELDS:
             return self._named(field, value)
+        if name in self.error_text_fields:
+            return Shown(name, field.label, in_words(value, self._registry), long=True)
         return self._typed(field, value, row)
 
     def _typed(self, field: Field, value: Any, row: Mapping[str, Any]) -> Shown:

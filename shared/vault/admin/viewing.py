@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may, require
-from shared.vault.actions.action_service import ActionType
 from shared.vault.admin.inputs import Input, inputs
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import plain, selected
+from shared.vault.admin.offered_actions import BlockedAction, offered_actions
 from shared.vault.admin.showing import (
     Shown,
     ValueFormatter,
@@ -20,10 +20,12 @@ from shared.vault.admin.showing import (
     writers,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
-from shared.vault.connections import connection_rules
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.vault.actions.action_service import AvailableAction
     from shared.vault.admin.visit import Visit
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import Refusals
@@ -62,7 +64,8 @@ class Action:
 class RecordView:
     """The content of one record's page.
 
-    ``leading`` are the values at its head, ``children`` labels and addresses of lists of the records that refer to it.
+    ``leading`` are the values at its head, ``blocked_actions`` the actions that are not possible yet, with the reasons.
+    ``children`` are labels and addresses of lists of the records that refer to it.
     """
 
     target: VaultObject
@@ -73,6 +76,7 @@ class RecordView:
     details: list[Shown]
     system: list[Shown]
     actions: list[Action]
+    blocked_actions: list[BlockedAction]
     refusals: Refusals
     children: list[tuple[str, str]]
 
@@ -150,6 +154,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     record = await record_of(visit, object_name, record_id)
     formatter = ValueFormatter(target, visit.caller, visit.registry)
     colleagues = await people(visit, target)
+    formatter.error_text_fields = visit.vault.definition.error_text_fields
     formatter.people = {**await writers(visit, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
     shown = [formatter.show(name, record) for name in names]
@@ -160,8 +165,10 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     name = str(record.get("name__v") or record["id"])
     refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
     actions: list[Action] = []
+    blocked_actions: list[BlockedAction] = []
     if may(visit.caller, object_name, Operation.EDIT) and refusals.update is None:
-        actions = await _actions(visit, target, record)
+        offered, blocked_actions = await offered_actions(visit, target, record)
+        actions = await _actions(visit, target, record, offered)
     return RecordView(
         target,
         record["id"],
@@ -171,6 +178,7 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
         own,
         system,
         actions,
+        blocked_actions,
         refusals,
         _children(visit, target, record["id"]),
     )
@@ -180,17 +188,11 @@ async def _actions(
     visit: Visit,
     target: VaultObject,
     record: dict[str, Any],
+    offered: Sequence[AvailableAction],
 ) -> list[Action]:
-    """Return the user actions that the record offers, with the inputs of their prompts."""
-    service = visit.vault.actions
-    offered = await service.available(visit.caller, target.name, record["id"])
+    """Return the offered user actions with the inputs of their prompts."""
     actions = []
-    # Actions that change the state come first.
-    ordered = sorted(offered, key=lambda each: each.type is not ActionType.STATE_CHANGE)
-    for action in ordered:
-        refused = connection_rules.REFUSED.get(action.runs)
-        if refused is not None and refused(record):
-            continue
+    for action in offered:
         # A prompt may name a field that the object has lost since.
         known = [name for name in action.prompts if name in target.fields]
         fields = [target.fields[name] for name in known]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.vault.assembly.action_parameters import EntryActionForm
+    from shared.vault.assembly.ineffective_actions import IsIneffective
     from shared.vault.assembly.work_lists import (
         Answered,
         Desk,
@@ -42,6 +43,10 @@ class VaultDefinition:
     - ``state_actions``: the labels, by name, of the actions without parameters that lifecycle states may run.
     - ``entry_action_forms``: the entry actions with parameters, by name.
 
+    The keys of ``ineffective_actions`` are names of actions; its functions return whether the action would change
+    nothing of a record, so that pages do not offer the action. ``error_text_fields`` are the fields with error texts:
+    pages show the names of objects and fields in them as labels.
+
     ``desk`` has the work lists of the home page; ``answered`` describes the answered questions that are shown beside
     similar questions.
     """
@@ -66,3 +71,5 @@ class VaultDefinition:
     entry_action_forms: Mapping[str, Mapping[str, EntryActionForm]] = field(
         default_factory=dict
     )
+    ineffective_actions: Mapping[str, IsIneffective] = field(default_factory=dict)
+    error_text_fields: frozenset[str] = frozenset()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
@@ -306,11 +306,6 @@ def activation_refused(stored: Mapping[str, object]) -> bool:
     type_ = connection_type(stored.get("object_type__v"))
     return activation_refusal(type_, str(url) if url else None) is not None
 
-
-REFUSED: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
-    "activate_connection": activation_refused
-}
-"""Functions that return whether an action would be refused for a record, so that pages do not offer it."""
 
 ACTIONS = {
     "activate_connection": activate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.service.vault import inquiring
-from tests.service.vault.browsing import browser
+from tests.service.vault.browsing import Page, browser
 from tests.service.vault.inquiring import INQUIRIES, LOCKED, OBJECT, QUEUE, WHOLE, Crm
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import key, outcomes, record
@@ -221,3 +221,124 @@ async def test_what_a_business_user_may_not_see_by_any_path(crm: Crm) -> None:
             "INSUFFICIENT_ACCESS",
             "INVALID_DATA",
         )
+
+
+PAGE = f"/ui/objects/{OBJECT}"
+SEND, TRANSFER = "Submit and transfer", "Transfer to Medical"
+BUTTONS = {"Submit", SEND, TRANSFER}
+# What was done with an inquiry, the buttons of its page, and what the page says.
+OFFERED = [
+    pytest.param("draft", {}, {"Submit", SEND}, "", id="a whole draft"),
+    pytest.param(
+        "draft",
+        {"country__v": "", "email__v": ""},
+        set(),
+        "Submit is not possible yet. These fields need a value: Country, Email.",
+        id="a draft that lacks something",
+    ),
+    pytest.param("submitted", {}, {TRANSFER}, "", id="submitted"),
+    pytest.param(
+        "submitted",
+        {"email__v": "nobody"},
+        set(),
+        f"{TRANSFER} is not possible yet. Email must be exactly one e-mail address.",
+        id="spoilt after it was submitted",
+    ),
+    pytest.param("pending", {}, set(), "is being transferred", id="on its way"),
+    pytest.param("failed", {}, {TRANSFER}, "", id="failed"),
+    pytest.param("success", {}, set(), "is locked", id="arrived"),
+]
+
+
+@pytest.mark.parametrize(("step", "changes", "buttons", "text"), OFFERED)
+async def test_a_page_offers_what_can_be_done(
+    crm: Crm, step: str, changes: dict[str, str], buttons: set[str], text: str
+) -> None:
+    await crm.activate("active__v")
+    record_id = await _inquiry(crm, step)
+    if changes:
+        answer = await crm.rep.put(INQUIRIES, json=[{"id": record_id, **changes}])
+        assert outcomes(answer) == ["SUCCESS"], answer.text
+    async with browser(crm.rep.url, "user") as visitor:
+        page = await visitor.open(f"{PAGE}/{record_id}")
+        assert text in page.text
+        assert _buttons(page) & BUTTONS == buttons, page.text
+
+
+async def _inquiry(crm: Crm, step: str) -> str:
+    """An inquiry with which so much was done."""
+    if step == "draft":
+        (saved,) = (await crm.rep.post(INQUIRIES, json=[WHOLE])).ids
+        return saved
+    (submitted,) = await crm.submitted(1)
+    if step == "success":
+        await crm.succeed(submitted)
+    elif step != "submitted":
+        row = {"id": submitted, "transfer_status__v": f"{step}__v"}
+        assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+    return submitted
+
+
+def _buttons(page: Page) -> set[str]:
+    return {label for form in page.forms for label in form.labels}
+
+
+async def test_without_the_integration_no_page_offers_a_transfer(crm: Crm) -> None:
+    await crm.activate("inactive__v")
+    for step in ("draft", "submitted"):
+        record_id = await _inquiry(crm, step)
+        async with browser(crm.rep.url, "user") as visitor:
+            page = await visitor.open(f"{PAGE}/{record_id}")
+            assert _buttons(page) & BUTTONS <= {"Submit"}, page.text
+            assert step == "draft" or "an administrator can activate it" in page.text
+            form = await visitor.open(f"{PAGE}/{record_id}/edit")
+            assert "is not possible now. The integration or its" in form.text
+            assert _buttons(form) & {SEND, "Save and transfer"} == set()
+
+
+@pytest.mark.parametrize(
+    ("step", "button"), [("draft", SEND), ("failed", "Save and transfer")]
+)
+async def test_the_form_of_an_inquiry_sends_it_in_one_step(
+    crm: Crm, step: str, button: str
+) -> None:
+    """With the same needs at their fields as for a new one; sent twice, it is sent once."""
+    await crm.activate("active__v")
+    record_id = await _inquiry(crm, step)
+    async with browser(crm.rep.url, "user") as visitor:
+        form = await visitor.open(f"{PAGE}/{record_id}/edit")
+        lacking = await visitor.press(form, button, email__v="", inquiry_text__v="Why?")
+        assert lacking.text.count("It needs a value before this can be sent.") == 1
+        assert await crm.statuses([record_id]) in ([None], [["failed__v"]])
+        values = {"email__v": "a@example.org"}
+        page = await visitor.press(lacking, button, **values)
+        assert "on its way to Medical" in page.text, page.text
+        again = await visitor.press(lacking, button, **values)
+        assert again.path == page.path and "sent before" in again.text
+    stored = await record(crm.rep, OBJECT, record_id)
+    assert stored["transfer_status__v"] == ["pending__v"]
+    assert stored["state__v"] == ["submitted_state__v"]
+    assert (stored["inquiry_text__v"], stored["email__v"]) == ("Why?", "a@example.org")
+
+
+async def test_a_whole_draft_is_sent_from_its_page(crm: Crm) -> None:
+    await crm.activate("active__v")
+    record_id = await _inquiry(crm, "draft")
+    async with browser(crm.rep.url, "user") as visitor:
+        page = await visitor.open(f"{PAGE}/{record_id}")
+        assert "on its way to Medical" in (await visitor.press(page, SEND)).text
+    assert await crm.statuses([record_id]) == [["pending__v"]]
+
+
+async def test_why_it_failed_is_read_without_api_names(crm: Crm) -> None:
+    record_id = await _inquiry(crm, "failed")
+    details = (
+        "Details: no product__v with external_id__v P-9 exists in the target Vault"
+    )
+    row = {"id": record_id, "transfer_error__v": f"It is missing there. {details}"}
+    assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
+    async with browser(crm.rep.url, "user") as visitor:
+        in_list = f"{PAGE}?list=failed&column=transfer_error__v"
+        for path in (f"{PAGE}/{record_id}", in_list, "/ui/"):
+            page = await visitor.open(path)
+            assert "no Product with External ID P-9 exists" in page.text, page.text

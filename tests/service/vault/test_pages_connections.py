@@ -255,6 +255,10 @@ async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> No
         status__v="Inactive",
     )
     assert "CLM Integration Inactive" in page.text
+    # A run of it would be refused.
+    for path in (page.path, f"{page.path}/runs"):
+        forms = (await visitor.open(path)).forms
+        assert not any("Run now" in each.labels for each in forms)
 
 
 async def test_an_invalid_time_is_an_error_in_the_form(

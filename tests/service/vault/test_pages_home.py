@@ -8,7 +8,7 @@ from yarl import URL
 
 from shared.vault.admin.rendering import TEMPLATES
 from tests.service.vault.browsing import browser
-from tests.service.vault.objects import key
+from tests.service.vault.objects import key, outcomes
 from tests.service.vault.served import Api
 
 # Parts of other elements, and of forms that somebody sends.
@@ -182,3 +182,47 @@ async def test_what_has_come_since_the_last_visit_is_marked(
         # Looking again is the same visit.
         for page in (await agent.open("/ui/"), await agent.open("/ui/")):
             assert re.search(r"\d+\+? Unassigned \d+ new", page.text), page.text
+
+
+async def test_requests_show_who_asked_and_are_narrowed_by_product_urgency_and_age(
+    api: Api, user: Api
+) -> None:
+    word = key()
+    (contact,) = (
+        await user.post("/vobjects/person__sys", json=[{"name__v": f"Maribel {word}"}])
+    ).ids
+    cases = [
+        {"case_contact__v": contact, "priority__v": "high__v"},
+        {"case_contact__v": contact, "priority__v": "normal__v"},
+    ]
+    ids = (await user.post("/vobjects/case__v", json=cases)).ids
+    rows = [
+        {
+            "case__v": ids[0],
+            "question__v": f"{word} urgent",
+            "email__v": "m@example.org",
+        },
+        {
+            "case__v": ids[1],
+            "question__v": f"{word} calm",
+            "phone_number__v": "555 0100",
+        },
+    ]
+    assert outcomes(await user.post(REQUESTS, json=rows)) == ["SUCCESS"] * 2
+    path = "/ui/objects/case_request__v"
+    async with browser(api.url, "user") as agent:
+        page = await agent.open(f"{path}?list=unassigned")
+        # Each list is one click away, and is narrowed further there.
+        assert page.links["Mine"] == f"{path}?list=mine"
+        page = await agent.press(page, "Search", q=word)
+        assert f"Maribel {word} m@example.org" in page.text, page.text
+        assert f"Maribel {word} 555 0100" in page.text
+        urgent = await agent.press(page, "Filter", urgency="High")
+        assert f"{word} urgent" in urgent.text and f"{word} calm" not in urgent.text
+        assert "Unassigned." in urgent.text
+        old = await agent.press(page, "Filter", age="Over a day")
+        assert f"{word} urgent" not in old.text and f"{word} calm" not in old.text
+        download = await agent.open(f"{urgent.url.path_qs}&format=csv")
+        assert f"Maribel {word},".encode() in download.body
+        home = await agent.open("/ui/")
+        assert "Question Asked by Product Priority Created Date" in home.text

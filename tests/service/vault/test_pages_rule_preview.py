@@ -67,7 +67,7 @@ async def visitor(api: Api) -> AsyncIterator[Browser]:
 def previewed(**parts: Any) -> list[dict[str, Any]]:
     fields = [
         {
-            "field_rule": "question__v",
+            "field_rule": "request_question__v",
             "source_value": "Is it safe?",
             "reference_lookup": None,
             "target_object": "case_request__v",
@@ -83,6 +83,25 @@ def previewed(**parts: Any) -> list[dict[str, Any]]:
             "target_field": "priority__v",
             "target_value": None,
             "error": "The lookup has no row for <owl__v>",
+        },
+        {
+            "field_rule": "case_priority__v",
+            "source_value": "email__v",
+            "reference_lookup": "delivery_method_to_priority__v",
+            "target_object": "case__v",
+            "target_field": "priority__v",
+            "target_value": "normal__v",
+            "error": None,
+        },
+        {
+            "field_rule": "request_product__v",
+            "source_value": "P-1",
+            "reference_lookup": None,
+            "target_object": "case_request__v",
+            "target_field": "product__v",
+            "target_value": None,
+            "error": "Integration rule medical_inquiries__v, field rule request_product__v, target field"
+            " case_request__v.product__v: no product__v with external_id__v P-1 exists in the target Vault",
         },
     ]
     return [
@@ -180,6 +199,10 @@ async def test_the_preview_is_shown_next_to_the_typed_rule(
     page = await visitor.press(page, "Check", **typed)
     assert "Would fail" in page.text and "Is it safe?" in page.text
     assert "The lookup has no row for <owl__v>" in page.text
+    # People read labels; the names stand behind them, for those who write rules.
+    assert "Case Request: Question case_request__v question__v" in page.text
+    assert "Normal normal__v Case: Case Priority case__v priority__v" in page.text
+    assert "No Product with External ID P-1 exists in the target Vault" in page.text
     (question,) = [body for body in connector.bodies if body and "rule" in body]
     assert question["ids"] == [RECORD] and question["source"] == 20202
     # The rule as it is typed, not as it is stored.
@@ -204,11 +227,13 @@ async def test_a_saved_rule_is_previewed_with_a_record_one_picks(
     connector.succeed("previews", previewed(result="created", error=None))
     page = await visitor.click(await visitor.open(RULE), "Preview")
     typed = await visitor.press(page, "Preview", record="INQ-000042")
+    assert "name or id, Medical Inquiry medical_inquiry__v" in typed.text
+    assert "Inquiry Text inquiry_text__v" in typed.text
     assert "Would be created" in typed.text and not typed.url.query
     page = await visitor.click(page, "INQ-000042")
     assert (
         "Would be created" in page.text
-        and "case__v created in Vault 10101" in page.text
+        and "Case case__v created in Vault 10101" in page.text
     )
     assert page.url.query["record"] == RECORD
 
@@ -247,7 +272,7 @@ async def test_a_dry_run_counts_what_a_run_would_do(
         "type": "rule_error__sys",
         "message": "Integration rule a__v, field rule b__v, target field case__v.c__v: case__v is too long",
         "rule": "medical_inquiries__v",
-        "field_rule": "question__v",
+        "field_rule": "request_question__v",
         "target_field": "question__v",
     }
     found = {

@@ -346,3 +346,36 @@ async def test_a_version_that_is_none_is_refused(api: Api, version: str) -> None
             shown = await agent.open(f"/ui/responses/{request.id}/{page}")
             assert "UNEXPECTED_ERROR" not in shown.text, shown.text
             assert "INVALID_DATA" in shown.text, shown.text
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "text", "shown"),
+    [("file", "It has no file", False), ("approval", "It is not approved", True)],
+)
+async def test_a_document_that_cannot_be_sent_is_named_and_led_to(
+    api: Api, user: Api, admin: Api, spoilt: str, text: str, shown: bool
+) -> None:
+    request = await asked(user)
+    name = f"Leaflet {key()}"
+    fields = {"name__v": name, "type__v": "medical_response__v"}
+    content = None if spoilt == "file" else name.encode()
+    answer = await admin.post(DOCUMENTS, data=form(content, "leaflet.pdf", **fields))
+    document_id = int(answer.body["id"])
+    await move(admin, document_id, APPROVE, "0/1")
+    path = f"/ui/responses/{request.id}"
+    async with browser(api.url, "user") as agent:
+        page = await add(agent, path, name)
+        if spoilt == "approval":
+            await move(admin, document_id, WITHDRAW, "1/0")
+            page = await agent.open(path)
+        assert text in page.text, page.text
+        assert page.links[name] == f"/ui/documents/{document_id}"
+        # What would be refused is not offered.
+        buttons = {label for each in page.forms for label in each.labels}
+        assert not buttons & {"Preview", "Make the package"}
+        # A page from before still has the button.
+        for behind in ("preview", "documents/1"):
+            answer_page = await agent.open(f"{path}/{behind}")
+            assert answer_page.status == 200
+            refused = f"There is no file of {name} to show" in answer_page.text
+            assert refused is not shown, answer_page.text
