@@ -197,14 +197,17 @@ def _replayed(
         statements = next(own[client])[client]
         async with pool.acquire() as connection, connection.transaction():
             return [
-                [dict(row) for row in await connection.fetch(sql, *_anew(values))]
+                [
+                    dict(row)
+                    for row in await connection.fetch(sql, *_with_new_ids(values))
+                ]
                 for sql, values in statements
             ]
 
     return call
 
 
-def _anew(values: Sequence[Any]) -> Iterator[Any]:
+def _with_new_ids(values: Sequence[Any]) -> Iterator[Any]:
     """Yield the values of a statement, with new ids for cursors, as in every query."""
     return (uuid4() if isinstance(value, UUID) else value for value in values)
 

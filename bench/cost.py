@@ -97,7 +97,10 @@ class Meter:
 async def measured(
     meter: Meter, work: Callable[[], Awaitable[int]], *, tables: bool = False
 ) -> dict[str, Any]:
-    """Return the cost of one of the records that ``work`` counts: microseconds, bytes of WAL and of tables."""
+    """Return the cost of ``work`` for each record (it returns their number): microseconds, bytes of WAL and of tables.
+
+    With ``tables``, the versions of rows by table are added.
+    """
     await meter.settle()
     before = await meter.read()
     started = time.perf_counter()

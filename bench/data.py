@@ -19,7 +19,7 @@ CHUNK = 5000  # rows that are on their way at once
 
 
 class BenchFailed(Exception):
-    """A row that the benchmark needs was refused."""
+    """Raised when a benchmark cannot go on: a call was refused, or has another result than expected."""
 
 
 async def submitted_inquiries(
@@ -127,7 +127,7 @@ async def _country(crm: VaultClient) -> object:
 
 
 async def changed_accounts(crm: VaultClient, count: int) -> None:
-    """Change ``count`` of these accounts."""
+    """Change ``count`` of the accounts of ``many_accounts``."""
     # Other values each time, as the Vault does not write a record without changes.
     mark = uuid4().hex[:6]
     rows = (
@@ -157,7 +157,7 @@ async def many_products(crm: VaultClient, count: int) -> None:
 
 
 async def changed_products(crm: VaultClient, count: int) -> None:
-    """Rename all of these products."""
+    """Rename ``count`` of the products of ``many_products``."""
     mark = uuid4().hex[:6]
     rows = [
         {"external_id__v": f"BENCH-P-{n}", "name__v": f"Benchol {n} {mark}"}

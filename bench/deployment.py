@@ -55,7 +55,7 @@ STEP = """<stepheader><label>Rows</label><checksum>{checksum}</checksum><dataste
 
 @dataclass(slots=True)
 class Waits:
-    """Seconds of other clients' answers, seconds by which changes were complete late, and bytes of memory."""
+    """Seconds of other clients' calls, seconds by which ``complete_until`` was behind, and bytes of memory."""
 
     create: list[float] = field(default_factory=list)
     read: list[float] = field(default_factory=list)
@@ -123,7 +123,7 @@ def _spread(waits: list[float]) -> str:
 
 
 class _Vault:
-    """One Vault, called by an administrator."""
+    """One Vault, called in a user's session."""
 
     def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
         self._session = session
@@ -164,7 +164,7 @@ class _Vault:
     async def _ended(self, job_id: int) -> None:
         """Wait for a job.
 
-        :raises BenchFailed: it did not succeed.
+        :raises BenchFailed: the job did not succeed.
         """
         while True:
             listed = await self.call("GET", f"{API}/services/jobs/histories?limit=200")
@@ -197,7 +197,7 @@ class _Work:
         calls: dict[Callable[[], Awaitable[float]], list[float]] = {
             self._create: found.create,
             self._read: found.read,
-            self._behind: found.behind,
+            self._lag_seconds: found.behind,
             self._transfers: found.transfer,
         }
         work = [
@@ -236,7 +236,7 @@ class _Work:
         await self._others.call("GET", f"{API}/vobjects/product__v?limit=1")
         return time.perf_counter() - started
 
-    async def _behind(self) -> float:
+    async def _lag_seconds(self) -> float:
         """Return by how many seconds ``complete_until`` lags behind the clock."""
         clock = (await self._others.call("GET", f"{API}/services/clock"))["data"]
         now = datetime.fromisoformat(clock["date_time"])

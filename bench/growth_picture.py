@@ -1,7 +1,7 @@
 """Draws how the calls of a Vault grow with its records, as an SVG picture of the figures of ``bench.growth``.
 
 ``python -m bench.growth_picture FIGURES.json docs/images/growth.svg`` has a line for each call, over the number of
-accounts; both axes are logarithmic, so that a call that is as long with any number is a level line.
+accounts; both axes are logarithmic, so that a call that takes the same time with any number is a level line.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class HostileBody:
     error: str | None
 
     def __str__(self) -> str:
-        """Return the name, by which tests are called."""
+        """Return the name, which also names the body's test."""
         return self.name
 
 

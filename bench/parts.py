@@ -34,7 +34,7 @@ AIMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much the parts measure with; ``profile`` is a folder for the stacks of the transfer's processes."""
+    """The sizes of the measurements; ``profile`` is a folder for the stacks of the transfer's processes."""
 
     inquiries: int = 10_000
     accounts: int = 100_000

@@ -35,7 +35,7 @@ async def measured() -> dict[str, float]:
 
 
 def lines(ratios: Mapping[str, float], before: Mapping[str, float]) -> list[str]:
-    """Return a line for each scenario: its name, its ratio, and how that has moved."""
+    """Return a line for each scenario: its name, its ratio, and the change of the ratio."""
     shown = []
     for name, ratio in ratios.items():
         former = before.get(name)

@@ -24,7 +24,7 @@ async def measured_reconciliation(
 ) -> dict[str, Any]:
     """Return figures of a reconciliation in each Vault.
 
-    :raises BenchFailed: a Vault has anything else than the rules give it, or a reconciliation did not end in time.
+    :raises BenchFailed: a Vault has other values than the rules give, or a reconciliation did not end in time.
     """
     processes = system.process_ids()
     connector = processes["connector"]
@@ -82,7 +82,7 @@ async def _until(
 async def _timed(vault: VaultClient, connector: int) -> tuple[float, int, list[int]]:
     """Return seconds, records compared, and samples of the connector's memory in bytes.
 
-    :raises BenchFailed: as above.
+    :raises BenchFailed: as ``measured_reconciliation``.
     """
     started = time.perf_counter()
     job = await vault.request_reconciliation(SCOPE)

@@ -1,4 +1,4 @@
-"""Counts the source files that a reader opens who follows a job from its HTTP call to its end: ``make rooms``.
+"""Counts the source files that a reader opens to follow a job from its HTTP call to its end: ``make rooms``.
 
 A job enters a file below ``services/`` or ``shared/`` when it calls a function that is defined there, in any process
 of a live system. Ten jobs of a kind are carried out one by one; then the system is idle ten times for as long. A

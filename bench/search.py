@@ -106,7 +106,7 @@ def registry_of_crm() -> Registry:
 
 
 def _table(registry: Registry, name: str) -> VaultObject:
-    """Return an object without its references to others than accounts, whose tables there are not."""
+    """Return an object without its references, except those to accounts: the other tables do not exist here."""
     owner = registry.objects[name]
     fields = {
         key: field if field.object in (None, ACCOUNT) else replace(field, object=None)

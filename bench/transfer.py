@@ -146,7 +146,7 @@ async def transferred(crm: VaultClient, inquiries: list[str]) -> float:
 async def _arrival(
     crm: VaultClient, inquiry: str, started: float, pause: float
 ) -> None:
-    """Wait until the inquiry is at Success, asking again after pauses of so many seconds."""
+    """Wait until the inquiry is at Success, asking again after each ``pause`` (seconds)."""
     while True:
         row = await crm.record("medical_inquiry__v", inquiry)
         if row["transfer_status__v"] == ["success__v"]:

@@ -1,4 +1,4 @@
-"""Writes docs/api-reference.md, what a Vault supports, from the code: ``make reference``."""
+"""Writes docs/api-reference.md, a list of what a Vault supports, from the code: ``make reference``."""
 
 from __future__ import annotations
 

@@ -37,13 +37,13 @@ class Advisories:
 def advisories(source: str, lock: Path, environment: Mapping[str, str]) -> Advisories:
     """Ask one source about the packages of a lock.
 
-    :raises NoAnswer: it does not answer, or knows none of them.
+    :raises NoAnswer: the source does not answer, or knows none of the packages.
     """
     tool = [sys.executable, "-m", "pip_audit", "--progress-spinner", "off"]
     options = ["--format", "json", "--disable-pip", "--require-hashes"]
-    asked = ["--vulnerability-service", source, "--requirement", str(lock)]
+    arguments = ["--vulnerability-service", source, "--requirement", str(lock)]
     ended = subprocess.run(
-        [*tool, *options, *asked],
+        [*tool, *options, *arguments],
         env=dict(environment),
         capture_output=True,
         text=True,
@@ -54,10 +54,10 @@ def advisories(source: str, lock: Path, environment: Mapping[str, str]) -> Advis
     if not ended.stdout.startswith("{"):
         *_, reason = ended.stderr.strip().splitlines() or [f"code {ended.returncode}"]
         raise NoAnswer(reason)
-    said = _read(json.loads(ended.stdout)["dependencies"])
-    if not said.checked:
+    answer = _read(json.loads(ended.stdout)["dependencies"])
+    if not answer.checked:
         raise NoAnswer("it knows none of the packages")
-    return said
+    return answer
 
 
 def _read(dependencies: list[dict[str, Any]]) -> Advisories:
@@ -88,16 +88,16 @@ def audit_packages(lock: Path, environment: Mapping[str, str]) -> int:
     reasons = {}
     for source in SOURCES:
         try:
-            said = advisories(source, lock, environment)
+            answer = advisories(source, lock, environment)
         except NoAnswer as error:
             reasons[source] = str(error)
             continue
-        print(f"pip-audit: {said.checked} packages checked with {source}")
-        for advisory in said.found:
+        print(f"pip-audit: {answer.checked} packages checked with {source}")
+        for advisory in answer.found:
             print(f"  {advisory}")
-        for name in said.unknown:
+        for name in answer.unknown:
             print(f"  NOT CHECKED: {name}, which {source} does not know")
-        return 1 if said.found else 0
+        return 1 if answer.found else 0
     print("NOT CHECKED: known weaknesses of the locked packages (pip-audit).")
     print("No source of advisories could be reached:")
     for source, reason in reasons.items():

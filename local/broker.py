@@ -20,7 +20,7 @@ _SPARK = r"spark\..*"
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a user may configure, write to and read from in a virtual host: patterns of names."""
+    """The patterns of the names that a user may configure, write to and read from in a virtual host."""
 
     configure: str
     write: str
@@ -57,7 +57,7 @@ async def prepare_broker(
     ``administrator`` is name and password; ``passwords`` has one for each of ``users``.
 
     :raises SystemFailed: the broker refused.
-    :raises aiohttp.ClientError: it was not reached.
+    :raises aiohttp.ClientError: the broker was not reached.
     """
     async with management_api(management_url, administrator) as session:
         vhosts: set[str] = set()
@@ -94,7 +94,7 @@ def management_api(
 async def broker_answers(
     management_url: str, administrator: tuple[str, str]
 ) -> str | None:
-    """Ask whether the broker is up with all of its alarms clear; return None if so and else why not."""
+    """Return None when the broker is up and has no alarm, else the reason why it is not."""
     try:
         async with (
             management_api(management_url, administrator, 5.0) as session,

@@ -78,19 +78,19 @@ class Operation:
 
     @property
     def segments(self) -> tuple[str, ...]:
-        """The parts of the path, each variable one as ``{}``."""
+        """Return the parts of the path, each variable one as ``{}``."""
         return segments(
             self.path.removeprefix("/api/") if self.unversioned else self.path
         )
 
     @property
     def unversioned(self) -> bool:
-        """Whether the path has no version, as in ``/api/mdl/execute``."""
+        """Return whether the path has no version, as in ``/api/mdl/execute``."""
         return self.path.startswith("/api/")
 
     @property
     def served(self) -> bool:
-        """Whether a Vault has a route for it."""
+        """Return whether a Vault has a route for the operation."""
         return any(
             verb == self.verb and _fits(route, self.segments)
             for verb, route in _routes()
@@ -98,7 +98,7 @@ class Operation:
 
     @property
     def reason(self) -> str:
-        """Why it is left out, or "" if it is not left out."""
+        """Return why the operation is left out, or "" if it is not."""
         feature = absent_feature(f"{VERSIONED}{self.path}")
         return "" if feature is None else feature.message
 
@@ -121,7 +121,7 @@ def segments(path: str) -> tuple[str, ...]:
 
 @cache
 def _routes() -> frozenset[tuple[str, tuple[str, ...]]]:
-    """Verb and segments of every route, below its version if it has one."""
+    """Return verb and segments of every route, below its version if it has one."""
     found = set()
     for _, verb, path, _ in routes():
         below = path.removeprefix("/api/{version}").removeprefix("/api/")
@@ -140,7 +140,7 @@ def _fits(route: Sequence[str], wanted: Sequence[str]) -> bool:
 
 @cache
 def _calls() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """Test module, verb and segments of every call that the tests of the API spell out."""
+    """Return test module, verb and segments of every call that the tests of the API spell out."""
     trees = {
         module.name: ast.parse(module.read_text(encoding="utf-8"))
         for module in sorted(TESTS.glob("*.py"))
@@ -182,7 +182,7 @@ def _calls_in(tree: ast.AST, constants: dict[str, str]) -> Iterator[tuple[str, s
 
 
 def _text(node: ast.expr, constants: dict[str, str]) -> str:
-    """Return a string's text with ``{}`` for what is put in, or "" for another expression."""
+    """Return a string's text with ``{}`` for its variable parts, or "" for another expression."""
     match node:
         case ast.Constant(value=str(text)):
             return text

@@ -29,7 +29,7 @@ class ProxyPort:
     connections_per_address: int
 
     async def check(self) -> None:
-        """Try what has to work, and what the proxy has to refuse.
+        """Make the calls that the proxy has to serve, and those that it has to refuse.
 
         :raises SystemFailed: the proxy did not do what it should.
         """
@@ -114,4 +114,4 @@ class ProxyPort:
 
 def _expect(what: str, holds: bool) -> None:
     if not holds:
-        raise SystemFailed(f"the proxy does not keep this: {what}")
+        raise SystemFailed(f"the proxy failed this check: {what}")

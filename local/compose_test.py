@@ -81,7 +81,7 @@ def _play(compose: list[str], settings: dict[str, str], directory: Path) -> None
 def _refuses_known_passwords(compose: list[str], settings: dict[str, str]) -> None:
     """Try to publish the system with a known password.
 
-    :raises SystemFailed: it was published, or the reason was not given.
+    :raises SystemFailed: the system was published, or the reason was not printed.
     """
     # An empty variable takes its default.
     published = settings | {"BIND": _EVERY_ADDRESS, "CRM_OWNER_PASSWORD": ""}
@@ -94,7 +94,7 @@ def _refuses_known_passwords(compose: list[str], settings: dict[str, str]) -> No
 
 
 def _outcome(command: list[str], settings: dict[str, str]) -> tuple[int, str]:
-    """Return the exit code of a command, and what it printed for programs."""
+    """Return the exit code of a command, and its standard output."""
     print(f"$ {' '.join(command)}", flush=True)
     ended = subprocess.run(
         command,
@@ -111,7 +111,7 @@ def _outcome(command: list[str], settings: dict[str, str]) -> tuple[int, str]:
 def _proxy_port(
     compose: list[str], settings: dict[str, str], directory: Path
 ) -> ProxyPort:
-    """Return the proxy's port for the Medical Vault, trusted by the authority that the system made."""
+    """Return the proxy's port for the Medical Vault, with the system's certificate authority to trust."""
     ca_file = directory / "ca.pem"
     copy = [*compose, "cp", "proxy:/var/lib/tls/ca.pem", str(ca_file)]
     _run(copy, settings, _UP_WAIT)
@@ -232,7 +232,7 @@ def _management_url(settings: dict[str, str]) -> str:
 async def _joined(settings: dict[str, str]) -> None:
     """Wait until the connector consumes the queues of the second Vault CRM.
 
-    :raises SystemFailed: it did not within a minute.
+    :raises SystemFailed: the connector does not consume them within a minute.
     """
     administrator = ("admin", settings["RABBITMQ_PASSWORD"])
     expected = {"crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"}

@@ -46,7 +46,7 @@ class End:
 
 
 async def establish(issuer: End, other: End) -> bool:
-    """Activate a connection that is Pending on either side; return whether anything was to be done.
+    """Activate a connection that is Pending on either side; return whether anything was changed.
 
     A connection that an administrator has inactivated stays inactive.
 
@@ -76,7 +76,7 @@ async def establish(issuer: End, other: End) -> bool:
     return True
 
 
-async def have_copy(copy: End, name: str, remote_vault_id: int) -> None:
+async def ensure_copy(copy: End, name: str, remote_vault_id: int) -> None:
     """Duplicate the standard connection for one more Vault, unless the copy exists.
 
     :raises SystemFailed: the Vault refused, or does not answer.
@@ -111,7 +111,7 @@ async def _release(end: End) -> None:
 def _client(vault: str) -> VaultClient:
     """Return a client by the variables ``{vault}_URL``, ``{vault}_USERNAME`` and ``{vault}_PASSWORD``.
 
-    :raises KeyError: one of them is not set.
+    :raises KeyError: one of the variables is not set.
     """
     url = os.environ[f"{vault}_URL"]
     username = os.environ[f"{vault}_USERNAME"]
@@ -125,7 +125,9 @@ async def _establish() -> bool:
         if end.connection != STANDARD:
             # The Vault's id, which the copy is made for, is known from a sign-in.
             await crm.sign_in()
-            await have_copy(end, f"Medical-CRM Connection {crm.vault_id}", crm.vault_id)
+            await ensure_copy(
+                end, f"Medical-CRM Connection {crm.vault_id}", crm.vault_id
+            )
         return await establish(End(crm), end)
 
 

@@ -25,7 +25,7 @@ class Narration:
         self._console.print()
         self._console.print(heading)
 
-    def hop(self, where: str, text: str) -> None:
+    def event(self, where: str, text: str) -> None:
         """Print one event, with the seconds since the beginning."""
         seconds = time.monotonic() - self._started
         style = STYLES.get(where, "white")

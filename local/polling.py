@@ -10,7 +10,7 @@ INTERVAL = 0.1
 
 
 async def holds_within(seconds: float, condition: Callable[[], bool]) -> bool:
-    """Poll ``condition`` until it is true, for at most ``seconds``; return whether it became true."""
+    """Poll ``condition`` until it returns True, for at most ``seconds``; return whether it did."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:

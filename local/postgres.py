@@ -89,17 +89,17 @@ class PrivatePostgres:
 
     @property
     def dsn(self) -> str:
-        """Return the address of the maintenance database, as its administrator."""
+        """Return the administrator's address of the maintenance database."""
         return self._dsn(ADMINISTRATOR, self.state.secret("postgres_admin"), "postgres")
 
     def database_dsn(self, name: str, password: str) -> str:
-        """Return the address of database ``name`` as the role of the same name."""
+        """Return the address of database ``name`` for the role of the same name."""
         return self._dsn(name, password, name)
 
     async def start(self) -> None:
-        """Start it unless it runs, with a new data directory the first time.
+        """Start the server unless it runs, with a new data directory the first time.
 
-        :raises SystemFailed: there are no server binaries, or it did not start.
+        :raises SystemFailed: there are no server binaries, or the server did not start.
         """
         if not self.running:
             self._spawn()
@@ -108,12 +108,12 @@ class PrivatePostgres:
             raise SystemFailed(f"PostgreSQL does not answer: {reason}", self._log)
 
     async def stop(self) -> None:
-        """Shut it down: open transactions are rolled back, committed ones are on disk."""
+        """Shut the server down: open transactions are rolled back, committed ones are on disk."""
         # SIGINT is PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to leave.
         await self.state.end(self.name, _STOP_WAIT, signal.SIGINT)
 
     async def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the server at once, as a crash would."""
         await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     def _spawn(self) -> None:

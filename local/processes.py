@@ -76,9 +76,9 @@ class Process:
     ) -> bool:
         """End this process and those below it; return whether it ended within ``grace`` seconds after ``first``.
 
-        After ``grace`` seconds it gets SIGKILL.
+        After ``grace`` seconds the processes get SIGKILL.
 
-        :raises SystemFailed: it still runs after SIGKILL.
+        :raises SystemFailed: a process still runs after SIGKILL.
         """
         # Listed before the signal: children of an ended process have another parent.
         members = _offspring(self.pid) if self.running else []
@@ -121,9 +121,9 @@ class Command:
     account: Account | None = None
 
     def spawn(self) -> Process:
-        """Start it in a session of its own, so that it outlives this process.
+        """Start the command in a session of its own, so that it outlives this process.
 
-        :raises SystemFailed: it could not be started, or ended at once.
+        :raises SystemFailed: the command could not be started, or ended at once.
         """
         try:
             with self.log.open("ab") as log:
@@ -151,9 +151,9 @@ class Command:
         return process
 
     def run(self, seconds: float) -> None:
-        """Run it to its end, for at most ``seconds``.
+        """Run the command to its end, for at most ``seconds``.
 
-        :raises SystemFailed: it failed or took longer.
+        :raises SystemFailed: the command failed or took longer.
         """
         try:
             with self.log.open("ab") as log:
@@ -188,7 +188,7 @@ def _reap() -> set[int]:
 
 
 def _offspring(leader: int) -> list[Process]:
-    """Return the processes below one, and those whose session belongs to it or to one of them."""
+    """Return the processes below a process, and those in sessions that it or one of these leads."""
     links: dict[int, set[int]] = {}
     for entry in _PROC.iterdir():
         fields = _stat(int(entry.name)) if entry.name.isdigit() else None

@@ -70,7 +70,7 @@ class PrivateRabbit:
 
     @property
     def amqp_url(self) -> str:
-        """Return the AMQP address as its administrator, without a virtual host."""
+        """Return the administrator's AMQP address, without a virtual host."""
         port = self.state.ports["amqp"]
         return f"amqp://{self.username}:{self.password}@127.0.0.1:{port}"
 
@@ -81,14 +81,14 @@ class PrivateRabbit:
         return f"http://127.0.0.1:{port}"
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
-        """Return the AMQP address of a virtual host as a user."""
+        """Return the AMQP address of a virtual host for a user."""
         port = self.state.ports["amqp"]
         return f"amqp://{username}:{password}@127.0.0.1:{port}/{vhost}"
 
     async def start(self) -> None:
-        """Start it unless it runs, and wait until it answers.
+        """Start the server unless it runs, and wait until it answers.
 
-        :raises SystemFailed: RabbitMQ is not installed, or it did not start.
+        :raises SystemFailed: RabbitMQ is not installed, or did not start.
         """
         if not self.running:
             server = find_server()
@@ -186,7 +186,7 @@ class PrivateRabbit:
             "{log, [{console, [{enabled, true}, {level, info}]}]}",
             # Milliseconds; for clients behind a slow link, whose handshake takes several exchanges.
             "{handshake_timeout, 60000}",
-            # Four times what a message may have; what is larger need not be held by anybody.
+            # Four times the size that a message may have.
             "{max_message_size, 1048576}",
         ]
         port = self.state.port("management")
@@ -212,7 +212,7 @@ class PrivateRabbit:
     async def _start_epmd(self) -> None:
         """Start Erlang's port mapper, unless it runs, as a process that :meth:`stop` ends.
 
-        :raises SystemFailed: it is not installed, or did not start.
+        :raises SystemFailed: the port mapper is not installed, or did not start.
         """
         if self.state.process(_EPMD) is not None:
             return

@@ -21,13 +21,13 @@ class Server(Protocol):
         """Return its address and process id, as a text for people."""
 
     async def start(self) -> None:
-        """Start it unless it runs, and return when it answers."""
+        """Start the server unless it runs, and return when it answers."""
 
     async def stop(self) -> None:
-        """Shut it down and return when none of its processes runs."""
+        """Shut the server down, and return when none of its processes runs."""
 
     async def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the server at once, as a crash would."""
 
 
 class PostgresServer(Server, Protocol):
@@ -35,17 +35,17 @@ class PostgresServer(Server, Protocol):
 
     @property
     def dsn(self) -> str:
-        """Return the address of the maintenance database, as its administrator."""
+        """Return the administrator's address of the maintenance database."""
 
     def database_dsn(self, name: str, password: str) -> str:
-        """Return the address of database ``name`` as the role of the same name."""
+        """Return the address of database ``name`` for the role of the same name."""
 
 
 class RabbitServer(Server, Protocol):
     """A RabbitMQ server with its administrator's addresses."""
 
     async def discard(self) -> None:
-        """Kill it and remove everything that belongs to it, since its data are not used again."""
+        """Kill the server and its helper processes, when its data are not used again."""
 
     @property
     def username(self) -> str:
@@ -57,11 +57,11 @@ class RabbitServer(Server, Protocol):
 
     @property
     def amqp_url(self) -> str:
-        """Return the AMQP address as its administrator, without a virtual host."""
+        """Return the administrator's AMQP address, without a virtual host."""
 
     @property
     def management_url(self) -> str:
         """Return the HTTP address of the management API and console, without credentials."""
 
     def vhost_url(self, username: str, password: str, vhost: str) -> str:
-        """Return the AMQP address of a virtual host as a user."""
+        """Return the AMQP address of a virtual host for a user."""

@@ -52,7 +52,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Return the address at which it serves HTTP."""
+        """Return the address at which the process serves HTTP."""
         port = self.state.ports[self.name]
         return f"http://127.0.0.1:{port}"
 
@@ -65,15 +65,15 @@ class Service:
         return f"{self.url}, process {process.pid}"
 
     async def start(self) -> None:
-        """Start it unless it runs, and return when it is ready.
+        """Start the process unless it runs, and return when it is ready.
 
-        :raises SystemFailed: it ended, or did not become ready in time.
+        :raises SystemFailed: the process ended, or did not become ready in time.
         """
         self.spawn()
         await self.wait_ready()
 
     def spawn(self) -> None:
-        """Start its process unless it runs, and return before it is ready."""
+        """Start the process unless it runs, and return before it is ready."""
         if self.running:
             return
         command = Command(
@@ -85,9 +85,9 @@ class Service:
         self.state.started(self.name, command.spawn())
 
     async def wait_ready(self) -> None:
-        """Wait until it is ready.
+        """Wait until the process is ready.
 
-        :raises SystemFailed: it ended, or did not become ready in time.
+        :raises SystemFailed: the process ended, or did not become ready in time.
         """
         reason = await answers_within(_START_WAIT, self._ask)
         if reason is not None:
@@ -95,7 +95,7 @@ class Service:
             raise SystemFailed(text, self._log)
 
     async def not_ready(self) -> str | None:
-        """Return None if it is ready, and otherwise the reason: its answer, or the error of the call."""
+        """Return None if the process is ready, and otherwise the reason: its answer, or the error of the call."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=_ASK_TIMEOUT) as session,
@@ -109,11 +109,11 @@ class Service:
             return type(error).__name__
 
     async def stop(self) -> None:
-        """Ask it to finish its work and end, and kill it if it does not end in time."""
+        """Ask the process to finish its work and end; kill it if it does not end in time."""
         await self.state.end(self.name, _STOP_WAIT)
 
     async def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End the process at once, as a crash would."""
         await self.state.end(self.name, _STOP_WAIT, signal.SIGKILL)
 
     @property

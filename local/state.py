@@ -1,4 +1,4 @@
-"""Stores what is kept between starts in one private file: ports, generated passwords and processes."""
+"""Stores the ports, generated passwords and processes of a system between starts, in one private file."""
 
 from __future__ import annotations
 

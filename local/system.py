@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from local.broker import PERMISSIONS, WITH_SECOND_CRM, prepare_broker
-from local.connections import CLIENT_ID, STANDARD, End, establish, have_copy
+from local.connections import CLIENT_ID, STANDARD, End, ensure_copy, establish
 from local.databases import Passwords, owner_of, prepare_databases
 from local.failure import SystemFailed
 from local.polling import all_of
@@ -145,7 +145,7 @@ class System(SystemParts):
     async def _start_connector(self) -> None:
         """Start the connector, and write the endpoints file when it is ready and the connections are established.
 
-        :raises SystemFailed: it did not become ready.
+        :raises SystemFailed: the connector did not become ready.
         """
         services = self._services()
         connectors = [each for each in services if each.service == CONNECTOR]
@@ -233,7 +233,7 @@ class System(SystemParts):
     async def restart(self, name: str) -> None:
         """Stop one part if it runs, start it, and return when it is ready.
 
-        :raises SystemFailed: it did not become ready.
+        :raises SystemFailed: the part did not become ready.
         """
         with self._changing():
             part = self._part(name)
@@ -278,7 +278,7 @@ class System(SystemParts):
                 copy = await end(MEDICAL_VAULT, COPY)
                 second = await end(SECOND_CRM_VAULT)
                 name = "Medical-CRM Connection 2"
-                await have_copy(copy, name, SECOND_CRM_VAULT.vault_id)
+                await ensure_copy(copy, name, SECOND_CRM_VAULT.vault_id)
                 await establish(second, copy)
 
     async def _start_postgres(self) -> None:
@@ -325,7 +325,7 @@ async def _service_status(name: str, service: Service | None) -> PartStatus:
 
 
 async def _all_ready(services: Sequence[Service]) -> None:
-    """Start those that do not run, and wait until all are ready."""
+    """Start the services that do not run, and wait until all are ready."""
     for service in services:
         service.spawn()
     await all_of(*(service.wait_ready() for service in services))

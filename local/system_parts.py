@@ -135,12 +135,12 @@ class SystemParts:
         }
 
     def database_dsn(self, vault: str) -> str:
-        """Return the address of a Vault's database, as its own role."""
+        """Return the address of a Vault's database for its service role."""
         password = self._state.secret(f"database_{vault}")
         return self.postgres.database_dsn(vault, password)
 
     def owner_dsn(self, vault: str) -> str:
-        """Return the address of a Vault's database, as the role that owns it."""
+        """Return the address of a Vault's database for the role that owns it."""
         owner = owner_of(vault)
         password = self._state.secret(f"database_{owner}")
         dsn = urlsplit(self.database_dsn(vault))

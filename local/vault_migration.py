@@ -41,7 +41,7 @@ async def migrate_database(vault: Service, owner_dsn: str) -> None:
 
 
 async def _is_current(dsn: str) -> bool:
-    """Return whether a database lacks no migration: most starts find that, and need no process for it.
+    """Return whether a database has all migrations, as at most starts, which then need no process for them.
 
     :raises SystemFailed: the database does not answer.
     """

@@ -1,4 +1,4 @@
-"""Run the console: ``python -m medcrm``."""
+"""Runs the console: ``python -m medcrm``."""
 
 from medcrm.cli import app
 

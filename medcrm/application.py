@@ -23,11 +23,11 @@ async def apply(
 ) -> None:
     """Carry out the difference, and call ``report`` with each completed step.
 
-    :raises ConfigurationFault: at the first step that the Vault refuses; those before it stay.
+    :raises ConfigurationFault: at the first step that the Vault refuses; the steps before it stay.
     """
     ordered = statements(difference, wanted, present)
-    taking_away = [statement for statement in ordered if statement.takes_away]
-    adding = [statement for statement in ordered if not statement.takes_away]
+    removing = [statement for statement in ordered if statement.removes]
+    adding = [statement for statement in ordered if not statement.removes]
     await _execute(client, adding, report)
     for record_set in RECORD_SETS:
         rows = [
@@ -45,7 +45,7 @@ async def apply(
         ]
         await _delete(client, present, record_set.object, removed, report)
     # Last: records may have referred to what goes.
-    await _execute(client, taking_away, report)
+    await _execute(client, removing, report)
 
 
 async def _execute(

@@ -149,7 +149,7 @@ def diff_command(
     vault: VaultName = None,
     types: Types = None,
 ) -> None:
-    """Show what applying the folder would change in a Vault; ends with 1 when it is not the same."""
+    """Show what applying the folder would change in a Vault; ends with 1 when it would change anything."""
     wanted = _wanted(_place(folder, vault), types)
     present = run_signed_in(
         url, username, lambda client: read_vault(client, types or ())

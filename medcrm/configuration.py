@@ -14,7 +14,7 @@ from shared.vault.components.types import COMPONENT_TYPES
 
 
 class ConfigurationFault(Exception):
-    """A folder or a Vault whose configuration cannot be used; the text is for the person at the console."""
+    """Raised for a folder or Vault whose configuration cannot be used; the text is for the person at the console."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ComponentText:
 class RecordSet:
     """An object whose records configure a Vault.
 
-    ``key`` names a record in every Vault; ``left_out`` are fields that belong to one Vault or to its running.
+    ``key`` names a record in every Vault; ``left_out`` are fields that belong to one Vault or to its operation.
     """
 
     object: str

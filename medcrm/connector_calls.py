@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from medcrm.console_session import Account, addressed, reaching, signed_in
-from shared.client.results import Row, SeenRevision, mapping, rows_of
+from shared.client.results import LatestRevision, Row, mapping, rows_of
 from shared.client.transport import Request, Transport, path_part
 
 OPTION = "--connector"
@@ -41,10 +41,7 @@ class Connector:
         session: str,
         source_session: str | None,
     ) -> None:
-        """Take the Vault's name, and the session there.
-
-        For calls that need it, also the session of the source Vault.
-        """
+        """Take the Vault's name, a session there and, for calls that read source records, one of the source Vault."""
         self._transport = transport
         self._vault = path_part(vault)
         self._session = session
@@ -83,7 +80,7 @@ class Connector:
 async def connector_at(
     url: str, vault: str, who: Account, source: Account | None = None
 ) -> AsyncIterator[Connector]:
-    """Yield the connector for the block, with sessions of a user of its Vault and of the other one."""
+    """Yield the connector, with sessions of ``who`` at its Vault and, if set, of ``source`` at the source Vault."""
     async with signed_in(who) as client:
         session = await client.session_id()
         if source is None:
@@ -101,7 +98,7 @@ async def _connector(
     url: str, vault: str, session: str, source_session: str | None = None
 ) -> AsyncIterator[Connector]:
     with addressed(OPTION):
-        transport = Transport(url, "medcrm", TIMEOUT_SECONDS, 1, SeenRevision())
+        transport = Transport(url, "medcrm", TIMEOUT_SECONDS, 1, LatestRevision())
     with reaching(url, OPTION):
         try:
             yield Connector(transport, vault, session, source_session)

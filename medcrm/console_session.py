@@ -81,7 +81,7 @@ def account(url: str, username: str) -> Account:
 
 
 def remote_account(url: str, username: str) -> Account:
-    """Return the user at the remote Vault, likewise."""
+    """Return the user at the remote Vault; ask for the password unless a variable has it."""
     password = os.environ.get(REMOTE_PASSWORD)
     if not password:
         password = typer.prompt("Password at the other Vault", hide_input=True)
@@ -92,7 +92,7 @@ def remote_account(url: str, username: str) -> Account:
 def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
     """Convert faults of calls in the block to messages with the address and what to check.
 
-    :raises ConsoleFault: there is no answer, or it is an error.
+    :raises ConsoleFault: there is no answer, or the answer is an error.
     """
     try:
         yield
@@ -108,7 +108,7 @@ def reaching(address: str, option: str, variable: str = "") -> Iterator[None]:
 def addressed(option: str) -> Iterator[None]:
     """Convert a fault of the address to a message that names its option.
 
-    :raises ConsoleFault: it is no http or https address.
+    :raises ConsoleFault: the address is no http or https address.
     """
     try:
         yield

@@ -16,7 +16,7 @@ Row = Mapping[str, str]
 
 
 class Kind(StrEnum):
-    """What to do with a component or record."""
+    """The changes that make a Vault's component or record like the folder's."""
 
     ADDED = "+"
     CHANGED = "~"

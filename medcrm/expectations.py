@@ -41,15 +41,15 @@ class Expectation(Protocol):
 
     @property
     def pause_seconds(self) -> float:
-        """Return the pause between checks while it is not met, in seconds."""
+        """Return the pause in seconds between checks of an expectation that is not met."""
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Check whether it is met now."""
+        """Check whether the expectation is met now."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueuesEmpty:
-    """Every message has been delivered and processed."""
+    """Expects that every message has been delivered and processed."""
 
     title: str = "All queues of the Vault are empty"
     pause_seconds: float = POLL_SECONDS
@@ -70,13 +70,13 @@ class QueuesEmpty:
 
 @dataclass(frozen=True, slots=True)
 class InquiriesSettled:
-    """No inquiry waits for its transfer any more: each is at Success, or Failed with a user exception."""
+    """Expects that no inquiry waits for its transfer: each is at Success, or Failed with a user exception."""
 
     title: str = "No inquiry is left at Transfer Status Pending"
     pause_seconds: float = POLL_SECONDS
 
     async def answer(self, client: VaultClient) -> Answer:
-        """Return whether inquiries are pending, and how many; a Vault without inquiries has none."""
+        """Count the pending inquiries; a Vault without the object of inquiries has none."""
         try:
             pending = (await client.query(PENDING)).rows
         except VaultRefused as refused:
@@ -93,7 +93,7 @@ class InquiriesSettled:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Each Active connection is compared, as by ``medcrm reconcile``: the target has the values that the rules give."""
+    """Expects that ``medcrm reconcile`` finds in each Active connection's target the values that the rules give."""
 
     title: str = "Nothing differs between the Vaults of a connection"
     # Longer than for a question: each reconciliation is work for both Vaults, and only the last ones are kept.
@@ -115,7 +115,7 @@ class Reconciled:
         # What was changed lately is the very thing that the rehearsal is about.
         scope = {"connection": connection, "window_minutes": "0"}
         try:
-            state = await reconcile(client, scope, _unseen)
+            state = await reconcile(client, scope, _ignore_progress)
         except ConfigurationFault as fault:
             return Answer(f"{connection}: {fault}")
         except VaultRefused as refused:
@@ -131,7 +131,7 @@ class Reconciled:
         return Answer(f"{connection} has {number} findings; see job {job}", lines)
 
 
-def _unseen(compared: int, expected: int) -> None:
+def _ignore_progress(compared: int, expected: int) -> None:
     """Ignore the progress of a reconciliation, which a rehearsal does not show."""
 
 

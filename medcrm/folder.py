@@ -14,7 +14,7 @@ from medcrm.configuration import (
     Table,
     read_component,
 )
-from shared.protocol.csv_cells import kept_cell, read_cell
+from shared.protocol.csv_cells import read_cell, restorable_cell
 from shared.protocol.csv_columns import CsvColumns, CsvColumnsFault, is_blank
 
 COMPONENTS = "components"
@@ -129,5 +129,5 @@ def _csv(table: Table) -> str:
     # In the order of the keys, so that two exports of one configuration are the same file.
     for key in sorted(table.rows):
         row = table.rows[key]
-        writer.writerow({name: kept_cell(cell) for name, cell in row.items()})
+        writer.writerow({name: restorable_cell(cell) for name, cell in row.items()})
     return sheet.getvalue()

@@ -28,7 +28,7 @@ from medcrm.tables import AsJson, Progress, aligned, progress_bar, show
 from shared.client import VaultClient
 from shared.client.results import Row, RowResult, text
 from shared.client.transport import MAX_ROWS
-from shared.protocol.csv_cells import csv_text, kept_cell, read_cell
+from shared.protocol.csv_cells import csv_text, read_cell, restorable_cell
 
 lookups = typer.Typer(
     help="Reference lookups: list, missing, download, upload.", no_args_is_help=True
@@ -189,4 +189,6 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 def to_fill_in(connection: str, missing: Sequence[Row]) -> str:
     """Return missing lookups as CSV whose target keys are empty, to be filled in and uploaded."""
     rows = [[connection, *(text(row, name) for name in COLUMNS[1:])] for row in missing]
-    return csv_text([COLUMNS, *([kept_cell(each) for each in row] for row in rows)])
+    return csv_text(
+        [COLUMNS, *([restorable_cell(each) for each in row] for row in rows)]
+    )

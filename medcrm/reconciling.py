@@ -40,7 +40,7 @@ async def reconcile(
 
     ``progress`` is called with the number of compared records, and that of the last reconciliation of the same scope.
 
-    :raises ConfigurationFault: it ended before everything was compared.
+    :raises ConfigurationFault: the reconciliation ended before everything was compared.
     :raises ClientError: the Vault is away or refuses.
     """
     expected = await _last_expected(client, scope)

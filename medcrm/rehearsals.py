@@ -25,7 +25,7 @@ class Rehearsal:
     stages: tuple[Stage, ...]
 
 
-def _strike(fault: str, **fields: str) -> Fields:
+def _switch(fault: str, **fields: str) -> Fields:
     return {"fault": fault, **fields}
 
 
@@ -37,27 +37,27 @@ _LISTED = (
             Stage(
                 "The servers in front of the Vault say that it is away",
                 (
-                    _strike("status_503_html", calls="15"),
-                    _strike("status_502_html", calls="10"),
+                    _switch("status_503_html", calls="15"),
+                    _switch("status_502_html", calls="10"),
                 ),
             ),
             Stage(
                 "Calls that were under way end in nothing",
                 (
-                    _strike("cut_answer", calls="5"),
-                    _strike("timeout_before_effect", calls="2", seconds="5"),
-                    _strike("timeout_after_effect", calls="2", seconds="5"),
+                    _switch("cut_answer", calls="5"),
+                    _switch("timeout_before_effect", calls="2", seconds="5"),
+                    _switch("timeout_after_effect", calls="2", seconds="5"),
                 ),
             ),
             Stage(
                 "The Vault is back, and every session is over",
-                (_strike("invalid_session", calls="10"),),
+                (_switch("invalid_session", calls="10"),),
             ),
             Stage(
                 "Messages that have waited come late, and some of them twice",
                 (
-                    _strike("delivery_delayed", queue="*", calls="5", seconds="10"),
-                    _strike("delivered_twice", queue="*", calls="10"),
+                    _switch("delivery_delayed", queue="*", calls="5", seconds="10"),
+                    _switch("delivered_twice", queue="*", calls="10"),
                 ),
             ),
         ),
@@ -68,15 +68,15 @@ _LISTED = (
         (
             Stage(
                 "Every other call is above the burst limit",
-                (_strike("burst_delay", share="50", seconds="1"),),
+                (_switch("burst_delay", share="50", seconds="1"),),
             ),
             Stage(
                 "The limit of calls is exceeded",
-                (_strike("api_limit_exceeded", calls="15"),),
+                (_switch("api_limit_exceeded", calls="15"),),
             ),
             Stage(
                 "A server in front of the Vault asks to come again later",
-                (_strike("too_many_requests", calls="15", seconds="2"),),
+                (_switch("too_many_requests", calls="15", seconds="2"),),
             ),
         ),
     ),
@@ -86,13 +86,13 @@ _LISTED = (
         (
             Stage(
                 "Every session is over",
-                (_strike("invalid_session", calls="20"),),
+                (_switch("invalid_session", calls="20"),),
             ),
             Stage(
                 "Sessions end while the sign-in is away",
                 (
-                    _strike("invalid_session", share="20"),
-                    _strike("status_503_json", calls="3", path="/api/*/auth"),
+                    _switch("invalid_session", share="20"),
+                    _switch("status_503_json", calls="3", path="/api/*/auth"),
                 ),
             ),
         ),
@@ -103,15 +103,15 @@ _LISTED = (
         (
             Stage(
                 "Every third answer is slow",
-                (_strike("slow_bytes", share="33", seconds="3"),),
+                (_switch("slow_bytes", share="33", seconds="3"),),
             ),
             Stage(
                 "Pages are small",
-                (_strike("fewer_rows", share="100"),),
+                (_switch("fewer_rows", share="100"),),
             ),
             Stage(
                 "Some answers never come, though the calls are carried out",
-                (_strike("timeout_after_effect", calls="2", seconds="40"),),
+                (_switch("timeout_after_effect", calls="2", seconds="40"),),
             ),
         ),
     ),
@@ -122,15 +122,15 @@ _LISTED = (
             # A message is struck by one fault only: in one stage the first would leave nothing to the second.
             Stage(
                 "Every message comes twice",
-                (_strike("delivered_twice", queue="*", share="100"),),
+                (_switch("delivered_twice", queue="*", share="100"),),
             ),
             Stage(
                 "Every other message is overtaken by the one behind it",
-                (_strike("out_of_order", queue="*", share="50", seconds="10"),),
+                (_switch("out_of_order", queue="*", share="50", seconds="10"),),
             ),
             Stage(
                 "Calls are carried out, and their answers are lost",
-                (_strike("cut_answer", share="20"),),
+                (_switch("cut_answer", share="20"),),
             ),
         ),
     ),

@@ -74,8 +74,8 @@ def causes(messages: Sequence[Row], integration: str | None = None) -> list[Caus
                 text(item, "field_rule__sys"),
                 text(item, "target_field__sys"),
             )
-            said = text(item, "error_message__sys")
-            cause = found.setdefault(key, Cause(*key, said))
+            example = text(item, "error_message__sys")
+            cause = found.setdefault(key, Cause(*key, example))
             cause.items += 1
             cause.messages[text(message, "id")] = None
     return sorted(found.values(), key=lambda cause: -cause.items)
@@ -99,7 +99,8 @@ async def retry_messages(
 ) -> dict[str, str]:
     """Run Retry Transfer on messages, and return the result of each, by its id.
 
-    The result is its status when no retry is under way, or nothing has changed for a minute; or why it was refused.
+    A result is the message's status, once its retry has ended or nothing has changed for a minute, or the reason why
+    the retry was refused.
     """
     results = await client.run_bulk_action(MESSAGE, ids, RETRY)
     ended = {
@@ -144,8 +145,8 @@ async def retry_all(
 ) -> Row:
     """Retry all open exceptions of a scope by a job; return its counts when it has ended.
 
-    They are ``messages`` and ``refused``, then the number of messages by status. A job without progress for a minute is
-    no longer followed.
+    The counts are ``messages`` and ``refused``, then the number of messages by status. A job without progress for a
+    minute is no longer followed.
     """
     path = f"{API}/services/exceptions/actions/retry"
     answer = await client.call(Request("retry_exceptions", "POST", path, form=scope))
@@ -183,5 +184,5 @@ async def _tasks(client: VaultClient, job: int) -> dict[str, Row]:
 def outcome_table(outcomes: Mapping[str, str]) -> list[str]:
     """Return the results of messages as lines."""
     rows = [["exception", "now"]]
-    rows += [[message, said] for message, said in outcomes.items()]
+    rows += [[message, outcome] for message, outcome in outcomes.items()]
     return aligned(rows)

@@ -106,7 +106,7 @@ def _end(run: Row, *, as_json: bool) -> None:
 
 def _remarks(run: Row) -> list[str]:
     named = ((name, text(run, name)) for name in ("error", "notice"))
-    return [f"{name}: {said}" for name, said in named if said]
+    return [f"{name}: {value}" for name, value in named if value]
 
 
 def table(found: Sequence[Row]) -> list[str]:

@@ -26,11 +26,11 @@ TYPE_ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One MDL statement to send; ``title`` is its name for the person at the console."""
+    """One MDL statement to send; ``title`` is its name at the console, ``removes`` says that it removes something."""
 
     title: str
     text: str
-    takes_away: bool = False
+    removes: bool = False
 
 
 def statements(
@@ -150,12 +150,12 @@ def _recreate(tree: Component) -> Statement:
 
 
 def _reduce(tree: Component) -> Statement:
-    return replace(_recreate(tree), takes_away=True)
+    return replace(_recreate(tree), removes=True)
 
 
 def _drop(name: str) -> Statement:
     type_and_name = name.replace(".", " ", 1)
-    return Statement(f"DROP {name}", f"DROP {type_and_name};", takes_away=True)
+    return Statement(f"DROP {name}", f"DROP {type_and_name};", removes=True)
 
 
 def _rank(tree: Component) -> tuple[int, str, str]:

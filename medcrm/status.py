@@ -84,7 +84,7 @@ async def _parts(client: VaultClient, place: str, connection: str | None) -> lis
 def connection_parts(
     place: str, connection: Row, integrations: Sequence[Row]
 ) -> list[Part]:
-    """Return a connection and its integrations; it is wrong unless it is Active and one of them is active."""
+    """Return a connection and its integrations; it is wrong if it is not Active, or has no active integration."""
     name = text(connection, "api_name__sys")
     own = [
         row

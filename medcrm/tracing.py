@@ -69,7 +69,7 @@ async def of_record(
 def quoted(name: str) -> str:
     """Return the text of a VQL literal.
 
-    :raises ConfigurationFault: it has a character that no id has.
+    :raises ConfigurationFault: the name is empty, or has a character that no id has.
     """
     if not name or not all(char.isalnum() or char in "-_:." for char in name):
         raise ConfigurationFault(f"{name!r} is no id")
@@ -105,14 +105,14 @@ def exceptions(vault: str, found: Iterable[Row]) -> list[Event]:
     events = []
     for row in found:
         status = text(row, "error_status__sys").removesuffix("__sys")
-        said = text(row, "error_message__sys")
+        error = text(row, "error_message__sys")
         events.append(
             Event(
                 text(row, "created_date__v"),
                 vault,
                 "exception",
                 text(row, "message_id__sys"),
-                f"{text(row, 'id')} {status}: {said}",
+                f"{text(row, 'id')} {status}: {error}",
             )
         )
     return events
@@ -129,14 +129,14 @@ def log_entries(
         about = (text(row, "queue_name"), text(row, "connection_name"))
         detail = " over ".join(part for part in about if part)
         attempts = f"{detail}, attempt {text(row, 'attempts')}"
-        said = text(row, "last_error")
+        error = text(row, "last_error")
         events.append(
             Event(
                 text(row, "timestamp"),
                 vault,
                 text(row, "entry_type").lower(),
                 text(row, "message_id"),
-                f"{attempts}: {said}" if said else attempts,
+                f"{attempts}: {error}" if error else attempts,
             )
         )
     return events
@@ -145,7 +145,7 @@ def log_entries(
 def event_table(events: Sequence[Event]) -> list[str]:
     """Return events as lines."""
     if not events:
-        return ["Nothing is known of it"]
+        return ["These Vaults have no event of the message"]
     rows = [["when", "vault", "what", "message", "detail"]]
     rows += [list(asdict(event).values()) for event in events]
     return aligned(rows)

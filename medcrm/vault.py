@@ -115,7 +115,7 @@ async def _table(client: VaultClient, record_set: RecordSet) -> Table:
 
 
 def _columns(fields: Sequence[Row], record_set: RecordSet) -> dict[str, str]:
-    """Return the columns that are compared of an object, the key first, with their VQL by name."""
+    """Return the VQL of an object's compared columns by column name, the key first."""
     columns = {record_set.key: record_set.key}
     for field in fields:
         name = str(field.get("name"))

@@ -40,7 +40,7 @@ TURNS = ("account, insert", "account, update", "inquiry")
 
 
 class PeerFailed(Exception):
-    """A peer ended before it had done its work."""
+    """Raised for a peer that ended before it had done its work."""
 
 
 async def environment(folder: Path) -> Path:
@@ -74,7 +74,7 @@ class Peer:
         return self._system.postgres.dsn.rpartition("/")[0] + f"/{database}"
 
     async def prepare(self, count: int) -> None:
-        """Make its databases, with ``count`` accounts and as many inquiries."""
+        """Make the peer's databases, with ``count`` accounts and as many inquiries."""
         administrator = await asyncpg.connect(self._system.postgres.dsn)
         for database in self._databases:
             await administrator.execute(f"DROP DATABASE IF EXISTS {database}")
@@ -93,7 +93,7 @@ class Peer:
 
     @asynccontextmanager
     async def running(self, python: Path) -> AsyncIterator[None]:
-        """Run its process during the block."""
+        """Run the peer's process during the block."""
         addresses = [self.dsn(each) for each in self._databases]
         amqp = f"{self._system.rabbitmq.amqp_url}/{quote('/', safe='')}"
         self._process = await asyncio.create_subprocess_exec(
@@ -119,15 +119,15 @@ class Peer:
             source = await asyncpg.connect(self.dsn(self._databases[0]))
             await source.execute(work.CHANGES, str(time.monotonic_ns()))
             await source.close()
-        await self._say("inquiry" if kind == "inquiry" else "account")
-        await self._hear("ready")
+        await self._send_line("inquiry" if kind == "inquiry" else "account")
+        await self._await_line("ready")
         before, wal = await self._counters()
         started = time.perf_counter()
-        await self._say("begin")
-        await self._hear("done")
+        await self._send_line("begin")
+        await self._await_line("done")
         elapsed = time.perf_counter() - started
         after, wal_after = await self._counters()
-        await self._say("next")
+        await self._send_line("next")
         spent = sum(after.values()) - sum(before.values())
         return {
             "microseconds": spent * 1e6 / count,
@@ -135,12 +135,12 @@ class Peer:
             "wal_bytes": (wal_after - wal) / count,
         }
 
-    async def _say(self, line: str) -> None:
+    async def _send_line(self, line: str) -> None:
         assert self._process.stdin
         self._process.stdin.write(f"{line}\n".encode())
         await self._process.stdin.drain()
 
-    async def _hear(self, word: str) -> None:
+    async def _await_line(self, word: str) -> None:
         assert self._process.stdout
         while line := await self._process.stdout.readline():
             if line.decode().strip() == word:

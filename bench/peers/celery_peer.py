@@ -62,7 +62,7 @@ def _engines() -> list[object]:
 
 
 async def main() -> None:
-    """Take turns until the input ends."""
+    """Carry out the turns that standard input names, until it ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

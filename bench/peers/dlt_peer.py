@@ -27,7 +27,7 @@ def _accounts(dsn: str) -> Iterator[list[dict[str, object]]]:
 
 
 async def main() -> None:
-    """Take turns until the input ends."""
+    """Carry out the turns that standard input names, until it ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

@@ -24,7 +24,7 @@ def _asyncpg(dsn: str) -> str:
 
 
 async def main() -> None:
-    """Take turns until the input ends."""
+    """Carry out the turns that standard input names, until it ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

@@ -25,7 +25,7 @@ PARALLEL = 4
 async def write(
     target: Connection, table: str, rows: Sequence[work.Row], message: str
 ) -> dict[str, str]:
-    """Insert or update rows by link with their trails; return record ids by link."""
+    """Insert or update rows by link, with audit entries and lineage; return record ids by link."""
     links = [row["link"] for row in rows]
     sql = f"SELECT * FROM {table} WHERE link = ANY($1) ORDER BY id FOR NO KEY UPDATE"
     stored = {row["link"]: dict(row) for row in await target.fetch(sql, links)}
@@ -112,7 +112,7 @@ async def unit(source: Pool, target: Pool, body: bytes) -> None:
 
 
 async def succeed(source: Pool, ids: Sequence[str]) -> None:
-    """Set the last status of inquiries, and write its audit entries."""
+    """Set the last status of inquiries, and write the audit entries of that."""
     async with source.acquire() as connection, connection.transaction():
         sql = "UPDATE inquiry SET status = 'success', modified_date = now() WHERE id = ANY($1)"
         await connection.execute(sql, ids)
@@ -125,7 +125,7 @@ async def succeed(source: Pool, ids: Sequence[str]) -> None:
 
 
 async def main() -> None:
-    """Take turns until the input ends."""
+    """Carry out the turns that standard input names, until it ends."""
     async for turn in turns(sys.argv):
         await _turn(turn)
 

@@ -116,7 +116,7 @@ def transfer(source: Session, target: Session, message: work.Row) -> None:
 def write(
     target: Session, name: str, rows: Sequence[work.Row], message: str
 ) -> dict[str, str]:
-    """Insert or update rows by link with their trails; return record ids by link."""
+    """Insert or update rows by link, with audit entries and lineage; return record ids by link."""
     table = TABLES[name]
     links = [row["link"] for row in rows]
     statement = select(table).where(table.c.link.in_(links)).with_for_update()

@@ -137,7 +137,7 @@ def request(inquiry: Row, case_id: str) -> Row:
 
 @dataclass(slots=True)
 class Changes:
-    """The changes by writing rows into one table; ``ids`` are record ids by link."""
+    """The changes that writing rows makes in one table; ``ids`` are record ids by link."""
 
     inserts: list[Row] = field(default_factory=list)
     updates: list[Row] = field(default_factory=list)
@@ -149,7 +149,7 @@ class Changes:
 def changes(
     table: str, rows: Iterable[Row], stored: Mapping[str, Row], message: str
 ) -> Changes:
-    """Compare rows with the stored ones by link: new ones, changed ones with all their fields, and their trails."""
+    """Compare rows with stored ones by link: return new and changed rows with all fields, audit entries, lineage."""
     found = Changes()
     now = datetime.now(UTC)
     for row in rows:

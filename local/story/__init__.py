@@ -24,7 +24,7 @@ async def play(
     ``endpoints`` has the form of ``.run/endpoints.json``; without ``sign_ins`` the administrators act as rep and agent.
     The chapter of the second Vault CRM is played if ``endpoints`` has one.
 
-    :raises StoryFailed: something did not happen as the story has it.
+    :raises StoryFailed: a step has another result than the story expects.
     :raises ClientError: a Vault refused a call or does not answer.
     """
     async with AsyncExitStack() as stack:
@@ -58,7 +58,7 @@ async def play(
         await inquiries.unknown_product(first, narration)
         broker = endpoints["rabbitmq"]["amqp_url"]
         await inquiries.delivered_twice(first, narration, inquiry, broker)
-        await agreements.kept(first, narration)
+        await agreements.followed(first, narration)
         await metadata.synced(first, narration)
         await content.published(first, narration)
         await custom.without_code(first, narration)

@@ -20,7 +20,7 @@ RULES = {
 }
 
 
-async def kept(cast: Cast, narration: Narration) -> None:
+async def followed(cast: Cast, narration: Narration) -> None:
     """Show by new accounts of three countries that a run pulls one, an inquiry the second, and nothing the third."""
     narration.chapter("Each country's data usage agreement is followed")
     accounts = {rule: await _account(cast, narration, rule) for rule in RULES}
@@ -70,7 +70,7 @@ async def _account(cast: Cast, narration: Narration, rule: str) -> Row:
     account_id = await create(cast.crm_admin, "account__v", row)
     account = await cast.crm_admin.record("account__v", account_id)
     place = country["name__v"]
-    narration.hop(
+    narration.event(
         "CRM",
         f"account {account_id} in {place}, whose rule allows to pull {RULES[rule]}",
     )
@@ -81,7 +81,7 @@ async def _expect(
     cast: Cast,
     narration: Narration,
     accounts: dict[str, Row],
-    there: set[str],
+    expected: set[str],
     when: str,
 ) -> None:
     for rule, account in accounts.items():
@@ -91,11 +91,11 @@ async def _expect(
             f"WHERE external_id__v = '{account['external_id__v']}'",
         )
         pulled = found is not None
-        if pulled != (rule in there):
+        if pulled != (rule in expected):
             outcome = "pulled" if pulled else "left out"
             message = f"{when}, account {account['id']} was {outcome}"
             raise StoryFailed(message)
-    names = ", ".join(text for rule, text in RULES.items() if rule in there)
-    narration.hop(
+    names = ", ".join(text for rule, text in RULES.items() if rule in expected)
+    narration.event(
         "Medical", f"{when}, the Medical Vault has account data for the rules: {names}"
     )

@@ -33,9 +33,9 @@ class Cast:
 
 
 async def until(what: str, question: Callable[[], Awaitable[Row | None]]) -> Row:
-    """Call ``question`` until it returns a row, and return that.
+    """Call ``question`` until it returns a row, and return the row.
 
-    :raises StoryFailed: it returned None for a minute.
+    :raises StoryFailed: ``question`` returned None for a minute.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -71,7 +71,7 @@ async def need(client: VaultClient, vql: str, what: str) -> Row:
 async def create(client: VaultClient, object_name: str, row: Row) -> str:
     """Create a record and return its id.
 
-    :raises StoryFailed: the Vault refused it.
+    :raises StoryFailed: the Vault refused the record.
     """
     (result,) = await client.create(object_name, [row])
     if not result.ok or result.id is None:
@@ -95,11 +95,11 @@ async def activate(
     active = found["status__v"] == ["active__v"]
     state = "active" if active else "inactive"
     connection = found["connection__sysr.name__v"]
-    narration.hop(where, f"{connection}: {name} is {state}")
+    narration.event(where, f"{connection}: {name} is {state}")
     if not active:
         row = {"id": found["id"], "status__v": "active__v"}
         await client.update("integration__sys", [row])
-        narration.hop(where, f"{name} {found['id']} is active now")
+        narration.event(where, f"{name} {found['id']} is active now")
 
 
 async def run(
@@ -107,7 +107,7 @@ async def run(
 ) -> None:
     """Request a run of an integration and wait for its end.
 
-    :raises StoryFailed: it did not end in time, or with another status than SUCCESS.
+    :raises StoryFailed: the run did not end in time, or ended with another status than SUCCESS.
     """
     job = await client.request_run(integration)
 
@@ -123,4 +123,4 @@ async def run(
         message = f"{title} ended with {status}, {counts['failed']} records failed"
         raise StoryFailed(message)
     done = f"{counts['read']} read, {counts['written']} written"
-    narration.hop(where, f"{title}: {done}")
+    narration.event(where, f"{title}: {done}")

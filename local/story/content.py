@@ -43,11 +43,11 @@ async def published(cast: Cast, narration: Narration) -> None:
     shown = await _in_crm(cast, document, "active__v")
     title = f"CLM Presentation {shown['id']}"
     version = f"{shown['major_version__v']}.0"
-    narration.hop("CRM", f"{title} of version {version} was created")
+    narration.event("CRM", f"{title} of version {version} was created")
     await _counted(cast, narration, document, shown)
     await _act(cast, document, "withdraw__v", "1/0")
     await _in_crm(cast, document, "inactive__v")
-    narration.hop(
+    narration.event(
         "CRM",
         f"{title} is kept, and is inactive since document {document} was withdrawn",
     )
@@ -76,7 +76,7 @@ async def _approved(cast: Cast, narration: Narration) -> str:
     document = str(answer["id"])
     # A new document is version 0.1; approved, it becomes 1.0.
     await _act(cast, document, "approve__v", "0/1")
-    narration.hop(
+    narration.event(
         "Medical",
         f"document {document}, a presentation for Germany, is approved as version 1.0",
     )
@@ -96,10 +96,10 @@ async def _in_crm(cast: Cast, document: str, status: str) -> Row:
         f"WHERE link__sys = '{link}' AND status__v = '{status}'"
     )
 
-    async def there() -> Row | None:
+    async def found() -> Row | None:
         return await one(cast.crm_admin, vql)
 
-    return await until(f"document {document} being {status} in CRM", there)
+    return await until(f"document {document} being {status} in CRM", found)
 
 
 async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) -> None:
@@ -111,7 +111,7 @@ async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) 
         "views__v": 7,
     }
     metric = await create(cast.crm_admin, "content_metric__v", row)
-    narration.hop("CRM", f"content metric {metric}: 7 views")
+    narration.event("CRM", f"content metric {metric}: 7 views")
     await run(narration, "Medical", cast.medical_admin, CLM)
     copy = await need(
         cast.medical_admin,
@@ -123,6 +123,6 @@ async def _counted(cast: Cast, narration: Narration, document: str, shown: Row) 
     if copy["presentation__v"] != global_id or copy["views__v"] != 7:
         message = f"CRM Content Metric {copy['id']} differs from the metric in CRM"
         raise StoryFailed(message)
-    narration.hop(
+    narration.event(
         "Medical", f"CRM Content Metric {copy['id']}: 7 views of document {document}"
     )

@@ -70,11 +70,11 @@ async def _deploy(cast: Cast, narration: Narration) -> None:
             reasons = [error.message for error in result.errors]
             message = f"{object_name} was refused: {'; '.join(reasons)}"
             raise StoryFailed(message)
-    narration.hop(
+    narration.event(
         "CRM",
         f"object {SOURCE} with a lifecycle that sends a message when a visit is reported",
     )
-    narration.hop(
+    narration.event(
         "Medical",
         f"object {COPY}, integration {INTEGRATION}, point {POINT} and its rule",
     )
@@ -82,7 +82,7 @@ async def _deploy(cast: Cast, narration: Narration) -> None:
 
 async def _sent(cast: Cast, narration: Narration, visit: str, place: str) -> Row:
     await cast.crm_admin.run_action(SOURCE, visit, SEND)
-    narration.hop(
+    narration.event(
         "CRM", f"Report on {visit}: Planned → Reported, a message for {POINT}"
     )
     text = f"SELECT id FROM {COPY} WHERE crm_id__c = '{visit}' AND place__c = '{place}'"
@@ -91,5 +91,5 @@ async def _sent(cast: Cast, narration: Narration, visit: str, place: str) -> Row
         return await one(cast.medical_admin, text)
 
     copy = await until(f"the copy of {visit}", copied)
-    narration.hop("Medical", f"CRM Congress Visit {copy['id']}: {place}")
+    narration.event("Medical", f"CRM Congress Visit {copy['id']}: {place}")
     return copy

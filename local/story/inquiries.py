@@ -83,14 +83,14 @@ async def new_inquiry(
     inquiry = await cast.rep.record("medical_inquiry__v", inquiry_id)
     title = f"inquiry {inquiry['name__v']} {inquiry_id}"
     subject = f"{product['name__v']}, account {account['id']}"
-    narration.hop("CRM", f"{title} about {subject}")
+    narration.event("CRM", f"{title} about {subject}")
     submit = f"{INQUIRY_ACTION}.saved_state__v.submit__v"
     await cast.rep.run_action("medical_inquiry__v", inquiry_id, submit)
-    narration.hop("CRM", "Submit: Saved → Submitted")
+    narration.event("CRM", "Submit: Saved → Submitted")
     transfer = f"{INQUIRY_ACTION}.submitted_state__v.transfer_to_medical__v"
     await cast.rep.run_action("medical_inquiry__v", inquiry_id, transfer)
-    narration.hop("CRM", f"Transfer to Medical: message on {OUTBOUND}")
-    narration.hop("Broker", f"{OUTBOUND} → {INBOUND}")
+    narration.event("CRM", f"Transfer to Medical: message on {OUTBOUND}")
+    narration.event("Broker", f"{OUTBOUND} → {INBOUND}")
     return inquiry
 
 
@@ -127,10 +127,10 @@ async def inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
     request = await case_of(cast, inquiry)
     contact = request["case__vr.case_contact__v"]
     case = f"Case {request['case__vr.name__v']} {request['case__v']}"
-    narration.hop("Medical", f"Case Contact {contact}, {case}")
+    narration.event("Medical", f"Case Contact {contact}, {case}")
     title = f"Case Request {request['name__v']} {request['id']}"
-    narration.hop("Medical", f"{title} linked to {inquiry['global_id__sys']}")
-    narration.hop(
+    narration.event("Medical", f"{title} linked to {inquiry['global_id__sys']}")
+    narration.event(
         "CRM",
         f"Transfer Status is Success, {seconds:.2f} s after the rep began",
     )
@@ -140,7 +140,7 @@ async def inquiry_becomes_case(cast: Cast, narration: Narration) -> Row:
     if refused.ok:
         message = "a transferred inquiry could still be edited"
         raise StoryFailed(message)
-    narration.hop("CRM", f"an edit by the rep is refused: {refused.errors[0].type}")
+    narration.event("CRM", f"an edit by the rep is refused: {refused.errors[0].type}")
     narration.transferred(
         "Medical Inquiry",
         f"CRM {inquiry['id']}",
@@ -156,25 +156,25 @@ async def outcome_returns(cast: Cast, narration: Narration, inquiry: Row) -> Non
     request = await case_of(cast, inquiry)
     start_work = f"{REQUEST_ACTION}.new_state__v.start_work__v"
     await cast.agent.run_action("case_request__v", request["id"], start_work)
-    narration.hop(
+    narration.event(
         "Medical", f"Start Work on {request['name__v']}: message on {RETURN_OUTBOUND}"
     )
     await _inquiry_status(cast, inquiry["id"], "in_progress__v")
-    narration.hop("Broker", f"{RETURN_OUTBOUND} → {RETURN_INBOUND}")
-    narration.hop("CRM", f"inquiry {inquiry['name__v']} is In Progress")
+    narration.event("Broker", f"{RETURN_OUTBOUND} → {RETURN_INBOUND}")
+    narration.event("CRM", f"inquiry {inquiry['name__v']} is In Progress")
     notes = "No adjustment is needed in mild or moderate impairment; see the package."
     answer = {"response_notes__v": notes}
     link = await packed(cast, narration, request["id"])
     close = f"{REQUEST_ACTION}.in_progress_state__v.close__v"
     await cast.agent.run_action("case_request__v", request["id"], close, answer)
-    narration.hop("Medical", f"Close on {request['name__v']} with response notes")
+    narration.event("Medical", f"Close on {request['name__v']} with response notes")
     row = await _inquiry_status(cast, inquiry["id"], "closed__v")
     if (row["response__v"], row["response_package_link__v"]) != (notes, link):
         message = "the response notes or the package's link did not reach the inquiry"
         raise StoryFailed(message)
     await opened(narration, link)
     title = f"inquiry {inquiry['name__v']}"
-    narration.hop(
+    narration.event(
         "CRM",
         f"{title} is Closed since {row['closed_date__v']} and has response and link",
     )
@@ -197,20 +197,20 @@ async def packed(cast: Cast, narration: Narration, request: str) -> str:
     await cast.agent.run_action("case_response__v", response, MAKE)
     made = await cast.agent.record("case_response__v", response)
     name, last_day = made["name__v"], made["expiration_date__v"]
-    narration.hop("Medical", f"{name}: a response package, open until {last_day}")
+    narration.event("Medical", f"{name}: a response package, open until {last_day}")
     return str(made["response_package_link__v"])
 
 
 async def opened(narration: Narration, link: str) -> None:
     """Open a response package as its recipient does, without an account.
 
-    :raises StoryFailed: it is not shown.
+    :raises StoryFailed: the package is not shown.
     """
     async with aiohttp.ClientSession() as recipient, recipient.get(link) as answer:
         page = await answer.text()
     if answer.status != HTTPStatus.OK or LETTER not in page:
         raise StoryFailed("the package's recipient was not shown the cover letter")
-    narration.hop("Recipient", "opens the package by its link, without an account")
+    narration.event("Recipient", "opens the package by its link, without an account")
 
 
 async def _inquiry_status(cast: Cast, inquiry_id: str, wanted: str) -> Row:
@@ -236,22 +236,22 @@ async def unknown_product(cast: Cast, narration: Narration) -> None:
     item = await _exception_item(cast, inquiry["id"])
     message_id = item["exception_message__sys"]
     exception = f"User Exception Message {message_id}"
-    narration.hop("CRM", "Transfer Status is Failed")
-    narration.hop("Medical", f"{exception}, item: {item['error_message__sys']}")
+    narration.event("CRM", "Transfer Status is Failed")
+    narration.event("Medical", f"{exception}, item: {item['error_message__sys']}")
     await create(cast.medical_admin, "product__v", product)
-    narration.hop("Medical", f"the administrator adds product {code}")
+    narration.event("Medical", f"the administrator adds product {code}")
     await cast.medical_admin.run_action("exception_message__sys", message_id, RETRY)
-    narration.hop("Medical", f"Retry Transfer: message on {INBOUND}")
+    narration.event("Medical", f"Retry Transfer: message on {INBOUND}")
     await transfer_status(cast, inquiry["id"], "success__v")
     request = await case_of(cast, inquiry)
-    narration.hop("Medical", f"Case Request {request['name__v']} {request['id']}")
+    narration.event("Medical", f"Case Request {request['name__v']} {request['id']}")
 
     async def resolved() -> Row | None:
         row = await cast.medical_admin.record("exception_message__sys", message_id)
         return row if row["error_status__sys"] == ["resolved__sys"] else None
 
     await until("resolving the exception", resolved)
-    narration.hop("Medical", f"{exception} is resolved and kept")
+    narration.event("Medical", f"{exception} is resolved and kept")
     narration.transferred(
         "Medical Inquiry",
         f"CRM {inquiry['id']}",
@@ -295,7 +295,7 @@ async def delivered_twice(
         publisher = Publisher(broker, Direction.INBOUND.exchange)
         await publisher.publish_all([outgoing, outgoing])
         await publisher.close()
-    narration.hop(
+    narration.event(
         "Broker", f"message {envelope.message_id} published twice on {INBOUND}"
     )
 
@@ -310,7 +310,7 @@ async def delivered_twice(
     )
     if len(found.rows) != 1:
         raise StoryFailed(f"the inquiry has {len(found.rows)} Case Requests")
-    narration.hop("Medical", "the inquiry still has one Case Request")
+    narration.event("Medical", "the inquiry still has one Case Request")
     narration.transferred(
         "Message, delivered twice",
         f"CRM {inquiry['id']}",

@@ -24,14 +24,14 @@ async def synced(cast: Cast, narration: Narration) -> None:
         "product_group__v": group,
     }
     product = await create(cast.crm_admin, "product__v", row)
-    narration.hop("CRM", f"product {product} in product group {group}")
+    narration.event("CRM", f"product {product} in product group {group}")
     await run(narration, "Medical", cast.medical_admin, INTEGRATION)
     copy = await _copy(cast, product)
     if copy["product_group__vr.crm_id__v"] != group:
         message = "the product has come without its group"
         raise StoryFailed(message)
     title = f"CRM Product {copy['id']}"
-    narration.hop(
+    narration.event(
         "Medical",
         f"{title} in the copy of its group, linked to {copy['link__sys']}",
     )
@@ -43,7 +43,9 @@ async def synced(cast: Cast, narration: Narration) -> None:
         message = "the product that is inactive in CRM is not flagged"
         raise StoryFailed(message)
     # Kept, as records of the Medical Vault may refer to it.
-    narration.hop("Medical", f"{title} is kept, and flagged as inactive in its source")
+    narration.event(
+        "Medical", f"{title} is kept, and flagged as inactive in its source"
+    )
     narration.transferred(
         "Product with its group",
         f"CRM {product}",

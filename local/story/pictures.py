@@ -13,8 +13,9 @@ ADMIN, BUSINESS = "admin", "business"
 class Picture:
     """A page of a Vault, by its address and the links to follow from there; ``documented`` for the docs.
 
-    ``also`` is another Vault at which the user is signed in, ``find`` the words of a search over all records,
-    ``ticked`` a box to tick, ``pressed`` a button to press at the end. Without ``who`` nobody is signed in.
+    * ``also`` is another Vault at which the user signs in; without ``who`` nobody signs in.
+    * ``find`` are the words of a search over all records.
+    * ``ticked`` is a box to tick, ``pressed`` a button to press at the end.
     """
 
     name: str

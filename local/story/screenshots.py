@@ -30,7 +30,7 @@ SIZES = tuple((width, colours) for width in (WIDE, NARROW) for colours in COLOUR
 
 
 async def take(system: System, everything: Path | None) -> None:
-    """Take the pictures of a system that runs."""
+    """Take the pictures for the docs of a running system; with a folder ``everything``, pictures of all pages."""
     async with chromium() as browser:
         for picture in PICTURES:
             if everything is None and not picture.documented:

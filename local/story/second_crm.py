@@ -33,7 +33,7 @@ async def joins(first: Cast, second: Cast, narration: Narration) -> None:
         message = "the inquiry of one Vault CRM is in the other"
         raise StoryFailed(message)
     vault = second.crm_admin.vault_id
-    narration.hop(
+    narration.event(
         "CRM",
         f"{inquiry['name__v']} returned to Vault {vault}, from which it came, and to no other",
     )

@@ -51,7 +51,7 @@ ANSWER_SECONDS = 1.2
 
 
 class Connector:
-    """Everything the process runs besides its HTTP routes."""
+    """The running parts of the process apart from its HTTP routes: Vaults, brokers and consumers."""
 
     def __init__(self, settings: ConnectorSettings) -> None:
         self._settings = settings
@@ -220,10 +220,10 @@ class Connector:
 
 
 async def _answers(vault: KnownVault) -> str | None:
-    """Return that a Vault cannot be used now; None when it can."""
+    """Return why a Vault cannot be used now; None when it can."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            # Told by a write, so that a Vault that takes none does not answer.
+            # The clock is a call that writes, so that a Vault that takes no writes does not answer.
             await vault.client.clock()
     except (TimeoutError, VaultUnavailable):
         return f"{vault.name} does not answer"
@@ -233,7 +233,7 @@ async def _answers(vault: KnownVault) -> str | None:
 
 
 def create_app(settings: ConnectorSettings) -> FastAPI:
-    """Return the HTTP routes of the process, with which the connector runs: health, metrics, queries, messages."""
+    """Return the HTTP application (health, metrics, queries, messages); the connector runs while it is served."""
     connector = Connector(settings)
     health = Health()
     health.add("queues", connector.check)

@@ -121,7 +121,7 @@ class QueueConsumers:
         return (queue.name,)
 
     async def _wanted(self) -> set[ConsumedQueue]:
-        """Return the queues to consume; an inactive one too, for the messages that are still in it."""
+        """Return the queues to consume, inactive ones included: they may still have messages."""
         client = self._vault.client
         async with concurrently() as group:
             listing = group.create_task(client.queues())

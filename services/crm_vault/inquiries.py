@@ -99,7 +99,8 @@ async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
 async def fail_transfer(event: DeliveryEvent) -> None:
     """Set Transfer Status to Failed in the inquiries of a message that did not reach Medical.
 
-    One that only receivers of External connections did not take is on its way, and would become editable.
+    When only receivers of External connections did not take the message, nothing is set: Medical still gets the
+    inquiries, and Failed would make them editable.
     """
     message = event.lost.envelope.message
     if message.attributes.get("object") != OBJECT:

@@ -143,14 +143,14 @@ LATER = 10
 
 def look_again(inquiry: Mapping[str, object]) -> int | None:
     """Return after how many seconds to look up an inquiry again; None when nothing about it is under way."""
-    status = _one(inquiry.get("transfer_status__v"))
+    status = _only_value(inquiry.get("transfer_status__v"))
     if status == "pending__v":
         return SOON
-    answered = _one(inquiry.get("inquiry_status__v")) == CLOSED
+    answered = _only_value(inquiry.get("inquiry_status__v")) == CLOSED
     return LATER if status == SUCCESS and not answered else None
 
 
-def _one(value: object) -> object:
+def _only_value(value: object) -> object:
     """Return the only value of a picklist field, which the API shows as a list."""
     if isinstance(value, list) and value:
         return value[0]

@@ -12,9 +12,9 @@ from shared.client.component_calls import ComponentCalls
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.query_calls import QueryCalls
 from shared.client.results import (
+    LatestRevision,
     Row,
     RowResult,
-    SeenRevision,
     mapping,
     read_row_results,
     rows_of,
@@ -60,7 +60,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
     ) -> None:
         """Take address and user; ``timeout`` bounds one request in seconds, ``concurrency`` how many are under way."""
         self._transport = Transport(
-            url, client_id, timeout, concurrency, SeenRevision()
+            url, client_id, timeout, concurrency, LatestRevision()
         )
         form = {"username": username, "password": password}
         request = Request("sign_in", "POST", f"{API}/auth", form=form, repeatable=True)
@@ -171,9 +171,9 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         *,
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Create records, 500 a call, one result a row in order.
+        """Create records, 500 a call; return one result for each row, in order.
 
-        When a later call fails, the rows of the calls before it are already written. ``lineage`` is as of ``update``.
+        When a later call fails, the rows of the calls before it are already written. ``lineage`` is that of ``update``.
         """
         return await self._write("create", "POST", object, rows, {}, lineage)
 
@@ -187,7 +187,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
     ) -> list[RowResult]:
         """Update records found by ``id``, or by the unique field ``id_param``; as :meth:`create`.
 
-        ``lineage`` is JSON: what the rows with :data:`~shared.client.results.LINEAGE` have in common.
+        ``lineage`` is the common lineage, as JSON, of the rows with :data:`~shared.client.results.LINEAGE`.
         """
         params = {} if id_param is None else {"idParam": id_param}
         return await self._write("update", "PUT", object, rows, params, lineage)
@@ -262,7 +262,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         params: Mapping[str, str],
         lineage: str | None = None,
     ) -> list[RowResult]:
-        """Write rows, those of documents when ``object`` is None, and return one result a row in order."""
+        """Write rows, those of documents when ``object`` is None, and return one result for each row, in order."""
         path = f"{API}/objects/documents/batch" if object is None else _records(object)
         headers = {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
         results: list[RowResult] = []
@@ -311,7 +311,7 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         ids: Sequence[str],
         action: str,
     ) -> list[RowResult]:
-        """Run a user action on records, 500 a call, one result an id in order."""
+        """Run a user action on records, 500 a call; return one result for each id, in order."""
         path = f"{_records(object)}/actions/{path_part(action)}"
         results: list[RowResult] = []
         for start in range(0, len(ids), MAX_ROWS):

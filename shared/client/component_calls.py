@@ -50,7 +50,7 @@ class ComponentCalls(SignedInCalls):
         return await self._call_for_text(request)
 
     async def execute_mdl(self, text: str) -> Row:
-        """Run an MDL script and return the whole answer, with a result a statement."""
+        """Run an MDL script and return the whole answer, with a result for each statement."""
         # The addresses of MDL carry no version of the API.
         request = Request("execute_mdl", "POST", "/api/mdl/execute", text=text)
         return await self._call(request)

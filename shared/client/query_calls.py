@@ -90,27 +90,27 @@ class QueryCalls(SignedInCalls):
     """Calls that run VQL in one Vault."""
 
     async def revision_since(self, moment: datetime) -> Revision | None:
-        """Return the revision of the configuration at ``moment`` or later; None of a Vault that has no revisions.
+        """Return the revision of the configuration at ``moment`` or later; None if the Vault has no revisions.
 
-        A call begun since that moment has returned it already; else one more call is made.
+        A call is made only when no call since that moment has returned the revision.
         """
-        seen = self._transport.seen
-        known = seen.at(moment)
-        if known is None and not seen.silent:
-            count = seen.count
+        latest = self._transport.revision
+        known = latest.at(moment)
+        if known is None and not latest.silent:
+            count = latest.count
             await self._call(_ASK)
-            seen.silent = seen.count == count
-            known = seen.at(moment)
+            latest.silent = latest.count == count
+            known = latest.at(moment)
         return known
 
     def note_revision(self, header: str, moment: datetime) -> None:
         """Note the revision that a message of this Vault has brought, which was queued at ``moment``."""
-        self._transport.seen.note(header, moment)
+        self._transport.revision.note(header, moment)
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
         """Run a query and return the rows of all its pages.
 
-        :raises UnexpectedAnswer: it has more pages, rows or bytes than the bounds allow.
+        :raises UnexpectedAnswer: the query has more pages, rows or bytes than the bounds allow.
         :raises VaultRefused: as ExpiredPage or QueryTimeout when running it again may help.
         """
         rows: list[Row] = []
@@ -134,7 +134,7 @@ class QueryCalls(SignedInCalls):
         *,
         describe: bool = False,
     ) -> AsyncGenerator[Page, None]:
-        """Run a query page by page; the next page is fetched while the caller works on the last.
+        """Run a query page by page; the next page is fetched while the caller works on the one before.
 
         Wrap it in ``contextlib.aclosing`` when leaving early, so that the page under way is cancelled.
         """

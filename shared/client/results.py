@@ -1,4 +1,4 @@
-"""Reads the answers of a Vault, which are not trusted, as envelopes, rows, pages and results; not a proxy's words."""
+"""Reads a Vault's answers, which are not trusted, as envelopes, rows, pages and results; refuses those of proxies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RowResult:
     """The result of one row of a bulk call; a row that changed nothing is ``ok`` too.
 
     ``event`` is ``created__sys`` or ``updated__sys`` where the Vault returns it. ``newer`` is the stored source state
-    of a row that was skipped because it may be of an older one.
+    of a row that was skipped because it may be of an older state.
     """
 
     ok: bool
@@ -66,9 +66,10 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A Vault's clock: its time, and a moment before which it will date no change that is still to be committed.
+    """A Vault's clock: its time, and the moment until which its changes are complete.
 
-    ``complete_until`` is None when the Vault cannot determine it.
+    Changes that are committed later are dated at ``complete_until`` or later. It is None when the Vault cannot
+    determine it.
     """
 
     date_time: str
@@ -137,7 +138,7 @@ def check_envelope(envelope: Row) -> Row:
 def mapping(value: object, name: str) -> Row:
     """Return the value ``name`` of an answer as a JSON object.
 
-    :raises UnexpectedAnswer: it is none.
+    :raises UnexpectedAnswer: the value is of another type.
     """
     if not isinstance(value, dict):
         raise UnexpectedAnswer(f"{name} is not a JSON object")
@@ -147,7 +148,7 @@ def mapping(value: object, name: str) -> Row:
 def rows_of(value: object, name: str) -> list[Row]:
     """Return the value ``name`` of an answer as a list of JSON objects.
 
-    :raises UnexpectedAnswer: it is none.
+    :raises UnexpectedAnswer: the value is of another type.
     """
     if not isinstance(value, list) or not all(type(row) is dict for row in value):
         raise UnexpectedAnswer(f"{name} is not a list of JSON objects")
@@ -156,9 +157,9 @@ def rows_of(value: object, name: str) -> list[Row]:
 
 
 def text_of(value: object, name: str) -> str:
-    """Return the non-empty text called ``name`` of an answer.
+    """Return the value ``name`` of an answer as a non-empty text.
 
-    :raises UnexpectedAnswer: it is none.
+    :raises UnexpectedAnswer: the value is empty or of another type.
     """
     if not isinstance(value, str) or not value:
         raise UnexpectedAnswer(f"{name} is not a text")
@@ -168,7 +169,7 @@ def text_of(value: object, name: str) -> str:
 def whole(value: object, name: str) -> int:
     """Return the value ``name`` of an answer as a whole number.
 
-    :raises UnexpectedAnswer: it is none.
+    :raises UnexpectedAnswer: the value is of another type.
     """
     # True is an int to Python, and no number to JSON.
     if isinstance(value, bool) or not isinstance(value, int):
@@ -179,7 +180,7 @@ def whole(value: object, name: str) -> int:
 def read_page(answer: Row) -> Page:
     """Read the answer of a query.
 
-    :raises UnexpectedAnswer: it is of another shape.
+    :raises UnexpectedAnswer: the answer is of another shape.
     """
     rows = rows_of(answer.get("data"), "data")
     details = mapping(answer.get("responseDetails", {}), "responseDetails")
@@ -196,7 +197,7 @@ def read_page(answer: Row) -> Page:
 
 
 def read_row_results(answer: Row, expected: int) -> list[RowResult]:
-    """Read one result a row, in the order of the rows sent.
+    """Read one result for each row, in the order of the rows sent.
 
     :raises UnexpectedAnswer: there is not one result for each of the ``expected`` rows.
     """
@@ -233,7 +234,7 @@ def _row_result(row: Row) -> RowResult:
 
 
 def text(row: Json, name: str) -> str:
-    """Return a text or single-value picklist of an answer row; empty when it has none."""
+    """Return the text or single picklist value ``name`` of an answer row; empty when the row has none."""
     value = row.get(name)
     if isinstance(value, list):
         value = value[0] if value else None
@@ -254,9 +255,9 @@ class Answer:
 
 
 async def read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body up to the bound.
+    """Read a body of at most MAX_ANSWER_BYTES.
 
-    :raises UnexpectedAnswer: it is larger.
+    :raises UnexpectedAnswer: the body is larger.
     """
     if (response.content_length or 0) > MAX_ANSWER_BYTES:
         response.close()
@@ -273,7 +274,7 @@ async def read_body(response: aiohttp.ClientResponse) -> bytes:
 def read_envelope(answer: Answer) -> Row:
     """Return the envelope of a successful answer.
 
-    :raises VaultUnavailable: it is none of the API.
+    :raises VaultUnavailable: the answer is no envelope of the API.
     :raises VaultRefused: with the first error of a FAILURE or EXCEPTION.
     """
     if answer.body.count(b",") > MAX_ANSWER_COMMAS:
@@ -291,7 +292,7 @@ def read_envelope(answer: Answer) -> Row:
 def read_text(answer: Answer) -> str:
     """Return an answer that is plain text; an envelope in its place is the answer of an error.
 
-    :raises VaultUnavailable: it is none of the API.
+    :raises VaultUnavailable: the answer is not one of the API.
     :raises VaultRefused: with the first error of a FAILURE or EXCEPTION.
     """
     body = answer.body.lstrip()
@@ -320,14 +321,14 @@ class Revision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _DatedRevision:
     """A revision that is at least as new as the configuration at the moment ``since``."""
 
     revision: Revision
     since: datetime
 
 
-class SeenRevision:
+class LatestRevision:
     """The latest known revision of one Vault's configuration, from the answers of calls and the headers of messages.
 
     ``count`` is the number of answers and messages with a revision. ``silent`` is True after an answer without one:
@@ -337,7 +338,7 @@ class SeenRevision:
     def __init__(self) -> None:
         self.count = 0
         self.silent = False
-        self._seen: _Seen | None = None
+        self._latest: _DatedRevision | None = None
 
     def note(self, header: str | None, began: datetime) -> None:
         """Note the revision in the answer of a call that began at ``began``, or in a message queued at that moment."""
@@ -349,19 +350,19 @@ class SeenRevision:
         # The clock of a queue may be ahead: of a moment that has not come, nothing is known.
         if began > datetime.now(UTC):
             return
-        seen = self._seen
-        if seen is None or began >= seen.since:
-            self._seen = _Seen(revision, began)
-        elif revision != seen.revision:
-            # Which of the two is the newer one cannot be told by clocks that differ: the Vault is asked.
-            self._seen = None
+        latest = self._latest
+        if latest is None or began >= latest.since:
+            self._latest = _DatedRevision(revision, began)
+        elif revision != latest.revision:
+            # Clocks differ, so which of the two is newer is unknown here: the Vault is asked.
+            self._latest = None
 
     def at(self, moment: datetime) -> Revision | None:
         """Return the revision at ``moment`` or later; None when none so late is known."""
-        seen = self._seen
-        known = seen is not None and seen.since >= moment
-        if seen is not None and known:
-            return seen.revision
+        latest = self._latest
+        known = latest is not None and latest.since >= moment
+        if latest is not None and known:
+            return latest.revision
         return None
 
 

@@ -33,7 +33,7 @@ class ServiceCalls(SignedInCalls):
     """Calls about the queues, runs and connections of one Vault."""
 
     async def origins(self, object: str, record: str) -> list[Row]:
-        """Return the fields of a record that transfers have set: ``field_name``, and ``changed_since`` if it was."""
+        """Return fields of a record that transfers have set; ``changed_since`` is set in those that changed since."""
         place = f"{path_part(object)}/{path_part(record)}"
         path = f"{API}/services/lineage/vobjects/{place}"
         answer = await self._call(Request("origins", "GET", path))
@@ -158,7 +158,7 @@ class ServiceCalls(SignedInCalls):
         integration_point: str,
         counts: Mapping[str, int],
     ) -> Row:
-        """Report the counts of a batch of a run, and return the run as it is then."""
+        """Report the counts of a batch of a run, and return the updated run."""
         # Addressed by its number, so that a report that is repeated is counted once.
         path = f"{_runs(integration)}/{job}/batches/{batch}"
         report = {"integration_point": integration_point, **counts}
@@ -200,7 +200,7 @@ class ServiceCalls(SignedInCalls):
     async def report_slice(
         self, job: int, number: int, report: Mapping[str, object]
     ) -> Row:
-        """Report the result of a slice of a reconciliation, and return the reconciliation as it is then."""
+        """Report the result of a slice of a reconciliation, and return the updated reconciliation."""
         # Addressed by its number, so that a report that is repeated is counted once.
         path = f"{RECONCILIATIONS}/{job}/slices/{number}"
         return await self._run_call("report_slice", "PUT", path, report)
@@ -229,7 +229,7 @@ class ServiceCalls(SignedInCalls):
         return await self._call_for_text(Request("lookups", "GET", path, params=params))
 
     async def upload_lookups(self, rows: Sequence[Row]) -> list[RowResult]:
-        """Create or update up to 500 lookups, one result a row in order."""
+        """Create or update up to 500 lookups; return one result for each row, in order."""
         path = f"{API}/services/reference_lookups"
         request = Request("upload_lookups", "POST", path, json=rows)
         return read_row_results(await self._call(request), len(rows))

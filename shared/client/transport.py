@@ -36,7 +36,7 @@ from shared.runtime.retry_policies import LOST_CALL
 from shared.runtime.telemetry import metrics
 
 if TYPE_CHECKING:
-    from shared.client.results import SeenRevision
+    from shared.client.results import LatestRevision
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ KEEP_ALIVE_SECONDS = 4.0
 class Request:
     """One call: ``call`` names it in metrics; at most one of ``json``, ``form`` and ``text`` is the body.
 
-    ``repeatable``: made twice, it has the effect and the answer of once, as GET and PUT always have.
+    ``repeatable`` says that making the call twice has the effect and answer of making it once, as for GET and PUT.
     """
 
     call: str
@@ -80,11 +80,11 @@ class Transport:
         client_id: str,
         timeout: float,
         concurrency: int,
-        seen: SeenRevision,
+        revision: LatestRevision,
     ) -> None:
         """Take the Vault's address, for example ``https://vault.example.com``, and the timeout in seconds.
 
-        ``seen`` notes the revisions that answers tell.
+        ``revision`` notes the revisions in the headers of answers.
 
         :raises ValueError: the address is not an http or https address.
         """
@@ -96,13 +96,13 @@ class Transport:
         self._timeout = timeout
         self._concurrency = concurrency
         self._places = asyncio.Semaphore(concurrency)
-        self.seen = seen
+        self.revision = revision
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, request: Request, session_id: str | None) -> Row:
         """Send a request and return the envelope of its answer.
 
-        :raises VaultUnavailable: refused, timed out, 5xx, or no envelope of the API.
+        :raises VaultUnavailable: the connection was refused or timed out, or the answer is 5xx or no envelope.
         :raises VaultRefused: the Vault answered with an error.
         """
         return await self._measured(request, session_id, read_envelope)
@@ -122,7 +122,7 @@ class Transport:
     async def send_for_text(self, request: Request, session_id: str | None) -> str:
         """Send a request that is answered with plain text; an envelope in its place is an error's.
 
-        :raises VaultUnavailable: refused, timed out, 5xx, or no text.
+        :raises VaultUnavailable: the connection was refused or timed out, or the answer is 5xx or no text.
         :raises VaultRefused: the Vault answered with an error.
         """
         return await self._measured(request, session_id, read_text)
@@ -155,18 +155,18 @@ class Transport:
     def local(self, address: str) -> str:
         """Return an address of this Vault (relative or absolute) as path and query.
 
-        :raises UnexpectedAnswer: it leads elsewhere, where the session must not be sent.
+        :raises UnexpectedAnswer: the address leads to another server, to which the session must not be sent.
         """
         try:
             target = URL(address, encoded=True)
-            is_here = self._is_here(target, address)
+            is_own = self._is_own_address(target, address)
         except ValueError:
             raise UnexpectedAnswer("an address in the answer cannot be read") from None
-        if not is_here:
+        if not is_own:
             raise UnexpectedAnswer("an address in the answer leads to another server")
         return target.raw_path_qs
 
-    def _is_here(self, target: URL, address: str) -> bool:
+    def _is_own_address(self, target: URL, address: str) -> bool:
         if target.raw_authority:
             return target.origin() == self.origin
         # Without a server it is a path; other schemes have no server either.
@@ -207,7 +207,7 @@ class Transport:
                 # Errors of the API are answered by 200 or 4xx with an envelope; a redirect is another server's.
                 if response.status >= 500 or 300 <= response.status < 400:
                     raise VaultUnavailable(f"{request.call}: status {response.status}")
-                self.seen.note(response.headers.get(REVISION_HEADER), began)
+                self.revision.note(response.headers.get(REVISION_HEADER), began)
                 return Answer(response.status, body)
         except TimeoutError as error:
             late = f"{request.call}: no answer within {self._timeout:g} s"
@@ -379,7 +379,7 @@ class SignedInCalls:
 def path_part(name: str) -> str:
     """Return a name quoted as a segment of a path; ids come from messages and may contain any characters.
 
-    :raises VaultRefused: MALFORMED_URL when it is empty or consists of dots.
+    :raises VaultRefused: MALFORMED_URL when the name is empty or consists of dots.
     """
     if name in ("", ".", ".."):
         # Servers and proxies resolve such parts, and the call would reach another address.

@@ -24,14 +24,14 @@ def safe_cell(text: str) -> str:
     return text
 
 
-def kept_cell(text: str) -> str:
-    """Return the text of a cell as ``safe_cell`` does, in a form of which ``read_cell`` makes the text again."""
+def restorable_cell(text: str) -> str:
+    """Return the text of a cell as ``safe_cell`` does, in a form from which ``read_cell`` restores the text."""
     marked = FORMULA.match(text) or _MARKED.match(text)
     return f"{MARK}{text}" if marked else text
 
 
 def read_cell(cell: str) -> str:
-    """Return the text of which ``kept_cell`` has made the cell."""
+    """Return the text of a cell that ``restorable_cell`` has written."""
     if _MARKED.match(cell):
         return cell.removeprefix(MARK)
     return cell

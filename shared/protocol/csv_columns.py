@@ -15,7 +15,7 @@ FOR_SPREADSHEETS = ["sep="]
 class CsvColumnsFault(Exception):
     """Raised for a first line without column names, or a row that does not fit it.
 
-    The text continues "the file" or "row 3".
+    The text follows the words "the file" or "row 3" in an error message.
     """
 
 
@@ -54,7 +54,7 @@ class CsvColumns:
     def cells(self, row: Sequence[str]) -> list[str]:
         """Return the cells of a row, one for each name.
 
-        :raises CsvColumnsFault: when cells are missing, or one without a name is not empty.
+        :raises CsvColumnsFault: when cells are missing, or a cell without a name is not empty.
         """
         if len(row) == self._width == len(self._places):
             return list(row)

@@ -27,7 +27,7 @@ def loads(text: bytes) -> object:
 
     The time that it takes grows with the text's length, whatever its numbers are.
 
-    :raises orjson.JSONDecodeError: it is not JSON; the message quotes the text.
+    :raises orjson.JSONDecodeError: the text is not JSON; the message quotes it.
     """
     # Always decoded by the fast and strict decoder, which says whether it is JSON at all.
     document: object = orjson.loads(text)
@@ -60,7 +60,7 @@ def _quoted(text: bytes, zeros: bytes) -> bytes | None:
         start = _number_start(text, run.start())
         number = text[start : run.end()]
         is_approximate = start < 0 or text[run.end() : run.end() + 1] in (b"e", b"E")
-        if is_approximate or _is_kept(number):
+        if is_approximate or _is_exact(number):
             continue
         parts += (text[end:start], b'"', number, b'"')
         end = run.end()
@@ -73,7 +73,7 @@ def _quoted(text: bytes, zeros: bytes) -> bytes | None:
 def _past_strings(text: bytes, at: int, goal: int) -> int:
     """Return ``goal``, or the end of the string that contains it.
 
-    ``at`` is a position before it, outside of strings.
+    ``at`` is a position before ``goal``, outside of strings.
     """
     while (quote := text.find(b'"', at, goal)) >= 0:
         string = _STRING.match(text, quote)
@@ -89,7 +89,7 @@ def _number_start(text: bytes, digits: int) -> int:
     return -1 if is_exponent else start
 
 
-def _is_kept(number: bytes) -> bool:
+def _is_exact(number: bytes) -> bool:
     """Return whether decoding represents a number without exponent exactly."""
     whole, _, fraction = number.removeprefix(b"-").partition(b".")
     # Zeros at the end of a whole number need no digits of a float.
@@ -118,7 +118,7 @@ LAST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 def read_moment(text: str) -> datetime:
     """Return the moment in a text as UTC; a text without a zone is taken as UTC.
 
-    :raises ValueError: it is not a moment, or none of the calendar in UTC.
+    :raises ValueError: the text is no moment, or the moment in UTC is outside of the calendar.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

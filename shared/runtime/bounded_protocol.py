@@ -55,9 +55,9 @@ class _Refused(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol within ``bounds``; ``count`` is shared by the connections of a process.
+    """uvicorn's protocol of one connection, within the bounds of ``count``, which all connections of a process share.
 
-    A connection by TLS has been counted as a ``handshake`` before.
+    A TLS connection was counted as ``handshake`` before.
     """
 
     def __init__(

@@ -21,12 +21,14 @@ FEW_SHARE = 1 / 16
 class ConnectionBounds:
     """The bounds of connections; sizes are in bytes, times in seconds.
 
-    ``connections`` of all clients, and ``address_connections`` of one address that is not in ``trusted_proxies``, are
-    open at once. The head of a request (its line and header fields) has at most ``head_bytes``, half of which its URL
-    may take, and has arrived ``head_seconds`` after the connection was opened or its first byte. By TLS, it has shaken
-    hands within ``handshake_seconds`` before. While the connections are crowded, the first byte of one arrives within
-    ``first_byte_seconds``. Within each ``stall_seconds``, a body that is still arriving and an answer that is being
-    read move by ``bytes_per_second``.
+    * ``connections`` of all clients, and ``address_connections`` of one address outside of ``trusted_proxies``, are
+      the most that are open at once.
+    * ``head_bytes`` is the most that the head of a request (its line and header fields) has; its URL may take half.
+    * ``head_seconds``: the head has to arrive within this time after the connection was opened, or its first byte.
+    * ``handshake_seconds``: a TLS handshake has to end within this time, before the time of the head begins.
+    * ``first_byte_seconds``: while connections are crowded, the first byte has to arrive within this time.
+    * ``bytes_per_second`` is the least mean rate, within each ``stall_seconds``, of a body that is still arriving and
+      of an answer that is being read.
     """
 
     connections: int = 800
@@ -51,7 +53,7 @@ class ConnectionBounds:
 
     @property
     def few_connections(self) -> float:
-        """Return from how many connections on an address gets no more in a crowd, unless others make room."""
+        """Return the number at which an address gets no more while connections are crowded, unless others make room."""
         return max(1, self.connections * FEW_SHARE)
 
     @property
@@ -93,11 +95,11 @@ class CountedConnection(Protocol):
 
     @property
     def awaits_request(self) -> bool:
-        """Whether the client has yet to send the whole head of a request, and everything before is answered."""
+        """Return whether the client has yet to send the whole head of a request, and everything before is answered."""
 
     @property
     def awaits_body(self) -> bool:
-        """Whether the client has yet to send the rest of a body, and no byte of an answer has been sent."""
+        """Return whether the client has yet to send the rest of a body, and no byte of an answer has been sent."""
 
     def displace(self) -> None:
         """Close the connection, which is no longer counted."""
@@ -122,8 +124,8 @@ class ConnectionCount:
     ) -> Refusal | None:
         """Count a new connection from an address; when there are too many, return the refusal and count nothing.
 
-        In a crowd it displaces a connection of the address that has the most, so that a few addresses never shut out
-        others.
+        While connections are crowded, the new one displaces one of the address that has the most, so that a few
+        addresses never shut out others.
         """
         client = self._client(address)
         own_count = 0 if client is None else self._by_client[client]
@@ -189,7 +191,7 @@ class ConnectionCount:
 
 
 def _plain(address: str) -> IPv4Address | IPv6Address:
-    """Return an address, that of an IPv4 client also where the port serves both families."""
+    """Return an address; an IPv4 address that a port for both families shows as IPv6 becomes IPv4 again."""
     host = ip_address(address)
     mapped = host.ipv4_mapped if isinstance(host, IPv6Address) else None
     if mapped is None:

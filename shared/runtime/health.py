@@ -34,7 +34,7 @@ class Health:
         self._checks[name] = _Named(check, live)
 
     async def reasons(self, *, live_only: bool = False) -> dict[str, str]:
-        """Run the checks at once, and return what is wrong by check name; a check that takes too long is wrong."""
+        """Run the checks at once, and return the reasons of failed ones by name; a check that takes too long fails."""
         checks = {
             name: named.check
             for name, named in self._checks.items()

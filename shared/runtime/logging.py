@@ -44,7 +44,7 @@ _QUOTED = re.compile(r"\"[^\"]*+\"?+|'[^']*+'?+")
 
 
 class LoggingSettings(Protocol):
-    """What :func:`configure_logging` needs of a service's settings."""
+    """The settings of a service that :func:`configure_logging` reads."""
 
     @property
     def log_level(self) -> str:
@@ -119,8 +119,8 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's text without values, at most 300 characters.
 
-    Of an error of Python or a library that is about a value it returns nothing; of others, the text outside of quotes.
-    In any, ``[field=value]`` is cut to ``[field]``.
+    The line is empty for an error of Python or a library that is about a value; for others it is the text outside of
+    quotes. In each, ``[field=value]`` is cut to ``[field]``.
     """
     # Before the first line is taken, as a value may have several.
     text = without_values(_text(error)).strip()

@@ -30,7 +30,7 @@ async def off_loop(
     *arguments: Arguments.args,
     **named: Arguments.kwargs,
 ) -> Result:
-    """Return the function's result.
+    """Run a function in the thread for such work, and return its result.
 
     Its Python code shares the processor with the event loop, a single C call does not.
     """

@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
         self._timer: threading.Timer | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application and listen; the TLS port shares its connections' state, and so its stop."""
+        """Start the application and listen; both ports share the state of connections, so that they stop together."""
         # Read before the application starts, so that a wrong file ends the process at once.
         context = self._tls.context() if self._tls else None
         await super().startup(sockets)

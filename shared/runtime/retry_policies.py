@@ -16,8 +16,8 @@ class RetryPolicy:
     """The number of attempts of an operation, the pauses in between, and what follows the last attempt.
 
     ``first_pause`` and ``longest_pause`` are seconds; the pauses grow by ``factor``. ``attempts`` counts the first one
-    too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. ``spread`` is the greatest
-    part of itself by which a pause is shortened or lengthened at random.
+    too and is ``UNBOUNDED`` where only success or the end of the process ends the retries. Each pause
+    is shortened or lengthened at random, by at most the part ``spread`` of itself.
     """
 
     tries: str
@@ -144,7 +144,7 @@ MARK_FAILED = RetryPolicy(
 # Without pauses: the newer state is stored already, and the next read finds it.
 OUTDATED_READ = RetryPolicy(
     tries="a unit of records, read again",
-    after="another connector stored a newer state of a record meanwhile",
+    after="another connector stored a newer state of a record, or a person edited an inquiry at Failed, meanwhile",
     attempts=10,
     first_pause=0.0,
     longest_pause=0.0,

@@ -23,7 +23,7 @@ DEFAULT_SECRETS_DIRECTORY = "/run/secrets"
 def _networks(text: str | None) -> tuple[Network, ...]:
     """Return the networks of a comma-separated list; a single address is a network of one.
 
-    :raises ValueError: one of them is neither.
+    :raises ValueError: a name in the list is no network and no address.
     """
     names = (name.strip() for name in (text or "").split(","))
     return tuple(ip_network(name) for name in names if name)

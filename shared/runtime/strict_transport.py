@@ -10,7 +10,7 @@ ONE_YEAR = "max-age=31536000"
 
 
 class StrictTransport:
-    """ASGI layer that adds the header to answers over HTTPS; over HTTP the header has no meaning, and is not added."""
+    """ASGI layer that adds the HSTS header to answers over HTTPS; over HTTP it has no meaning, and is not added."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

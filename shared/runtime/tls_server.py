@@ -29,7 +29,7 @@ class ServesHandshake(Protocol):
 
 
 class Handshake:
-    """A connection during its handshake, counted like others: in a crowd it may lose its place.
+    """A connection during its handshake, counted like others: it may be closed when connections are crowded.
 
     Otherwise a client could have any number of connections without a handshake.
     """
@@ -55,7 +55,7 @@ class Handshake:
 
 
 class TlsServer:
-    """Accepts connections on one socket, as an asyncio server does; ``close`` ends that, and not the connections."""
+    """Accepts connections on one socket, as an asyncio server does; ``close`` leaves its open connections."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class TlsServer:
                 ssl=self._context,
                 ssl_handshake_timeout=self._count.bounds.handshake_seconds,
             )
-        # The client has gone, speaks no TLS, or takes too long: nobody is left to be told.
+        # The client has gone, speaks no TLS, or takes too long: nobody waits for an answer.
         except OSError:
             return
         finally:

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# What tells how long a body is; the first parser has checked that the fields agree.
+# The fields with the length of a body; the first parser has checked that the fields agree.
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class FurtherParser:
-    """Parses from the body of a request on, whose head has been parsed, for the same protocol."""
+    """Parses a connection from the body of a request on, after another parser has read its head."""
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self._protocol = protocol

@@ -62,7 +62,7 @@ class StateLog:
             )
 
     def is_down(self, name: str) -> bool:
-        """Whether the last thing heard of the peer was a failure."""
+        """Return whether the latest attempt to reach the peer failed."""
         return name in self.outages
 
 
@@ -208,7 +208,7 @@ class FreshValue(Generic[T]):
         if known is not None and self._refresh is not None:
             refreshed = await self._refresh(known.value, needed)
             if refreshed is not None:
-                # It may have changed right afterwards: nothing is said of later moments.
+                # It may have changed right afterwards: it may be outdated for later moments.
                 return _Loaded(refreshed, needed)
         started = datetime.now(UTC)
         value = await self._load()

@@ -19,7 +19,7 @@ from shared.runtime.retry_policies import LOST_WORKER
 
 _log = get_logger(__name__)
 
-# Read by the library of metrics when they are made: each process writes its own into this folder, and any tells all.
+# Read by the library of metrics when they are made: each process writes its own into this folder and reports all.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -40,7 +40,7 @@ class SharedSockets:
     def read(cls, text: str) -> SharedSockets:
         """Return the sockets that :meth:`text` has written.
 
-        :raises ValueError: it is of another form.
+        :raises ValueError: the text has another form.
         """
         http, tls, alive = text.split(",")
         return cls(int(http), int(tls) if tls else None, int(alive))

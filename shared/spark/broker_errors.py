@@ -18,7 +18,7 @@ class SparkError(Exception):
 
 
 class MalformedMessage(SparkError):
-    """A body that is no Spark message; ``reason`` contains the reason, and no values of the message."""
+    """Raised for a body that is no Spark message; ``reason`` contains the reason, and no values of the message."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class BrokerUnavailable(SparkError):
 
 
 class BrokerSilent(BrokerUnavailable):
-    """The broker did not answer in time, for which the caller has waited already."""
+    """The broker did not answer in time; the caller has waited that long already."""
 
 
 class Unroutable(SparkError):

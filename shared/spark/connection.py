@@ -80,7 +80,7 @@ class BrokerConnection:
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection is up, as far as this side knows."""
+        """Return whether the connection is up, as far as this side knows."""
         connection = self._connection
         return connection is not None and connection.connected.is_set()
 
@@ -173,8 +173,14 @@ class BrokerConnection:
             if self._connection is not None and self._connection.connected.is_set():
                 return self._connection
             await self.reset()
-            async with bounded("connect", CONNECT_TIMEOUT):
-                connection = await aio_pika.connect(self._url, timeout=CONNECT_TIMEOUT)
+            connection = aio_pika.Connection(URL(self._url))
+            try:
+                async with bounded("connect", CONNECT_TIMEOUT):
+                    await connection.connect(timeout=CONNECT_TIMEOUT)
+            except BaseException:
+                # The driver leaves that to the garbage collector, which runs outside of the loop as well.
+                await _close_quietly(connection)
+                raise
             self._connection = connection
             state_log.succeeded(f"broker ({self.name})")
             return connection

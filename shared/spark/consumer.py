@@ -113,7 +113,7 @@ class Consumer:
 
     @property
     def is_subscribed(self) -> bool:
-        """Whether deliveries can arrive now."""
+        """Return whether deliveries can arrive now."""
         return self._subscribed.is_set()
 
     async def check(self) -> str | None:
@@ -228,7 +228,9 @@ class Consumer:
                 return "watchdog: the queue is gone"
             if state.consumers == 0:
                 return "watchdog: the broker knows no consumer"
-            silent = not subscription.holding and subscription.arrivals == arrivals
+            silent = (
+                not subscription.unsettled_count and subscription.arrivals == arrivals
+            )
             if state.messages and silent and not self._stands_by:
                 return "watchdog: messages wait and none arrive"
             arrivals = subscription.arrivals
@@ -331,7 +333,7 @@ class Failures:
         self._total = 0
 
     def failed(self, deliveries: Sequence[Delivery], error: BaseException) -> float:
-        """Note that a handler failed on these, and return the pause in seconds before they may be retried."""
+        """Note that a handler failed on these deliveries; return the pause in seconds before they may be retried."""
         now = time.monotonic()
         self._forget(now)
         if not self._messages:
@@ -348,7 +350,7 @@ class Failures:
         return self._policy.pause_before(doublings + 1)
 
     def succeeded(self, deliveries: Sequence[Delivery]) -> None:
-        """Note that the handler has done with these."""
+        """Note that a handler has handled these deliveries."""
         if not self._messages:
             return
         for delivery in deliveries:

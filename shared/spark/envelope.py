@@ -190,7 +190,7 @@ def _text(members: Mapping[str, JsonValue], name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise MalformedMessage(f"{name} is not a text")
     if not is_storable(value):
-        raise MalformedMessage(f"{name} has a character that no text can hold")
+        raise MalformedMessage(f"{name} has a character that cannot be stored")
     if len(value.encode()) > MAX_NAME_LENGTH:
         raise MalformedMessage(f"{name} is longer than {MAX_NAME_LENGTH} bytes")
     return value
@@ -237,7 +237,7 @@ def _attributes(message: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         raise MalformedMessage(f"message.attributes is nested deeper than {MAX_DEPTH}")
     if not _all_storable(attributes):
         raise MalformedMessage(
-            "message.attributes has a character that no text can hold"
+            "message.attributes has a character that cannot be stored"
         )
     return attributes
 
@@ -283,7 +283,7 @@ def _items(value: JsonValue) -> tuple[str, ...]:
             )
         if not is_storable(item):
             raise MalformedMessage(
-                f"message.items[{position}] has a character that no text can hold"
+                f"message.items[{position}] has a character that cannot be stored"
             )
         items.append(item)
     return tuple(items)

@@ -1,4 +1,4 @@
-"""Writes the text that is signed of a Spark message sent by HTTPS: its headers, body and address; pure."""
+"""Writes the text to sign for a Spark message sent by HTTPS: its headers, body and address; pure."""
 
 from __future__ import annotations
 

@@ -44,17 +44,17 @@ class Delivery:
 
     @property
     def rounds(self) -> int:
-        """Return how often it reached the delivery limit and was put back."""
+        """Return how often the message reached the delivery limit and was put back."""
         return self._count(ROUNDS_HEADER)
 
     @property
     def begun(self) -> int:
-        """Return how often its processing has begun since it was first put back."""
+        """Return how often the message's processing has begun since it was first put back."""
         return self._count(BEGUN_HEADER)
 
     @property
     def alone(self) -> bool:
-        """Return whether to handle it alone: it may be the one that made its batch fail before."""
+        """Return whether to handle the message alone: it may have made its batch fail before."""
         return self.redelivered or self.rounds > 0
 
     def _count(self, header: str) -> int:
@@ -130,7 +130,7 @@ class Subscription:
         return subscription
 
     @property
-    def holding(self) -> int:
+    def unsettled_count(self) -> int:
         """Return how many deliveries are not settled yet."""
         return len(self._unsettled)
 

@@ -55,7 +55,7 @@ class Direction(StrEnum):
 
     @property
     def exchange(self) -> str:
-        """Name of the durable direct exchange in front of the queues of this direction."""
+        """Return the name of the durable direct exchange in front of the queues of this direction."""
         return f"spark.{self.value}"
 
 

@@ -26,8 +26,8 @@ Raised between parts of the Vault, and caught by the calling part, which reports
   - TooLarge
   - ChecksumMismatch
 
-* DatabaseUnavailable (``storage.database``): PostgreSQL is away; it will pass
-* StandardLoadFailed (``configuration.standard_items``): the start ends
+* DatabaseUnavailable (``storage.database``): PostgreSQL cannot be reached for a time
+* StandardLoadFailed (``configuration.standard_items``): the Vault does not start
 * NotNow (``notifications.mail``): the e-mail stays queued
 * XmlFault (``components.strict_xml``): each reader reports it in its own terms
 * UnsuitableLiteral (``vql.operands``), converted to a VqlError
@@ -51,11 +51,11 @@ class ApiError:
 
 
 MAX_ERRORS = 20
-"""Errors of one row or call that an answer names: who sends a row chooses its members, and each may be wrong."""
+"""The number of errors of one row or call that an answer lists, since each member of a row may have one."""
 
 
 def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:
-    """Return the errors; of more than 20 the first ones, and one that counts the others, as far as they are known."""
+    """Return the errors; of more than 20, the first ones, and one error that counts the others."""
     named = list(errors[:MAX_ERRORS])
     left = len(errors) - len(named)
     if left:
@@ -65,7 +65,7 @@ def bounded_errors(errors: Sequence[ApiError]) -> list[ApiError]:
 
 @dataclass(slots=True, kw_only=True)
 class RowErrors:
-    """Collects why one row of a call cannot be carried out."""
+    """Collects the errors that prevent a row of a call from being carried out."""
 
     errors: list[ApiError] = field(default_factory=list)
 

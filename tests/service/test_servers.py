@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
+from yarl import URL
 
 from local.broker import PERMISSIONS, management_api
 from local.failure import SystemFailed
@@ -116,8 +117,10 @@ async def test_a_connector_declares_nothing_and_no_vault_enters_the_other_virtua
         channel = await connection.channel()
         with pytest.raises(ChannelAccessRefused):
             await channel.declare_queue("anything__c", durable=True)
+    stranger = aio_pika.Connection(URL(amqp_url(servers, "crm_vault", "medical")))
     with pytest.raises(AMQPError):
-        await aio_pika.connect(amqp_url(servers, "crm_vault", "medical"), timeout=10)
+        await stranger.connect(timeout=10)
+    await stranger.close()
 
 
 async def test_a_second_start_finds_the_running_servers(servers: System) -> None:

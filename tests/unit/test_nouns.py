@@ -214,7 +214,6 @@ UNDECIDED = frozenset(
         "envelope.ReconciliationEvent",
         "envelope.RunEvent",
         "error_types.ErrorType",
-        "saving.TransferStatus",
         "log_columns.CellKind",
         "log_columns.EntryType",
         "mail.EmailState",
@@ -230,6 +229,7 @@ UNDECIDED = frozenset(
         "response_envelope.Status",
         "response_envelope.WarningType",
         "syntax_tree.StateFunctionName",
+        "transfer_status.TransferStatus",
         "tree_jobs.TreeLog",
     }
 )

@@ -21,13 +21,13 @@ async def require_permission(
     session_id: str,
     permission: str,
 ) -> None:
-    """Ask the Vault whose session this is, and check that their security profile has the permission.
+    """Check that the security profile of a session's user has a permission in the Vault.
 
-    :raises VaultRefused: INVALID_SESSION_ID when it is no session of this Vault, INSUFFICIENT_ACCESS when its user
-        lacks the permission.
+    :raises VaultRefused: INVALID_SESSION_ID when ``session_id`` is no session of this Vault,
+        INSUFFICIENT_ACCESS when its user lacks the permission.
     :raises VaultUnavailable: the Vault is away.
     """
-    # The session first: an asker without one has the connector read no configuration.
+    # The session first: for a caller without one, no configuration is read.
     user = await vault.user_of(session_id)
     # Read by the connector's own user, because not every user may read the configuration.
     async with concurrently() as group:
@@ -65,6 +65,6 @@ def _permissions(sets: Iterable[Row], names: Container[object]) -> set[str]:
 
 
 def _listed(value: object) -> list[str]:
-    """Return the values of an attribute; a single value, which the Vault does not write as a list, becomes one."""
+    """Return the values of an attribute as a list; the Vault writes a single value without one."""
     values = value if isinstance(value, list) else [value]
     return [str(element) for element in values if element is not None]

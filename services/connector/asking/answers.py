@@ -27,7 +27,7 @@ CSV = "text/csv;charset=UTF-8"
 _UNCACHED = {"Cache-Control": "no-store"}
 
 Work = Callable[[Vaults, ConnectedVault], Awaitable[Response]]
-"""Finds an answer; raises VaultRefused, NotReadable, ConfigurationFault or RuleError with a message for the asker."""
+"""Finds an answer; raises VaultRefused, NotReadable, ConfigurationFault or RuleError with a message for the caller."""
 
 
 class Answers:
@@ -45,14 +45,14 @@ class Answers:
         work: Work,
         permission: str = MANAGE_INTEGRATIONS,
     ) -> Response:
-        """Return the response to a question about the Vault that the settings call ``name``, or that has this id.
+        """Return the response to a question about a Vault; ``name`` is its name in the settings, or its id.
 
-        Every fault is a response too.
+        A fault of ``work`` becomes a response with its error, and is not raised.
         """
         try:
-            # The wait for a place counts towards the minute, so that no asker waits longer than it.
+            # The wait for a place counts towards the minute, so that no caller waits longer than it.
             async with asyncio.timeout(ANSWER_SECONDS):
-                # Who may not ask takes no place, so that no flood of them comes ahead of those who may.
+                # Callers without the permission take no place, so that no flood of them delays the others.
                 vaults, own = await self._admitted(request, name, permission)
                 async with self._places:
                     return await work(vaults, own)

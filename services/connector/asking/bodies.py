@@ -19,7 +19,7 @@ Question = TypeVar("Question", bound=BaseModel)
 async def read_question(request: Request, model: type[Question]) -> Question:
     """Return the body as an instance of ``model``.
 
-    :raises VaultRefused: INVALID_DATA when it is too long or of another shape.
+    :raises VaultRefused: INVALID_DATA when the body is too long or of another shape.
     :raises TimeoutError: the body does not arrive in time.
     """
     body = await read_body(request, MAX_REQUEST_BYTES)

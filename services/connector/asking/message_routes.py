@@ -1,4 +1,4 @@
-"""Serves what the other Vaults know of a message, to callers with the right to read it there."""
+"""Serves a message's steps, writes and exceptions in the other Vaults, to callers who may read them there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.rules.rows import literal
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.client import VaultClient
@@ -22,7 +22,7 @@ EXCEPTIONS = (
     "SELECT id, name__v, error_status__sys, created_date__v, modified_date__v FROM exception_message__sys "
     "WHERE message_id__sys = {message} MAXROWS {most}"
 )
-_SHUT_OUT = frozenset({ErrorType.INSUFFICIENT_ACCESS, ErrorType.INVALID_SESSION_ID})
+_NOT_READABLE = frozenset({ErrorType.INSUFFICIENT_ACCESS, ErrorType.INVALID_SESSION_ID})
 
 
 def router(answers: Answers) -> APIRouter:
@@ -39,13 +39,13 @@ def router(answers: Answers) -> APIRouter:
         """
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            session = Asker.of(request).source_session
+            session = CallerSessions.of(request).source_session
             found = []
             for other in vaults.remotes(own) if session else ():
-                # Asked in the asker's own session alone: it is theirs to see, or not.
+                # Read in the caller's own session alone: the Vault decides whether they may.
                 client = other.client.for_session(session)
                 with passing_refusals():
-                    seen = await _seen(client, message_id)
+                    seen = await _message_in_vault(client, message_id)
                 if seen is not None:
                     found.append(
                         {"vault_id": other.vault_id, "name": other.name, **seen}
@@ -57,13 +57,15 @@ def router(answers: Answers) -> APIRouter:
     return routes
 
 
-async def _seen(client: VaultClient, message_id: str) -> dict[str, object] | None:
-    """Return what a Vault knows of a message; None when the session's user may read nothing of it."""
-    asked = EXCEPTIONS.format(message=literal(message_id), most=MAX_EXCEPTIONS)
+async def _message_in_vault(
+    client: VaultClient, message_id: str
+) -> dict[str, object] | None:
+    """Return a message's steps, writes and exceptions in a Vault; None when the session's user may read none."""
+    statement = EXCEPTIONS.format(message=literal(message_id), most=MAX_EXCEPTIONS)
     async with concurrently() as group:
-        steps = group.create_task(_unless_shut(client.message_steps(message_id)))
-        writes = group.create_task(_unless_shut(client.message_writes(message_id)))
-        exceptions = group.create_task(_unless_shut(_rows(client, asked)))
+        steps = group.create_task(_rows_if_readable(client.message_steps(message_id)))
+        writes = group.create_task(_rows_if_readable(client.message_writes(message_id)))
+        exceptions = group.create_task(_rows_if_readable(_rows(client, statement)))
     found = {
         "steps": steps.result(),
         "writes": writes.result(),
@@ -79,11 +81,11 @@ async def _rows(client: VaultClient, statement: str) -> list[Row]:
     return list(result.rows)
 
 
-async def _unless_shut(reading: Awaitable[list[Row]]) -> list[Row] | None:
+async def _rows_if_readable(reading: Awaitable[list[Row]]) -> list[Row] | None:
     """Return the rows that ``reading`` yields; None when the session's user may not read them."""
     try:
         return await reading
     except VaultRefused as refused:
-        if refused.type in _SHUT_OUT:
+        if refused.type in _NOT_READABLE:
             return None
         raise

@@ -12,7 +12,7 @@ ARRIVAL_SECONDS = 30.0
 async def read_body(request: Request, limit: int) -> bytes | None:
     """Return the body, None when it is longer than ``limit`` bytes.
 
-    :raises TimeoutError: it does not arrive within 30 seconds.
+    :raises TimeoutError: the body does not arrive within 30 seconds.
     """
     parts: list[bytes] = []
     size = 0

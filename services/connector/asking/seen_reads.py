@@ -1,4 +1,4 @@
-"""Reads Vaults for an answer in the caller's own sessions, so that it contains only what the caller may read."""
+"""Repeats the reads for an answer in the caller's sessions, so that it contains only what the caller may read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from shared.client.results import QueryResult, Row
 from shared.protocol.error_types import ErrorType
 
 SOURCE_SESSION = "X-Source-Authorization"
-"""The header with the asker's session of the Vault whose records an answer shows."""
+"""The header with the caller's session of the Vault whose records an answer shows."""
 
-_SHUT_OUT = frozenset({ErrorType.INSUFFICIENT_ACCESS, ErrorType.INVALID_SESSION_ID})
+_NOT_READABLE = frozenset({ErrorType.INSUFFICIENT_ACCESS, ErrorType.INVALID_SESSION_ID})
 
 
 class NotReadable(Exception):
@@ -28,17 +28,17 @@ class NotReadable(Exception):
         self.type = type
 
 
-class SeenReads:
+class CallerReads:
     """The reads of one Vault, each first carried out in the caller's session.
 
     An answer is computed with the rights of the connection's user, and returned only to a caller to whom the Vault
     grants every read that it needs: the outcome of a transfer reveals something of a record even without its values.
     """
 
-    def __init__(self, vault: VaultClient, asker: VaultClient) -> None:
+    def __init__(self, vault: VaultClient, caller: VaultClient) -> None:
         """Take the Vault in the connector's session, and in the caller's."""
         self._vault = vault
-        self._asker = asker
+        self._caller = caller
 
     @property
     def vault_id(self) -> int:
@@ -48,10 +48,10 @@ class SeenReads:
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
         """Run a query.
 
-        :raises NotReadable: the asker may not run it.
+        :raises NotReadable: the caller may not run it.
         """
         with self._refusals():
-            await self._asker.query(vql)
+            await self._caller.query(vql)
         return await self._vault.query(vql, describe=describe)
 
     async def deletions(
@@ -65,10 +65,10 @@ class SeenReads:
     ) -> list[Row]:
         """Return a page of an object's deletions between two moments, the earliest first.
 
-        :raises NotReadable: the asker may not list them.
+        :raises NotReadable: the caller may not list them.
         """
         with self._refusals():
-            await self._asker.deletions(object, start, end, limit=1, offset=0)
+            await self._caller.deletions(object, start, end, limit=1, offset=0)
         return await self._vault.deletions(
             object,
             start,
@@ -79,40 +79,40 @@ class SeenReads:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Convert refusals of a call that the asker may not make.
+        """Convert the Vault's refusals of a call in the caller's session.
 
-        :raises NotReadable: the block raises such a refusal.
+        :raises NotReadable: a call in the block is refused because the caller lacks a right or a session.
         """
         try:
             yield
         except VaultRefused as refused:
-            if refused.type not in _SHUT_OUT:
+            if refused.type not in _NOT_READABLE:
                 raise
             message = f"In Vault {self.vault_id} you may not read what this shows: {refused.message}"
             raise NotReadable(refused.type, message) from None
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """The caller's sessions: of the Vault that is asked about, and of the one that it takes records from (or empty)."""
+class CallerSessions:
+    """The caller's session ids: of the Vault that a question is about, and of its source Vault (empty if not sent)."""
 
     session: str
     source_session: str
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """Return the asker of a request."""
+        """Return the sessions in a request's headers."""
         headers = request.headers
         return cls(headers.get("authorization", ""), headers.get(SOURCE_SESSION, ""))
 
-    def own(self, vault: VaultClient) -> SeenReads:
+    def own(self, vault: VaultClient) -> CallerReads:
         """Return the caller's reads of the Vault that is asked about."""
-        return SeenReads(vault, vault.for_session(self.session))
+        return CallerReads(vault, vault.for_session(self.session))
 
-    def source(self, vault: VaultClient) -> SeenReads:
-        """Return the caller's reads of the Vault that it takes records from.
+    def source(self, vault: VaultClient) -> CallerReads:
+        """Return the caller's reads of the source Vault.
 
-        :raises NotReadable: the asker has sent no session of it.
+        :raises NotReadable: the caller has sent no session of that Vault.
         """
         if not self.source_session:
             message = (
@@ -120,4 +120,4 @@ class Asker:
                 f"{SOURCE_SESSION}"
             )
             raise NotReadable(ErrorType.INSUFFICIENT_ACCESS, message)
-        return SeenReads(vault, vault.for_session(self.source_session))
+        return CallerReads(vault, vault.for_session(self.source_session))

@@ -33,11 +33,11 @@ async def traffic(
 ) -> Traffic:
     """Return the traffic of a connection, or of the connection that an integration belongs to, by API name.
 
-    :raises ConfigurationFault: there is none.
+    :raises ConfigurationFault: no Vault that the connector serves has such a connection or integration.
     :raises ClientError: a Vault is away or refuses.
     """
     for remote in vaults.remotes(own):
-        # As of now, because the asker may just have changed the configuration that the question is about.
+        # As of now, because the caller may just have changed the configuration that the question is about.
         reader = vaults.configuration(remote, own)
         configuration = await reader.since(datetime.now(UTC))
         found = _connection(configuration, remote, connection, integration)

@@ -56,12 +56,13 @@ class AccountSearch(BaseModel):
         return self
 
 
-def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
+def statement(criteria: AccountSearch, rule: CompiledRule, agreement: str) -> str:
     """Return the VQL of a search for the accounts that rule and agreement allow; its limit is one more than is shown.
 
-    ``agreement`` is a condition of accounts that may be shown: OR does not combine those on different objects in VQL.
+    ``agreement`` is one VQL condition of the accounts that may be shown. VQL does not combine conditions on different
+    objects by OR, so each of them needs a statement of its own.
 
-    :raises RuleError: the rule does not show a field that is searched by.
+    :raises RuleError: the rule does not show the field of a criterion.
     """
     shown = {
         part.selection.key
@@ -72,20 +73,20 @@ def statement(asked: AccountSearch, rule: CompiledRule, agreement: str) -> str:
     if rule.plan.conditions:
         # In parentheses, since the rule's own condition may contain OR.
         conditions.append(f"({rule.plan.conditions})")
-    if asked.ids is not None:
-        conditions.append(contains("id", asked.ids))
+    if criteria.ids is not None:
+        conditions.append(contains("id", criteria.ids))
     for criterion, field in CRITERIA.items():
-        value = getattr(asked, criterion)
+        value = getattr(criteria, criterion)
         if value is not None:
             _require_shown(rule, field, shown)
             conditions.append(f"{field} = {literal(value)}")
     find = ""
-    if asked.name is not None:
+    if criteria.name is not None:
         _require_shown(rule, NAME, shown)
-        find = f" FIND ({_words(asked.name)} SCOPE {NAME})"
+        find = f" FIND ({_words(criteria.name)} SCOPE {NAME})"
     where = " AND ".join(conditions)
     # The one more says whether there are more accounts than are shown.
-    rows = asked.limit + 1
+    rows = criteria.limit + 1
     return f"{rule.plan.head}{find} WHERE {where} ORDER BY {NAME}, id MAXROWS {rows}"
 
 

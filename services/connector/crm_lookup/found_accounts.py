@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import Traffic
 from services.connector.crm_lookup.account_search import NAME, AccountSearch, statement
 from services.connector.points.case_contacts import (
@@ -33,20 +33,22 @@ class Found:
     complete: bool
 
 
-async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
+async def search(
+    criteria: AccountSearch, traffic: Traffic, caller: CallerSessions
+) -> Found:
     """Search the accounts that may be shown over a connection, by queries of the Authorized Connection User.
 
     The connection's rule and the countries' agreements decide which data of Vault CRM is shown; Case Contacts are read
     with the caller's rights. No error text contains a search criterion.
 
-    :raises NotReadable: the asker may not read Case Contacts.
+    :raises NotReadable: the caller may not read Case Contacts.
     :raises ConfigurationFault: the configuration does not provide for the search.
-    :raises RuleError: the rule cannot be carried out, or shows too little.
+    :raises RuleError: the rule cannot be carried out, or shows too few fields.
     :raises ClientError: a Vault is away or refuses.
     """
     rule = _rule(traffic)
-    agreements = await _agreements(asked, traffic)
-    texts = [statement(asked, rule, agreement) for agreement in agreements]
+    agreements = await _agreements(criteria, traffic)
+    texts = [statement(criteria, rule, agreement) for agreement in agreements]
     try:
         rows = await query_all(traffic.source, texts)
     except VaultRefused as refused:
@@ -55,15 +57,15 @@ async def search(asked: AccountSearch, traffic: Traffic, asker: Asker) -> Found:
         raise VaultRefused(refused.type, message) from None
     # Each statement is ordered and limited; only all of them together have the first accounts.
     rows.sort(key=lambda row: (text(row, NAME), text(row, "id")))
-    shown = rows[: asked.limit]
+    shown = rows[: criteria.limit]
     await traffic.configuration.look_up(rule, shown)
     contacts = [_contact(row, rule) for row in shown]
-    candidates = await candidates_of(asker.own(traffic.own.client), contacts)
+    candidates = await candidates_of(caller.own(traffic.own.client), contacts)
     accounts = [
         _account(rule, row, contact, candidates)
         for row, contact in zip(shown, contacts, strict=True)
     ]
-    complete = len(rows) <= asked.limit
+    complete = len(rows) <= criteria.limit
     return Found(accounts, complete)
 
 
@@ -76,8 +78,8 @@ def _contact(row: Row, rule: CompiledRule) -> Contact:
 def _rule(traffic: Traffic) -> CompiledRule:
     """Return the rule that says which account fields are shown over the connection.
 
-    :raises ConfigurationFault: there is not exactly one.
-    :raises RuleError: it cannot be carried out.
+    :raises ConfigurationFault: the connection does not have exactly one such rule.
+    :raises RuleError: the rule cannot be carried out.
     """
     known = traffic.configuration
     point = _point(traffic)
@@ -109,13 +111,13 @@ def _point(traffic: Traffic) -> IntegrationPoint | None:
     return None
 
 
-async def _agreements(asked: AccountSearch, traffic: Traffic) -> tuple[str, ...]:
+async def _agreements(criteria: AccountSearch, traffic: Traffic) -> tuple[str, ...]:
     """Return the conditions of the accounts that may be seen, by the agreements of the Medical Vault's countries."""
     result = await traffic.own.client.query(COUNTRIES)
     pull_rules = read_pull_rules(result.rows)
-    if asked.country is not None:
+    if criteria.country is not None:
         pull_rules = {
-            code: rule for code, rule in pull_rules.items() if code == asked.country
+            code: rule for code, rule in pull_rules.items() if code == criteria.country
         }
     return visible(pull_rules)
 

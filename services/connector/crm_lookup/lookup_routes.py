@@ -8,7 +8,7 @@ from services.connector.asking.access import LOOK_UP_ACCOUNTS
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
 from services.connector.crm_lookup.found_accounts import search
@@ -28,10 +28,10 @@ def router(answers: Answers) -> APIRouter:
         """Find the accounts of Vault CRM that the connection's agreements allow to be shown."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            asked = await read_question(request, AccountSearch)
+            criteria = await read_question(request, AccountSearch)
             with passing_refusals():
                 over = await traffic(vaults, own, connection=connection)
-                found = await search(asked, over, Asker.of(request))
+                found = await search(criteria, over, CallerSessions.of(request))
             data = {"accounts": found.accounts, "complete": found.complete}
             return success(data)
 

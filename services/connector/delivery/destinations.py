@@ -144,7 +144,7 @@ def queue_connections(component: Json) -> list[Json]:
 
 
 class RouteReader:
-    """Reads the routes of one queue, and again for a message that may be newer than they are."""
+    """Reads the routes of one queue, and reads them again for a message that may be newer."""
 
     def __init__(self, client: VaultClient, queue: str) -> None:
         self._client = client
@@ -203,7 +203,7 @@ class Sending:
         self.missing.clear()
 
     def routes(self, routes: Routes) -> Routes:
-        """Return the routes of its queue that apply to this message."""
+        """Return those routes of the queue that apply to this message."""
         attributes = self.envelope.message.attributes
         vault_id = attributes.get(DESTINATION_ATTRIBUTE)
         if not isinstance(vault_id, int):
@@ -212,7 +212,7 @@ class Sending:
 
     @property
     def delivered(self) -> bool:
-        """Whether no destination is missing."""
+        """Return whether no destination is missing."""
         return not self.missing
 
     def report(self) -> Iterable[dict[str, object]]:

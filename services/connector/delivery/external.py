@@ -32,7 +32,7 @@ class Receivers:
     def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
         """Take the time limit of one message in seconds, and a PEM file of authorities to trust besides the system's.
 
-        :raises OSError: the file cannot be read, or holds no certificate.
+        :raises OSError: the file cannot be read, or contains no certificate.
         """
         self.breakers = Breakers(timeout)
         self._timeout = aiohttp.ClientTimeout(
@@ -89,9 +89,9 @@ async def deliver(
     destination: Destination,
     waiting: Sequence[Sending],
 ) -> None:
-    """Try once to post messages in order, and no further after one whose receiver cannot be reached, or hangs.
+    """Post messages in order, each once; stop when the receiver cannot be reached or hangs.
 
-    Each message that is not delivered gets the reason among its ``missing``.
+    The reason why a message is not delivered is added to its ``missing``.
 
     :raises VaultUnavailable: the Vault that signs is away.
     """
@@ -119,13 +119,15 @@ async def deliver(
     except VaultRefused as refused:
         text = without_values(refused.message)
         reason = f"connection {name} cannot be used: {refused.type}: {text}"
-        _miss(left, name, reason)
+        _note_undelivered(left, name, reason)
     except Unreachable as problem:
         reason = f"the receiver of connection {name} cannot be reached: {problem}"
-        _miss(left, name, reason)
+        _note_undelivered(left, name, reason)
 
 
-def _miss(sendings: Iterable[Sending], connection: str, reason: str) -> None:
+def _note_undelivered(
+    sendings: Iterable[Sending], connection: str, reason: str
+) -> None:
     """Note why messages were not delivered over a connection."""
     for sending in sendings:
         sending.missing[connection] = reason

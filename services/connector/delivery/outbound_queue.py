@@ -62,7 +62,7 @@ class Outbound:
 
         It waits for a Vault or broker that is away.
 
-        :raises VaultRefused: that Vault does not accept the report; the broker then keeps the deliveries.
+        :raises VaultRefused: the Vault does not accept the report; the broker then keeps the deliveries.
         """
         # By message id: of a message that came twice in one batch, one copy is enough.
         sendings: dict[str, Sending] = {}
@@ -87,7 +87,7 @@ class Outbound:
         )
 
     def _noted_revision(self, delivery: Delivery, envelope: Envelope) -> str | None:
-        """Note the revision that a message brings, so that its routes need not be read again, and return it."""
+        """Note the configuration revision in a message's headers, which may save reading its routes, and return it."""
         revision = delivery.headers.get(REVISION_HEADER)
         if not isinstance(revision, str):
             return None

@@ -1,4 +1,4 @@
-"""Keeps messages from a receiver of an External connection that hangs, so that those to others do not wait for it."""
+"""Stops posting to a receiver of an External connection that hangs, so that messages to others do not wait for it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Unreachable(Exception):
 
 
 class Breaker:
-    """Posts to one receiver, and after one that failed slowly only a message at a time, with growing pauses.
+    """Posts to one receiver; after a slow failure only one message at a time, with growing pauses.
 
-    Failures at once are none of its concern: they hold up nobody.
+    Quick failures do not count, because no other message waits for them.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Breaker:
         self._on_trial = False
 
     def check(self) -> None:
-        """Do nothing if a message may be posted now.
+        """Check that a message may be posted now.
 
         :raises Unreachable: the receiver hangs, and it is not time for a trial.
         """

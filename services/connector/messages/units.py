@@ -127,7 +127,7 @@ class WorkUnit:
 
     @property
     def message_of(self) -> dict[str, str]:
-        """Return the id of the message of each item, by item id; of several messages, the last."""
+        """Return message ids by item id; for an item of several messages, the id of the last one."""
         found = {}
         for message in self.messages:
             envelope = message.envelope

@@ -120,7 +120,7 @@ async def _allowed(
     heads: Mapping[str, Row],
     pull_rules: PullRules,
 ) -> Partitions:
-    """Return the accounts that may be read, by the rule that reads them."""
+    """Return the accounts that may be read, by Pull Accounts Rule."""
     by_rule: dict[PullRule, list[str]] = {}
     for account, row in heads.items():
         rule = account_rule(pull_rules, text(row, ACCOUNT_COUNTRY), account)
@@ -145,7 +145,7 @@ async def _known(
     unit: Transfer,
     links: Collection[str],
 ) -> set[str]:
-    """Return the Links that Source Data has: an inquiry has transferred their accounts before."""
+    """Return those of the Links that Source Data has, since an inquiry has transferred the account before."""
     rows = await query_all(unit.target, statements(_KNOWN, LINK, links))
     return {str(row[LINK]) for row in rows}
 
@@ -203,8 +203,8 @@ async def _readable(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Read the accounts whose country's agreement allows it; other accounts are not even listed."""
-    # Rules of this point may read inquiries for what these say of themselves; inquiries are no accounts to list.
+    """Narrow a reading to accounts whose country's agreement allows reading them; None when none are to be listed."""
+    # Rules of this point may read inquiries for data about the HCP in them; inquiries are no accounts to list.
     if reading.object not in (ACCOUNT, MERGE):
         return None
     countries = await target.query(COUNTRIES)
@@ -216,7 +216,7 @@ async def _readable(
 
 
 def _evaluates(rule: IntegrationRule) -> bool:
-    """Return whether a Pull Accounts Rule needs an integration rule, or the rule reads merges."""
+    """Return whether an integration rule serves a Pull Accounts Rule, or reads merges."""
     return rule.role in map(rule_name, PullRule) or MERGE in rule.target_objects
 
 

@@ -1,4 +1,4 @@
-"""Transfers merges of accounts, so that the Medical Vault merges their Case Contacts and remembers which is which."""
+"""Transfers merges of accounts: the Medical Vault stores each merge, and merges the Case Contacts."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ _IDENTITY = frozenset(
 _IDS = f"{VEEVA_ID}, {EXTERNAL_ID}"
 
 
-class Saved(dict[str, str | ItemFailure]):
-    """The id of each Case Contact by contact key, or why there is none.
+class SavedContacts(dict[str, str | ItemFailure]):
+    """The id of each Case Contact by contact key, or the failure where there is none.
 
     ``new`` contains the ids of those just created.
     """
@@ -53,9 +53,9 @@ Warnings = dict[str, ItemFailure]
 class Contact:
     """One HCP as the source Vault has it.
 
-    ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date,
-    ``person`` and ``source_data`` the fields as ``rule`` evaluates them. ``item`` is the id in the message that names
-    it. ``main`` is the Link of the account that it has been merged into.
+    ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date.
+    ``person`` and ``source_data`` are the fields as ``rule`` evaluates them, ``item`` is the id in the message, and
+    ``main`` the Link of the account that the HCP's account was merged into.
     """
 
     item: str
@@ -70,7 +70,7 @@ class Contact:
 
     @property
     def owner(self) -> str:
-        """Return the Link of the account that its Case Contact belongs to."""
+        """Return the Link of the account that the HCP's Case Contact belongs to."""
         return self.main or self.link
 
     @classmethod
@@ -107,7 +107,7 @@ class Candidates:
     """Holds ids of existing contacts by Veeva ID, by External ID, and by the Link of their source data.
 
     ``links`` has the Link of each contact by its id: it names the account that the contact belongs to. ``veeva_ids``
-    has its Veeva ID.
+    has the Veeva ID of each contact by its id.
     """
 
     by_veeva_id: Mapping[str, str]
@@ -219,7 +219,7 @@ async def candidates_of(
 async def save_contacts(
     unit: Transfer,
     contacts: Sequence[Contact],
-) -> tuple[Saved, Warnings]:
+) -> tuple[SavedContacts, Warnings]:
     """Update or create the Case Contact of each HCP.
 
     A contact belongs to the account that its Link names. Another account of the same person changes the contact's
@@ -243,7 +243,7 @@ async def save_contacts(
 class _Results:
     """Results by contact key; ``refused`` are the keys of contacts whose creation was refused."""
 
-    saved: Saved = field(default_factory=Saved)
+    saved: SavedContacts = field(default_factory=SavedContacts)
     warnings: Warnings = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
 
@@ -337,7 +337,7 @@ async def _read(
     unit: Transfer,
     contacts: Sequence[Contact],
 ) -> tuple[Sequence[Contact], Candidates]:
-    """Return the contacts with the accounts that theirs were merged into, and the candidates for them.
+    """Return the contacts, with ``main`` set where the account was merged, and the candidates for them.
 
     :raises ClientError: one of the calls fails.
     """

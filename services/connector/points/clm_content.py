@@ -55,7 +55,7 @@ class Countries:
         object_name: str,
         country: str,
     ) -> bool:
-        """Return whether a document becomes this object; one without a country does if any country uses the feature."""
+        """Return whether a country's documents become this object; for an empty country, whether any country's do."""
         email = object_name == EMAIL_DOCUMENT
         feature = Feature.APPROVED_EMAIL if email else Feature.CLM
         used = self.by_feature.get(feature, frozenset())

@@ -131,7 +131,7 @@ async def _write(
         owners[link] = part.item
     results = await save(copies.unit, copies.object, wanted, LINK)
     copies.note(owners, results)
-    await _take_out(copies, owners.keys())
+    await _inactivate_others(copies, owners.keys())
 
 
 def _link(
@@ -148,7 +148,7 @@ def _link(
     return f"{values[LINK]}_{part.value}_{values[FEATURE]}"
 
 
-async def _take_out(
+async def _inactivate_others(
     copies: Copies,
     wanted: Iterable[str],
 ) -> None:

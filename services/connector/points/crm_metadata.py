@@ -1,4 +1,4 @@
-"""Runs *CRM Metadata Sync*: metadata of Vault CRM becomes records here, which are matched, and flagged when deleted."""
+"""Runs *CRM Metadata Sync*: metadata of Vault CRM becomes records, which are matched, and flagged when deleted."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ async def save_documents(
     }
     new = {value: row for value, row in rows.items() if value not in known}
     # Two documents with one key are an error of that row, not a guess; the other rows get their own results.
-    results = dict.fromkeys(rows, _several(key))
+    results = dict.fromkeys(rows, _ambiguous_key(key))
     if changes:
         changed = await unit.target.update_documents(list(changes.values()))
         results |= zip(changes, changed, strict=True)
@@ -70,8 +70,8 @@ def _change(
     return {"id": document, **fields}
 
 
-def _several(key: str) -> RowResult:
-    reason = f"several documents have this [{key}]; leave it to one of them"
+def _ambiguous_key(key: str) -> RowResult:
+    reason = f"several documents have this [{key}]; only one of them may keep it"
     error = ApiError(ErrorType.INVALID_DATA, reason)
     return RowResult(ok=False, errors=(error,))
 

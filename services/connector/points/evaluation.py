@@ -30,7 +30,7 @@ Row = dict[str, object]
 
 
 class OutdatedRead(Exception):
-    """Raised when rows were refused as possibly older than the stored records.
+    """Raised when rows may be older than the stored records, or source records changed after they were read.
 
     The unit is then read and written again.
     """
@@ -110,7 +110,7 @@ async def fetch(
     plan: QueryPlan,
     ids: Collection[str],
 ) -> SourceRows:
-    """Read the records by a rule's plan; the modified date of a document's row is that of the version.
+    """Read the records by a rule's plan; a document's row has the modified date of its version.
 
     :raises ClientError: one of the calls fails.
     """
@@ -203,7 +203,7 @@ async def confirm(
     object_name: str,
     found: SourceRows,
 ) -> None:
-    """Check after the writes that the source's modified dates have not changed, for targets without a source state.
+    """Check after the writes that the source records' modified dates are unchanged, for targets without a source state.
 
     Of several connectors that write the same records, the last to write has then read the latest state.
 

@@ -97,7 +97,7 @@ def _waiting(
     rules: Sequence[IntegrationRule],
     outcome: Outcome,
 ) -> list[str]:
-    """Return the records that failed by a reference to an object that the unit itself may write."""
+    """Return the records that failed because of a reference to an object that the unit itself may write."""
     made = {name for rule in rules for name in rule.target_objects}
     own: set[tuple[str | None, str | None]] = set()
     for rule in rules:

@@ -18,7 +18,7 @@ from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
 
-class _Made(NamedTuple):
+class _RuledRecord(NamedTuple):
     """The fields that the rule evaluates to for one inquiry and target object, and the Link of the record."""
 
     link: str
@@ -27,14 +27,14 @@ class _Made(NamedTuple):
     origin: Origin
 
 
-async def mend(
+async def correct(
     unit: Transfer,
     evaluation: Evaluation,
     finished: Mapping[str, Row],
     link: Callable[[str], str],
     outcome: Outcome,
 ) -> None:
-    """Write those fields of finished inquiries' records that differ and that only transfers have set so far.
+    """Correct Cases and Case Requests of finished inquiries: write fields that differ and that only transfers have set.
 
     After its transfer a Case belongs to the agents: a field that anybody has changed keeps its value, whatever the
     rules evaluate to. ``link`` returns the Link of an inquiry's Case Request.
@@ -49,7 +49,7 @@ async def mend(
         return
     await settle_references(unit.target, [evaluation])
     for name in (CASE, CASE_REQUEST):
-        made = list(_made(evaluation, finished, name, link))
+        made = list(_ruled_records(evaluation, finished, name, link))
         left = await _of_transfers(unit, origins, name, made)
         results = await save(unit, name, left, LINK, update=True)
         for each in made:
@@ -59,21 +59,21 @@ async def mend(
                 outcome.fail(each.origin.item, failure)
 
 
-def _made(
+def _ruled_records(
     evaluation: Evaluation,
     finished: Mapping[str, Row],
     object_name: str,
     link: Callable[[str], str],
-) -> Iterator[_Made]:
+) -> Iterator[_RuledRecord]:
     for item, row in finished.items():
         values = evaluation.targets.get(item, {}).get(object_name)
-        # A Case that inquiries share says what the first of them has said.
+        # A Case that inquiries share has the values of the first of them.
         if not values or _shares_case(object_name, values, row):
             continue
         rule = evaluation.rule
         origin = Origin(item, rule.plan.object, item, rule.name, values)
         own = str(values.get(LINK) or link(item))
-        yield _Made(own, values, text(row, MODIFIED), origin)
+        yield _RuledRecord(own, values, text(row, MODIFIED), origin)
 
 
 def _shares_case(object_name: str, values: Values, row: Row) -> bool:
@@ -82,9 +82,9 @@ def _shares_case(object_name: str, values: Values, row: Row) -> bool:
 
 
 async def _of_transfers(
-    unit: Transfer, origins: OriginReads, object_name: str, made: Sequence[_Made]
+    unit: Transfer, origins: OriginReads, object_name: str, made: Sequence[_RuledRecord]
 ) -> KeyedRows:
-    """Return the fields that differ and that only transfers have set."""
+    """Return rows of the fields that differ from the stored records and that only transfers have set."""
     left = KeyedRows()
     if not made:
         return left
@@ -99,7 +99,7 @@ async def _of_transfers(
     ]
     async with concurrently() as group:
         reads = [
-            group.create_task(_untouched(origins, object_name, record))
+            group.create_task(_unchanged_since_transfer(origins, object_name, record))
             for _, record in differing
         ]
     for (each, record), read in zip(differing, reads, strict=True):
@@ -118,7 +118,9 @@ def _differs(result: RowResult, changed: Mapping[str | None, object]) -> bool:
     return result.ok and result.id in changed
 
 
-async def _untouched(origins: OriginReads, object_name: str, record: str) -> set[str]:
+async def _unchanged_since_transfer(
+    origins: OriginReads, object_name: str, record: str
+) -> set[str]:
     """Return the fields of a record that a transfer has set and that nobody has changed since."""
     rows = await origins.origins(object_name, record)
     return {text(row, "field_name") for row in rows if not row.get("changed_since")}

@@ -86,7 +86,7 @@ def account_rule(
     country_code: str,
     account: str,
 ) -> PullRule:
-    """Return the rule for an inquiry; one without a known country or an account has the rule that reads no account."""
+    """Return an inquiry's Pull Accounts Rule: DO_NOT_PULL without an account or a known country."""
     if not account:
         return PullRule.DO_NOT_PULL
     return pull_rules.get(country_code, PullRule.DO_NOT_PULL)
@@ -298,7 +298,7 @@ def _compiled(
     unit: Transfer,
     pull_rule: PullRule,
 ) -> CompiledRule:
-    """Return the compiled rule that reads HCPs; that of accounts belongs to the account point, also for inquiries."""
+    """Return the compiled integration rule that reads HCPs; a rule that reads accounts belongs to the account point."""
     name = rule_name(pull_rule)
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
         if rule.role == name:

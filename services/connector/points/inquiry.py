@@ -11,7 +11,7 @@ from services.connector.points.case_contacts import (
     PERSON,
     SOURCE_DATA,
     Contact,
-    Saved,
+    SavedContacts,
     save_contacts,
 )
 from services.connector.points.evaluation import (
@@ -38,18 +38,15 @@ from services.connector.points.inquiry_cases import (
     group_link,
 )
 from services.connector.points.point import SECOND, Point, Reading
-from services.connector.points.saving import (
+from services.connector.points.saving import KeyedRows, Origin, not_saved, save
+from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import (
     INQUIRY,
     STATUS,
-    KeyedRows,
-    Origin,
     TransferStatus,
     fail_all,
-    not_saved,
-    save,
-    set_status,
+    report_transferred,
 )
-from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -109,7 +106,7 @@ class Batch:
 async def transfer(unit: Transfer) -> Outcome:
     """Transfer the unit's inquiries and set Success on them in CRM; a repetition creates no duplicates.
 
-    :raises OutdatedRead: rows may be older than the stored records.
+    :raises OutdatedRead: rows may be older than the stored records, or inquiries were changed since they were read.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
     :raises ClientError: one of the calls fails.
@@ -135,7 +132,7 @@ async def transfer(unit: Transfer) -> Outcome:
         async with unit.locks.hold(keys):
             hcps = await read_hcps(unit, partitions)
             await _write(unit, batch, hcps, countries.result().rows)
-    await _report(unit, outcome, rows)
+    await report_transferred(unit, rule.plan, rows, outcome)
     return outcome
 
 
@@ -173,7 +170,7 @@ async def _note_finished(
             unit.target, evaluation.targets, done.link
         ):
             del finished[item]
-        await handed_over.mend(unit, evaluation, finished, done.link, outcome)
+        await handed_over.correct(unit, evaluation, finished, done.link, outcome)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
     outcome.warn(evaluation.warnings)
@@ -217,7 +214,7 @@ async def _write(
 async def _preferred(
     unit: Transfer,
     batch: Batch,
-    persons: Saved,
+    persons: SavedContacts,
 ) -> dict[str, str]:
     """Return inquiry → id of its Preferred Contact Information, for inquiries whose Case Contact has it."""
     case = unit.configuration.targets.get(CASE)
@@ -249,7 +246,7 @@ async def _write_cases(
     unit: Transfer,
     batch: Batch,
     contacts: Mapping[str, Contact],
-    persons: Saved,
+    persons: SavedContacts,
     preferred: Mapping[str, str],
 ) -> None:
     """Write Source Data and Cases concurrently, then the Case Requests, which need the ids of the Cases."""
@@ -296,7 +293,7 @@ async def _write_cases(
 
 @dataclass(slots=True)
 class _Cases:
-    """The Cases of a batch: Link and fields by inquiry, and by the Links of groups the id of the group's contact."""
+    """The Cases of a batch: Link and fields by inquiry; ``shared``: the contact's id by the Link of a group's Case."""
 
     links: dict[str, str] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
@@ -306,7 +303,7 @@ class _Cases:
 def _cases(
     unit: Transfer,
     batch: Batch,
-    persons: Saved,
+    persons: SavedContacts,
     preferred: Mapping[str, str],
 ) -> _Cases:
     made = _Cases()
@@ -348,28 +345,11 @@ def _note_requests(
     batch.outcome.succeed(batch.live())
 
 
-async def _report(
-    unit: Transfer,
-    outcome: Outcome,
-    items: Iterable[str],
-) -> None:
-    """Set Transfer Status to Success on transferred inquiries; record a failure for each that is refused."""
-    # From a sandbox nothing is written into a production CRM; its inquiries keep their status.
-    if not unit.configuration.may_write_back(unit.source.vault_id):
-        return
-    # Failed is told by ``fail_all``, after the exception that says why is recorded.
-    transferred = [item for item in items if item not in outcome.failures]
-    statuses = dict.fromkeys(transferred, TransferStatus.SUCCESS)
-    refused = await set_status(unit.source, statuses, unit.lineage_back)
-    for item, failure in refused.items():
-        outcome.fail(item, failure)
-
-
-async def _open(
+async def _pending_or_failed(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the inquiries that are still to be transferred; a run also retries those whose messages failed."""
+    """Narrow a reading to Pending and Failed inquiries: a run also retries those whose messages failed."""
     wanted = (TransferStatus.PENDING, TransferStatus.FAILED)
     return replace(reading, condition=contains(STATUS, wanted))
 
@@ -384,9 +364,9 @@ POINT = Point(
     "medical_inquiry_details_inbound__v",
     transfer,
     order=SECOND,
-    narrow=_open,
+    narrow=_pending_or_failed,
     opening=COUNTRIES,
-    narrow_all=made_requests.to_be_there,
+    narrow_all=made_requests.transferred_inquiries,
     object=INQUIRY,
     linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(

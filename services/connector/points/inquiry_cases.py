@@ -34,7 +34,7 @@ _ADDRESS = (
 
 
 class InformationType(StrEnum):
-    """The types of Person Information that answer by one of the delivery methods."""
+    """The types of Person Information that the delivery methods need."""
 
     EMAIL = "email__v"
     PHONE = "phone__v"
@@ -169,7 +169,7 @@ async def existing_cases(
     target: RecordReads,
     contact_of: Mapping[str, str],
 ) -> GroupCases:
-    """Return the Cases of groups, by whose Link ``contact_of`` has the id of the group's contact.
+    """Return the existing Cases of groups; ``contact_of`` has the id of a group's Case Contact by the Link of its Case.
 
     :raises ClientError: one of the calls fails.
     """

@@ -13,7 +13,7 @@ NEW_STATE = "new_state__v"
 """The state in which Case Requests are made."""
 
 
-async def _of_this_crm(
+async def _narrow_to_this_crm(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
@@ -23,7 +23,7 @@ async def _of_this_crm(
     return replace(reading, condition=f"link__sys LIKE {own}")
 
 
-async def _with_outcome(
+async def _narrow_to_begun_answers(
     target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
@@ -37,7 +37,7 @@ async def _with_outcome(
 POINT = Point(
     "inquiry_inbound__v",
     general.transfer,
-    narrow=_of_this_crm,
-    narrow_all=_with_outcome,
+    narrow=_narrow_to_this_crm,
+    narrow_all=_narrow_to_begun_answers,
     fills_documents=True,
 )

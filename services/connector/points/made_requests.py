@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.connector.points.case_contacts import LINK
 from services.connector.points.evaluation import query_all
 from services.connector.points.point import Reading
-from services.connector.points.saving import STATUS, TransferStatus
+from services.connector.points.transfer_status import STATUS, TransferStatus
 from services.connector.rules.rows import contains, statements
 from services.connector.vaults.record_access import RecordAccess, RecordReads
 from shared.client.results import text
@@ -29,11 +29,11 @@ async def without_request(
     link_of = {item: link(item) for item in inquiries}
     texts = statements(_HEAD, LINK, dict.fromkeys(link_of.values()))
     requests = await query_all(target, texts)
-    there = {text(row, LINK) for row in requests if text(row, "case__v")}
-    return [item for item, made in link_of.items() if made not in there]
+    existing = {text(row, LINK) for row in requests if text(row, "case__v")}
+    return [item for item, made in link_of.items() if made not in existing]
 
 
-async def to_be_there(
+async def transferred_inquiries(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:

@@ -22,16 +22,14 @@ from services.connector.points.evaluation import (
 from services.connector.points.hcp import ACCOUNT
 from services.connector.points.point import Point, Reading
 from services.connector.points.saving import (
-    INQUIRY,
-    STATUS,
     KeyedRows,
     Origin,
-    TransferStatus,
     not_saved,
     save,
     write_back,
 )
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import INQUIRY, STATUS, TransferStatus
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.point_share import PointShare
@@ -72,7 +70,7 @@ async def transfer(unit: Transfer) -> Outcome:
     account_of = await _accounts(unit, started, outcome)
     settled = account_of.keys() | outcome.failures.keys()
     outcome.skipped.update(found.rows.keys() - settled)
-    outcome.kept.update(
+    outcome.existing.update(
         item
         for item, row in found.rows.items()
         if text(row, LINK) and item in outcome.skipped
@@ -194,7 +192,7 @@ async def _started(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
-    """Return the Case Requests that were started in the Medical Vault."""
+    """Narrow a reading to the Case Requests that were started in the Medical Vault."""
     return replace(reading, condition=STARTED)
 
 

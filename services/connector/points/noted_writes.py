@@ -73,7 +73,7 @@ class Write:
 class NotedWrites:
     """A RecordAccess that reads a Vault and only notes its writes, in order.
 
-    It does not show refusals by the Vault itself, such as for a required field without a value. New records get
+    The Vault's own checks, such as for a required field without a value, are not made. New records get
     invented ids. ``absent`` are the source records of updates whose record does not exist.
     """
 
@@ -340,7 +340,7 @@ def _moment(value: object) -> object:
 
 
 def _plain(value: object) -> object:
-    """Return a value in the form that compares: picklists by their values in any order, a single one as its text."""
+    """Return a value in a form that can be compared: lists sorted or as their only value, empty values as None."""
     if value == "":
         return None
     if not isinstance(value, list):

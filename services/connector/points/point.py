@@ -38,7 +38,7 @@ class Reading:
 
     @property
     def related(self) -> bool:
-        """Return whether changes of related records decide, and not those of the record itself."""
+        """Return whether records are listed for changes of related records instead of their own."""
         return bool(self.through or self.path)
 
 
@@ -56,14 +56,14 @@ MarkFailed = Callable[
     [RecordAccess, Mapping[str, str], UnitLineage | None],
     Awaitable[Mapping[str, ItemFailure]],
 ]
-"""Marks records in the source Vault that were not transferred, and returns those that did not take it.
+"""Marks records in the source Vault that were not transferred, and returns the failures of those it refused to mark.
 
 It takes reasons by id, empty where the source keeps none. It may raise ClientError. It is called when their exceptions
 are recorded.
 """
 
 
-async def everything(
+async def whole_reading(
     _target: RecordAccess,
     reading: Reading,
 ) -> Reading | None:
@@ -85,7 +85,7 @@ class Point:
     * ``flags_deletions``: a run also reads which records the source no longer has.
     * ``fills_documents``: its rules may fill fields of documents.
     * ``on_demand``: its records are read when a user searches for them, and by no run.
-    * ``share`` is the part of its own code in the records that its rules fill.
+    * ``share`` describes what its own code adds to its rules, or leaves out of them.
     * ``opening`` is a query to the target Vault for each unit, independent of the configuration. It is sent first: its
       answer has the Vault's revision as well, which would otherwise need a call of its own.
     * ``mark_failed`` has, by source object, the function that marks the records that were not transferred.
@@ -94,7 +94,7 @@ class Point:
     name: str
     transfer: TransferUnit
     order: int = LAST
-    narrow: Narrow = everything
+    narrow: Narrow = whole_reading
     narrow_all: Narrow | None = None
     object: str | None = None
     linked: frozenset[str] = frozenset()

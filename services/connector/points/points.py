@@ -15,8 +15,8 @@ from services.connector.points import (
 )
 from services.connector.points.evaluation import OutdatedRead
 from services.connector.points.point import MarkFailed, Point
-from services.connector.points.saving import REASON
 from services.connector.points.transfer import Outcome, Transfer
+from services.connector.points.transfer_status import REASON
 from services.connector.vaults.configuration import Route
 from shared.client.errors import VaultUnavailable
 from shared.runtime.retry_policies import OUTDATED_READ
@@ -62,7 +62,7 @@ def mark_failed(unit: Transfer) -> MarkFailed | None:
 
 
 def reasons_of(unit: Transfer, outcome: Outcome) -> dict[str, str]:
-    """Return why records failed, by id, in words for those who sent them; empty where the source keeps no reasons."""
+    """Return why records failed, by id, in words for their senders; empty texts if the object has no such field."""
     described = unit.configuration.sources.get(unit.object)
     keeps = described is not None and REASON in described.fields
     return {

@@ -7,19 +7,16 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
 
 from services.connector.points.document_rows import save_documents
-from services.connector.points.evaluation import query_all
 from services.connector.points.searched_records import write_searched
 from services.connector.points.transfer import SourceStates, Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.item_failures import MAX_TEXT, ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
-from services.connector.rules.rows import statements
 from services.connector.vaults.record_access import RecordAccess
-from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult, text
+from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
 from shared.protocol.error_types import ErrorType
 from shared.protocol.shown_values import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
@@ -46,7 +43,7 @@ class Origin:
     rule: str | None = None
     ruled: Values = field(default_factory=dict)
 
-    def own(self, row: Values) -> tuple[str, ...]:
+    def point_fields(self, row: Values) -> tuple[str, ...]:
         """Return the names of the fields that the integration point has set."""
         ruled = self.ruled
         names = [name for name, value in row.items() if ruled.get(name) != value]
@@ -55,7 +52,7 @@ class Origin:
 
 @lru_cache(maxsize=256)
 def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields of names in a row, sorted; the rows of a call mostly have the same ones."""
+    """Return the fields of a row's names, sorted; cached, since the rows of a call mostly have the same names."""
     # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
     return tuple(sorted(name.partition(".")[0] for name in names))
 
@@ -73,7 +70,7 @@ class CallLineage:
         origin: Origin,
     ) -> dict[str, object]:
         """Return the row with its lineage: the number of its origin in the call, message id and source record."""
-        own = () if origin.rule is None else origin.own(row)
+        own = () if origin.rule is None else origin.point_fields(row)
         kind = (origin.object, origin.rule, own)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
         number = self._numbers.setdefault(kind, len(self._numbers))
@@ -138,7 +135,7 @@ class KeyedRows:
         object_name: str,
         states: SourceStates,
     ) -> Rows:
-        """Return rows by key with the state of the source, if it has one."""
+        """Return rows by key, each with its source state; rows without a modified date stay as they are."""
         dated: Rows = {}
         for key, row in rows.items():
             modified = self._modified[key]
@@ -194,14 +191,14 @@ async def save(
             object_name, part, id_param=id_param, lineage=header
         )
 
-    results = await settled(write, list(rows.values()))
+    results = await write_with_retries(write, list(rows.values()))
     # Results come in the order of rows, and dicts keep theirs.
     by_key = dict(zip(rows, results, strict=True))
     unit.states.check(object_name, by_key)
     return by_key
 
 
-async def settled(
+async def write_with_retries(
     write: Write,
     rows: Sequence[Values],
 ) -> list[RowResult]:
@@ -228,25 +225,25 @@ def not_saved(
 ) -> ItemFailure:
     """Return the failure of a source record whose row the target Vault refused.
 
-    It names the field rule that has filled the field which the Vault's text names first.
+    The failure names the field rule of the first field that the Vault's error text names.
     """
     text = f"The target Vault did not save {object_name}: {_reasons(result)}"
     if rule is None:
         return ItemFailure(ItemErrorType.SAVE, text)
-    filling = _filling(object_name, rule, result)
-    if filling is None:
+    named_field = _field_in_errors(object_name, rule, result)
+    if named_field is None:
         return ItemFailure(ItemErrorType.SAVE, text, rule.name)
-    said = f"{text}. The value is of {_source_of(rule, filling)}"
+    sourced = f"{text}. The value is of {_source_of(rule, named_field)}"
     return ItemFailure(
         ItemErrorType.SAVE,
-        said[:MAX_TEXT],
+        sourced[:MAX_TEXT],
         rule.name,
-        filling.rule,
-        filling.target_field,
+        named_field.rule,
+        named_field.target_field,
     )
 
 
-def _filling(
+def _field_in_errors(
     object_name: str,
     rule: CompiledRule,
     result: RowResult,
@@ -304,16 +301,20 @@ async def write_back(
     :raises ClientError: the call fails.
     """
     rows: list[Values] = [{"id": item, field: value} for item, value in values.items()]
-    return await _write_rows(source, object_name, field, rows, unit)
+    return await write_rows(source, object_name, field, rows, unit)
 
 
-async def _write_rows(
+async def write_rows(
     source: RecordAccess,
     object_name: str,
     field: str,
     rows: list[Values],
     unit: UnitLineage | None,
 ) -> dict[str, ItemFailure]:
+    """Update source records by rows as ``write_back`` does; ``field`` is the one that failures name.
+
+    :raises ClientError: the call fails.
+    """
     if not rows:
         return {}
     header: str | None = None
@@ -326,7 +327,7 @@ async def _write_rows(
     async def write(part: Sequence[Values]) -> list[RowResult]:
         return await source.update(object_name, part, lineage=header)
 
-    results = await settled(write, rows)
+    results = await write_with_retries(write, rows)
     by_item = zip(rows, results, strict=True)
     return {
         str(row["id"]): _not_written_back(object_name, field, result)
@@ -347,53 +348,3 @@ def _not_written_back(
 def _reasons(result: RowResult) -> str:
     reasons = (f"{e.type}: {without_values(e.message)}" for e in result.errors)
     return "; ".join(reasons)
-
-
-# Transfer Status of inquiries in Vault CRM, which shows their senders whether they have arrived
-INQUIRY = "medical_inquiry__v"
-STATUS = "transfer_status__v"
-# Why an inquiry is at Failed; a Vault CRM that others run may have no such field.
-REASON = "transfer_error__v"
-
-
-class TransferStatus(StrEnum):
-    """The values of Transfer Status of an inquiry."""
-
-    PENDING = "pending__v"
-    SUCCESS = "success__v"
-    FAILED = "failed__v"
-
-
-async def set_status(
-    source: RecordAccess,
-    statuses: Mapping[str, TransferStatus],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set the Transfer Status of inquiries by id; return the failures of inquiries that the Vault refused to update.
-
-    :raises ClientError: the call fails.
-    """
-    return await write_back(source, INQUIRY, STATUS, statuses, unit)
-
-
-async def fail_all(
-    source: RecordAccess,
-    reasons: Mapping[str, str],
-    unit: UnitLineage | None,
-) -> dict[str, ItemFailure]:
-    """Set Failed on inquiries that were not transferred, with reasons by id; return the failures of those it refused.
-
-    Inquiries with Success keep that status. A reason is empty where the source Vault keeps none.
-
-    :raises ClientError: one of the calls fails.
-    """
-    reading = f"{STATUS}, {REASON}" if any(reasons.values()) else STATUS
-    head = f"SELECT id, {reading} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
-    rows: list[Values] = []
-    for row in await query_all(source, statements(head, "id", reasons)):
-        status, reason = text(row, STATUS), reasons.get(str(row["id"]), "")
-        known = status == TransferStatus.FAILED and text(row, REASON) == reason
-        if status != TransferStatus.SUCCESS and not known:
-            told: Values = {REASON: reason} if reason else {}
-            rows.append({"id": row["id"], STATUS: TransferStatus.FAILED, **told})
-    return await _write_rows(source, INQUIRY, STATUS, rows, unit)

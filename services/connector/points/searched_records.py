@@ -39,7 +39,7 @@ async def write_searched(
         elif not ids:
             new[value] = row
     # Two records with one key are an error of that row, not a guess; the other rows get their own results.
-    results = dict.fromkeys(by_key, _several(key))
+    results = dict.fromkeys(by_key, _ambiguous_key(key))
     if changes:
         written = list(changes.values())
         changed = await target.update(object_name, written, lineage=lineage)
@@ -62,7 +62,7 @@ async def _known(
     return known
 
 
-def _several(key: str) -> RowResult:
-    reason = f"several records have this [{key}]; leave it to one of them"
+def _ambiguous_key(key: str) -> RowResult:
+    reason = f"several records have this [{key}]; only one of them may keep it"
     error = ApiError(ErrorType.INVALID_DATA, reason)
     return RowResult(ok=False, errors=(error,))

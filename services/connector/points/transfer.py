@@ -1,6 +1,6 @@
 """Describes one work unit at its integration point: the context of its transfer, and the outcome of each record.
 
-Its target remembers which accounts have been merged into which, by their Links.
+The target Vault stores which accounts have been merged into which, by their Links.
 """
 
 from __future__ import annotations
@@ -48,20 +48,22 @@ class Result(StrEnum):
 class Outcome:
     """The ids of one work unit by result: done, skipped or failed.
 
-    ``warnings`` are about ids that are done too, in which some field was left unset. ``gone`` are failed or skipped ids
-    without a record, ``excluded`` are skipped ids that an agreement does not let be pulled. ``withdrawn`` are ids whose
-    target records are flagged as out of use, because the source no longer has them or they are wanted no longer;
-    ``kept`` are skipped ids whose target record is there, and is nobody's to change.
+    * ``warnings`` are about ids that are done too, in which some field was left unset.
+    * ``missing`` are failed or skipped ids without a source record.
+    * ``excluded`` are skipped ids that a data usage agreement does not allow to be pulled.
+    * ``withdrawn`` are ids whose target records are flagged as out of use, because the source no longer has them or the
+      rules no longer want them.
+    * ``existing`` are skipped ids whose target record exists, and which transfers do not change.
     """
 
     done: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     warnings: dict[str, ItemFailure] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
+    existing: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -107,10 +109,10 @@ class Outcome:
         self.skipped |= other.skipped
         self.failures |= other.failures
         self.warnings |= other.warnings
-        self.gone |= other.gone
+        self.missing |= other.missing
         self.excluded |= other.excluded
         self.withdrawn |= other.withdrawn
-        self.kept |= other.kept
+        self.existing |= other.existing
 
     def count(self, result: Result) -> int:
         """Return the number of records with this result."""
@@ -142,7 +144,7 @@ class SourceStates:
     after the stored one. If another connector has written meanwhile, the unit is read once more.
     """
 
-    _met: dict[tuple[str, str], str] = field(default_factory=dict)
+    _refusing: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def moment(
         self,
@@ -151,11 +153,11 @@ class SourceStates:
         modified: str,
     ) -> str:
         """Return the source moment to send for a row that has just been read; moments are as the API writes them."""
-        met = self._met.get((object_name, key))
+        stored = self._refusing.get((object_name, key))
         # Moments of one format compare as texts.
-        if met is None or modified > met:
+        if stored is None or modified > stored:
             return modified
-        later = next_moment(read_moment(met))
+        later = next_moment(read_moment(stored))
         return format_moment(later)
 
     def check(
@@ -167,15 +169,15 @@ class SourceStates:
 
         :raises OutdatedRead: a row was left out because it may come from an older state.
         """
-        met = {
+        stored = {
             (object_name, key): result.newer
             for key, result in results.items()
             if result.newer is not None
         }
-        if met:
+        if stored:
             # Kept for the next read of this unit, which sends a moment after it.
-            self._met |= met
-            raise OutdatedRead(f"{len(met)} {object_name}")
+            self._refusing |= stored
+            raise OutdatedRead(f"{len(stored)} {object_name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class UnitLineage:
 
 
 def keeps_lineage(objects: Iterable[ObjectMetadata]) -> bool:
-    """Return whether the Vault whose object metadata this is stores lineage."""
+    """Return whether a Vault stores lineage, by the metadata of its objects."""
     return any(described.keeps_lineage for described in objects)
 
 
@@ -204,12 +206,14 @@ def _unobserved(_evaluation: Evaluation) -> None:
 class Transfer:
     """One work unit at its integration point; ``locks`` keep other units of this process off shared records.
 
-    ``of_run`` says that a run has found the ids; ``anew``, that the records of an earlier transfer may be deleted and
-    are to be created again; ``origins`` then has the fields that transfers have set. ``states`` are the stored states
-    that have refused the unit's rows so far; they stay when the unit is read again. ``observe`` is called with every
-    evaluation, before references are settled. ``lineage`` is common to rows written to the target, ``lineage_back`` to
-    those written to the source, for Vaults that keep it. ``opened`` has the answer to the point's opening question, if
-    that was asked before.
+    * ``of_run``: a run has found the ids.
+    * ``anew``: records of an earlier transfer that were deleted are to be created again; ``origins`` then has the
+      fields that transfers have set.
+    * ``states`` are the stored states that have refused the unit's rows so far; they stay when the unit is read again.
+    * ``observe`` is called with every evaluation, before references are settled.
+    * ``lineage`` is common to the rows written to the target, ``lineage_back`` to those written to the source; None for
+      a Vault that stores no lineage.
+    * ``opened`` has the answer to the point's opening query, if that was sent before.
     """
 
     source: RecordAccess
@@ -229,7 +233,7 @@ class Transfer:
     opened: list[QueryResult] = field(default_factory=list)
 
     async def opening(self, vql: str) -> QueryResult:
-        """Return the answer to the point's opening question; the question is asked again when a unit is read again.
+        """Return the answer to the point's opening query, which is sent again when a unit is read again.
 
         :raises ClientError: the call fails.
         """
@@ -245,7 +249,7 @@ class Transfer:
         return [rule for rule in rules if rule.primary_query_object == self.object]
 
     def part(self, ids: Sequence[str]) -> Transfer:
-        """Return the unit with some of its records only, which have been observed before."""
+        """Return a unit of some of these records, without the observer, which has their evaluations already."""
         return replace(self, ids=tuple(ids), observe=_unobserved)
 
     async def evaluate(
@@ -269,7 +273,7 @@ class Transfer:
         failure: ItemFailure,
     ) -> None:
         """Record an id without a record as a failure, or in a run as skipped."""
-        outcome.gone.add(item)
+        outcome.missing.add(item)
         # A run has just read the id, so the record was deleted since, and nobody asked for it.
         if self.of_run:
             outcome.skipped.add(item)
@@ -289,15 +293,16 @@ async def main_links(
     if MERGE not in unit.configuration.targets:
         return {}
     into: dict[str, str] = {}
-    asked: dict[str, None] = {}
+    searched: dict[str, None] = {}
     unknown = dict.fromkeys(links)
     # Nearly always once: only an account that has been merged may have been merged further.
     while unknown:
-        asked |= unknown
+        searched |= unknown
         rows = await query_all(unit.target, statements(_MERGES, LINK, unknown))
         found = {text(row, LINK): text(row, MAIN_LINK) for row in rows}
         into |= found
-        unknown = dict.fromkeys(main for main in found.values() if main not in asked)
+        mains = dict.fromkeys(found.values())
+        unknown = {main: None for main in mains if main not in searched}
     return {link: _end(link, into) for link in into}
 
 
@@ -305,7 +310,7 @@ def _end(
     link: str,
     into: dict[str, str],
 ) -> str:
-    """Return the last Link of a chain of merges; None for a circle, which only a mistake makes."""
+    """Return the last Link of a chain of merges; ``link`` itself for a circle, which only a mistake makes."""
     seen = [link]
     while into.get(seen[-1]):
         following = into[seen[-1]]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.preview.record_preview import Plan
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import (
@@ -45,12 +45,12 @@ async def plan_of(
     request: PreviewRequest,
     vaults: Vaults,
     own: KnownVault,
-    asker: Asker,
+    caller: CallerSessions,
 ) -> Plan:
     """Return the plan of a request to the Vault ``own``.
 
-    :raises NotReadable: the asker has no session of the source Vault.
-    :raises ConfigurationFault: the configuration does not provide for it.
+    :raises NotReadable: the caller has no session of the source Vault.
+    :raises ConfigurationFault: the configuration does not provide for the request.
     :raises RuleError: the rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
     """
@@ -73,8 +73,8 @@ async def plan_of(
         name = request.object or _only("object", objects)
         reading = await vaults.source(source, route.connection)
         return Plan(
-            asker.source(reading),
-            asker.own(own.client),
+            caller.source(reading),
+            caller.own(own.client),
             configuration,
             route,
             name,
@@ -97,7 +97,7 @@ async def _configuration(
     reader: ConfigurationReader,
     component: Component | None,
 ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-    """Return the configuration with the rule of the request in it, and the typed rules that it is read into, if any."""
+    """Return the configuration with the rule of the request in it, and the typed rules of its component, if any."""
     now = datetime.now(UTC)
     if component is not None:
         return await reader.with_rule(component, now)
@@ -115,9 +115,9 @@ def _objects(
 
 
 def _only(name: str, candidates: Iterable[str | None]) -> str:
-    """Return the one candidate.
+    """Return the one name that all candidates have; None and empty ones do not count.
 
-    :raises ConfigurationFault: there are none or several; the text asks for the member ``name`` of the request.
+    :raises ConfigurationFault: there is no name, or several; the text asks for the member ``name`` of the request.
     """
     found = {candidate for candidate in candidates if candidate}
     if len(found) != 1:

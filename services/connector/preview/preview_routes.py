@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.preview.plan_findings import plan_findings
 from services.connector.preview.preview_request import PreviewRequest, plan_of
 from services.connector.preview.record_preview import preview
@@ -28,7 +28,7 @@ def router(answers: Answers) -> APIRouter:
         async def work(vaults: Vaults, own: KnownVault) -> Response:
             question = await read_question(request, PreviewRequest)
             with passing_refusals():
-                plan = await plan_of(question, vaults, own, Asker.of(request))
+                plan = await plan_of(question, vaults, own, CallerSessions.of(request))
                 # Each record once, however often the request names it.
                 ids = tuple(dict.fromkeys(question.ids))
                 shown = await preview(plan, ids)

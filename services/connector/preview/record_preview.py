@@ -106,11 +106,11 @@ async def preview(plan: Plan, ids: tuple[str, ...]) -> list[RecordPreview]:
     :raises ClientError: a Vault is away or refuses.
     """
     async with concurrently() as group:
-        tasks = [group.create_task(_one(plan, item)) for item in ids]
+        tasks = [group.create_task(_preview_record(plan, item)) for item in ids]
     return [task.result() for task in tasks]
 
 
-async def _one(plan: Plan, item: str) -> RecordPreview:
+async def _preview_record(plan: Plan, item: str) -> RecordPreview:
     source = NotedWrites(plan.source, plan.configuration.sources)
     target = NotedWrites(plan.target, plan.configuration.targets)
     shown = RecordPreview(item, Outcome())

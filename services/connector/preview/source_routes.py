@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import traffic
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.results import Row, rows_of
@@ -40,8 +40,8 @@ def router(answers: Answers) -> APIRouter:
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             with passing_refusals():
-                asked = await traffic(vaults, own, connection=connection)
-                found = await asked.source.objects()
+                scope = await traffic(vaults, own, connection=connection)
+                found = await scope.source.objects()
             return success([_labelled(each) for each in found])
 
         return await answers.respond(request, vault, work)
@@ -53,12 +53,12 @@ def router(answers: Answers) -> APIRouter:
     async def one_object(
         request: Request, vault: str, connection: str, object: str
     ) -> Response:
-        """Return the fields of an object of that Vault: name, label, type, and the object that it refers to."""
+        """Return the fields of an object of the source Vault: name, label, type, and the object that it refers to."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             with passing_refusals():
-                asked = await traffic(vaults, own, connection=connection)
-                found = await asked.source.object_metadata(object)
+                scope = await traffic(vaults, own, connection=connection)
+                found = await scope.source.object_metadata(object)
             fields = rows_of(found.get("fields"), "fields")
             data = {**_labelled(found), "fields": [_field(each) for each in fields]}
             return success(data)
@@ -82,17 +82,17 @@ def _add_records(routes: APIRouter, answers: Answers) -> None:
     ) -> Response:
         """Return up to 20 records of an object of the source Vault, the latest first.
 
-        With ``q``, those that contain its words.
+        With ``q``, only records that contain its words.
         """
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             search = await read_question(request, SourceSearch)
-            asker = Asker.of(request)
+            caller = CallerSessions.of(request)
             with passing_refusals():
-                asked = await traffic(vaults, own, connection=connection)
-                source = asker.source(asked.source)
+                scope = await traffic(vaults, own, connection=connection)
+                source = caller.source(scope.source)
                 # The Vault's own spelling: the name becomes part of a statement.
-                found = await asked.source.object_metadata(object)
+                found = await scope.source.object_metadata(object)
                 result = await source.query(_latest(str(found["name"]), search.q))
             return success(
                 [

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import Traffic
 from services.connector.points.evaluation import Evaluation
 from services.connector.points.noted_writes import NotedWrites, WriteEvent
@@ -49,7 +49,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Tally:
-    """The counts of a sweep; ``complete`` is False when there were more records than are looked at."""
+    """The counts of a sweep; ``complete`` is False when there were more records than a sweep reads."""
 
     read: int = 0
     written: int = 0
@@ -61,7 +61,7 @@ class Tally:
     complete: bool = True
 
     def note(self, evaluation: Evaluation) -> None:
-        """Count the keys that the rows of an evaluation have and their lookup sets have not."""
+        """Count the keys in the rows of an evaluation that their lookup sets lack."""
         rows = evaluation.found.rows.values()
         missing = evaluation.rule.missing_keys(rows)
         self.missing.count(missing)
@@ -81,11 +81,11 @@ async def of_integration(
     traffic: Traffic,
     integration: str,
     since: datetime,
-    asker: Asker,
+    caller: CallerSessions,
 ) -> AsyncGenerator[Batch, None]:
     """Yield batches of the records that a run of the integration would read; it may still be inactive.
 
-    :raises NotReadable: the asker may not read what has changed, be there something or not.
+    :raises NotReadable: the caller may not read the changed records, even when there are none.
     :raises ConfigurationFault: the configuration does not provide for the integration.
     :raises RuleError: a rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
@@ -103,7 +103,7 @@ async def of_integration(
     end = datetime.now(UTC)
     window = Window(format_moment(since), format_moment(end))
     cursor = Cursor()
-    source = asker.source(traffic.source)
+    source = caller.source(traffic.source)
     while True:
         page = await next_page(source, readings, window, cursor)
         if page is None:
@@ -115,14 +115,14 @@ async def of_integration(
 
 async def of_exceptions(
     traffic: Traffic,
-    asker: Asker,
+    caller: CallerSessions,
 ) -> AsyncGenerator[Batch, None]:
     """Yield batches of the records of a connection's points that recently failed for a missing lookup.
 
-    :raises NotReadable: the asker may not read the exceptions.
+    :raises NotReadable: the caller may not read the exceptions.
     :raises ClientError: the Vault is away or refuses.
     """
-    result = await asker.own(traffic.own.client).query(LOOKUP_FAILURES)
+    result = await caller.own(traffic.own.client).query(LOOKUP_FAILURES)
     points = _points(traffic)
     batches: dict[tuple[str, str], dict[str, None]] = {}
     for row in result.rows:
@@ -165,11 +165,11 @@ def _object(row: Row) -> str:
 async def sweep(
     traffic: Traffic,
     batches: AsyncGenerator[Batch, None],
-    asker: Asker,
+    caller: CallerSessions,
 ) -> Tally:
     """Take the batches through their points, up to 2,000 records, and return the counts.
 
-    :raises NotReadable: the asker may not read what the counts tell of.
+    :raises NotReadable: the caller may not read the records that are counted.
     :raises ConfigurationFault: the configuration does not provide for a batch.
     :raises RuleError: a rule cannot be carried out.
     :raises ClientError: a Vault is away or refuses.
@@ -177,8 +177,8 @@ async def sweep(
     tally = Tally()
     configuration = traffic.configuration
     # One for all batches, so that a record that an earlier batch makes counts as made for the later ones.
-    source = NotedWrites(asker.source(traffic.source), configuration.sources)
-    target = NotedWrites(asker.own(traffic.own.client), configuration.targets)
+    source = NotedWrites(caller.source(traffic.source), configuration.sources)
+    target = NotedWrites(caller.own(traffic.own.client), configuration.targets)
     async with aclosing(_bounded(batches, tally)) as bounded:
         async for batch in bounded:
             route = configuration.planned_route(

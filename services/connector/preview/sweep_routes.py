@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import Asker
+from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
 from services.connector.preview.sweep import (
@@ -66,11 +66,11 @@ def router(answers: Answers) -> APIRouter:
         """Return what a run of an integration would write, and what would fail; nothing is written."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            moment, asker = _moment(since), Asker.of(request)
+            moment, caller = _moment(since), CallerSessions.of(request)
             with passing_refusals():
-                asked = await traffic(vaults, own, integration=integration)
-                batches = of_integration(asked, integration, moment, asker)
-                tally = await sweep(asked, batches, asker)
+                scope = await traffic(vaults, own, integration=integration)
+                batches = of_integration(scope, integration, moment, caller)
+                tally = await sweep(scope, batches, caller)
             return success(_dry_run(tally))
 
         return await answers.respond(request, vault, work)
@@ -90,12 +90,12 @@ def router(answers: Answers) -> APIRouter:
         """Return the source keys that lookups of a connection lack, as JSON or as CSV to complete and load."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
-            moment, asker = _moment(since), Asker.of(request)
+            moment, caller = _moment(since), CallerSessions.of(request)
             with passing_refusals():
-                asked = await traffic(vaults, own, connection=connection)
-                batches = _batches(asked, asker, integration, moment)
-                tally = await sweep(asked, batches, asker)
-            return _missing_lookups(asked, tally, shape)
+                scope = await traffic(vaults, own, connection=connection)
+                batches = _batches(scope, caller, integration, moment)
+                tally = await sweep(scope, batches, caller)
+            return _missing_lookups(scope, tally, shape)
 
         return await answers.respond(request, vault, work)
 
@@ -103,15 +103,15 @@ def router(answers: Answers) -> APIRouter:
 
 
 def _batches(
-    asked: Traffic,
-    asker: Asker,
+    scope: Traffic,
+    caller: CallerSessions,
     integration: str,
     since: datetime,
 ) -> AsyncGenerator[Batch, None]:
-    """Return the records of an integration; without one, the records that have failed for a missing lookup."""
+    """Return batches of an integration's records; without one, of the records that failed for a missing lookup."""
     if integration:
-        return of_integration(asked, integration, since, asker)
-    return of_exceptions(asked, asker)
+        return of_integration(scope, integration, since, caller)
+    return of_exceptions(scope, caller)
 
 
 def _moment(value: str) -> datetime:
@@ -142,10 +142,10 @@ def _dry_run(tally: Tally) -> dict[str, object]:
     }
 
 
-def _missing_lookups(asked: Traffic, tally: Tally, shape: Shape) -> Response:
+def _missing_lookups(scope: Traffic, tally: Tally, shape: Shape) -> Response:
     match shape:
         case Shape.CSV:
-            return csv_file("missing_lookups.csv", _csv(asked, tally))
+            return csv_file("missing_lookups.csv", _csv(scope, tally))
         case Shape.JSON:
             data = {
                 "read": tally.read,
@@ -171,11 +171,11 @@ def _missing(tally: Tally) -> list[dict[str, object]]:
     ]
 
 
-def _csv(asked: Traffic, tally: Tally) -> str:
+def _csv(scope: Traffic, tally: Tally) -> str:
     lines: list[tuple[str, ...]] = [COLUMNS]
     for lookup, key, _ in tally.missing.listed():
         row = (
-            asked.connection.api_name,
+            scope.connection.api_name,
             lookup.name,
             _type(lookup),
             lookup.target_object or "",

@@ -126,7 +126,7 @@ class ExceptionRecords:
         by_id: Mapping[str, MessageFailure],
         existing: Mapping[str, StoredMessage],
     ) -> set[str]:
-        """Return the ids of ignored messages without items: every failure of theirs is ignored."""
+        """Return the ids of ignored messages without items: all their failures are ignored."""
         # A second copy of a message does not undo an administrator's decision.
         ignored = {
             stored.id: message_id
@@ -291,7 +291,7 @@ class ExceptionRecords:
         messages: Collection[str],
         condition: str | None,
     ) -> set[str]:
-        """Return the messages among these records that have items, with this condition."""
+        """Return the messages among these records that have items; with a condition, items that meet it."""
         head = f"SELECT id, {MESSAGE} FROM {ITEM}"  # noqa: S608  VQL, literals quoted
         texts = statements(
             head,

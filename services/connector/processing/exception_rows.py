@@ -21,7 +21,7 @@ _MESSAGE_OF_ITEM = "exception_message__sysr.message_id__sys"
 
 
 def message_row(failure: MessageFailure) -> Row:
-    """Return the row of the failure's own message, without the fields that only its first record sets."""
+    """Return the row of the failure's own message, without the fields that are set only when it is created."""
     row: Row = {
         MESSAGE_KEY: failure.message_id,
         "queue__sys": failure.queue,
@@ -41,7 +41,7 @@ def refreshed_message(
     failure: MessageFailure,
     record: str,
 ) -> Row:
-    """Return the row that updates another message, by its record, of whose items some have failed again."""
+    """Return the row that updates another message (``record`` is its record id), some of whose items failed again."""
     return {
         "id": record,
         "error_type__sys": failure.error_type,
@@ -50,14 +50,14 @@ def refreshed_message(
 
 
 def same_cause(failure: MessageFailure) -> str:
-    """Return the VQL condition of the items that have the same cause as this failure's."""
+    """Return the VQL condition of items at the failure's integration point, or without one, of items of its message."""
     if failure.integration_point is not None:
         return f"{POINT_OF_ITEM} = {literal(failure.integration_point)}"
     return f"{_MESSAGE_OF_ITEM} = {literal(failure.message_id)}"
 
 
 def stored_item(row: Row) -> StoredItem:
-    """Return the item in a row that was queried."""
+    """Return the stored item that a queried row describes."""
     statuses = (text(row, STATUS), text(row, STATUS_OF_MESSAGE))
     return StoredItem(
         id=str(row["id"]),

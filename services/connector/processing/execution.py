@@ -98,7 +98,7 @@ class UnitExecution:
         Call ``report_failed`` afterwards to report the failures to the source Vault.
 
         :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
-        :raises BrokerUnavailable: the broker is away, with the same consequence.
+        :raises BrokerUnavailable: the broker is away, and the unit has to be run again.
         :raises VaultRefused: the target Vault refuses an exception record.
         """
         try:
@@ -132,14 +132,16 @@ class UnitExecution:
         """Mark the failed records in the source Vault; their exceptions are recorded already.
 
         :raises VaultUnavailable: the source Vault is away.
-        :raises VaultRefused: it does not take the marks, and the report has to be repeated.
+        :raises VaultRefused: the source Vault refuses to mark a record, and the report has to be repeated.
         """
         if self.to_report is None:
             return
         with passing_refusals():
             refused = await self.to_report()
         for failure in refused.values():
-            raise VaultRefused(failure.error_type, "records do not take their mark")
+            raise VaultRefused(
+                failure.error_type, "records could not be marked as failed"
+            )
 
     async def _transfer(self) -> Outcome:
         key = self._unit.key
@@ -183,7 +185,7 @@ class UnitExecution:
         return await transfer_apart(unit, messages, last=self._doubts.is_last)
 
     async def _opened(self) -> list[QueryResult]:
-        """Return the answer to the opening question of the unit's point, if it has one."""
+        """Return the answer to the opening query of the unit's point; an empty list if the point has none."""
         # The point of a copied connection is known by the configuration only, and asks later.
         point = POINTS.get(self._unit.key.integration_point)
         if point is None or point.opening is None:
@@ -194,7 +196,7 @@ class UnitExecution:
         return [answer]
 
     async def _configuration(self) -> tuple[Configuration, KnownVault]:
-        """Return the configuration of this traffic and its source Vault.
+        """Return the configuration between the unit's source Vault and its target Vault, and the source Vault.
 
         :raises ConfigurationFault: no source Vault or integration point is configured for the message.
         :raises ClientError: one of the calls fails.
@@ -260,7 +262,7 @@ class UnitExecution:
         await self._record(failures, error_type)
         mark = mark_refused(self._unit.key.object)
         if mark and self._source is not None and self._may_write_back:
-            # The message is at fault, not its records: their senders are told no reason.
+            # The message is at fault, not its records: their senders get no reason.
             ids = dict.fromkeys(self._unit.ids, "")
             client = self._source.client
             self.to_report = partial(mark, client, ids, self._lineage_back)

@@ -51,8 +51,8 @@ Attempt = Callable[[], Awaitable[object]]
 class Slots:
     """The resources that all inbound queues of this process share: places for running units, record locks, patience.
 
-    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read; ``turn`` is held by the
-    message put back that begins.
+    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read; ``turn`` is the lock of
+    the one message put back that begins at a time.
     """
 
     places: asyncio.Semaphore
@@ -73,7 +73,7 @@ class Inbox:
         slots: Slots,
         given_up: str | None = None,
     ) -> None:
-        """Take the queue and the resources shared with others.
+        """Take the queue, and the resources that it shares with other queues.
 
         When ``given_up`` contains a reason, nothing is transferred.
         """
@@ -121,7 +121,7 @@ class Inbox:
         return Inbox(self._vaults, self._own, self._queue, slots, given_up)
 
     async def process(self, deliveries: Sequence[Delivery]) -> None:
-        """Process deliveries, whether they were put back or not; errors as ``handle``."""
+        """Process deliveries, whether they were put back or not; raises the errors of ``handle``."""
         messages, unreadable = self._read(deliveries)
         # By message id: a request to read that is delivered twice is read once.
         runs: dict[str, tuple[Inbound, RunBatch]] = {}
@@ -142,7 +142,9 @@ class Inbox:
         work += [self._read_run(message, batch) for message, batch in runs.values()]
         work += [self._compare(message, job) for job, message in slices.items()]
         if unreadable:
-            work.append(self._patiently(lambda: self._exceptions.record(unreadable)))
+            work.append(
+                self._repeat_while_away(lambda: self._exceptions.record(unreadable))
+            )
         # A unit that fails must not break off the others, which may be half written.
         await each_to_its_end(work)
         self._measure_age(messages)
@@ -205,9 +207,9 @@ class Inbox:
         )
         given_up = self._given_up
         if given_up is None:
-            await self._patiently(reading.run)
+            await self._repeat_while_away(reading.run)
         else:
-            await self._patiently(lambda: reading.give_up(given_up))
+            await self._repeat_while_away(lambda: reading.give_up(given_up))
 
     async def _compare(self, message: Inbound, reconciliation: int) -> None:
         records = self._slots.records
@@ -216,9 +218,9 @@ class Inbox:
         if given_up is None:
             # Before it takes one of the places.
             await work.give_way()
-            await self._patiently(work.run)
+            await self._repeat_while_away(work.run)
         else:
-            await self._patiently(lambda: work.give_up(given_up))
+            await self._repeat_while_away(lambda: work.give_up(given_up))
 
     async def _process(self, unit: WorkUnit) -> None:
         key = unit.key
@@ -250,7 +252,7 @@ class Inbox:
                     counted,
                 )
 
-            await self._patiently(executed)
+            await self._repeat_while_away(executed)
         if execution.to_report is not None:
             await self._report_failed(execution, unit, ids)
 
@@ -262,8 +264,8 @@ class Inbox:
     ) -> None:
         """Report the failed records to the source Vault, until it has accepted the report.
 
-        :raises VaultRefused: it has refused for too long to wait here; the message returns to its queue, and all of
-            this is done again.
+        :raises VaultRefused: the source Vault has refused for too long to wait here; the message returns to its queue,
+            and all of this is done again.
         """
 
         async def report() -> None:
@@ -276,16 +278,18 @@ class Inbox:
         pauses = MARK_FAILED.pauses()
         for _ in range(MARK_FAILED.attempts - 1):
             try:
-                await self._patiently(report, name)
+                await self._repeat_while_away(report, name)
             except VaultRefused as refused:
                 state_log.failed(name, refused)
             else:
                 state_log.succeeded(name)
                 return
             await self._slots.patience.pause(next(pauses))
-        await self._patiently(report, name)
+        await self._repeat_while_away(report, name)
 
-    async def _patiently(self, attempt: Attempt, name: str | None = None) -> None:
+    async def _repeat_while_away(
+        self, attempt: Attempt, name: str | None = None
+    ) -> None:
         """Call ``attempt`` in a free place; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
@@ -339,7 +343,7 @@ def step(delivery: Delivery) -> Step:
 
 
 class Suspects:
-    """Puts copies of messages with their count on one inbound queue; ``turn`` is shared by the process."""
+    """Puts copies of messages on an inbound queue, with the number of begun attempts; the process shares ``turn``."""
 
     def __init__(
         self,

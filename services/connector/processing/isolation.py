@@ -44,14 +44,15 @@ async def transfer_apart(
 ) -> Outcome:
     """Transfer a unit; of a unit that fails as a whole, only those records fail that also fail separately.
 
-    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, no record fails for a
-    doubtful refusal, which often passes; a unit is divided for one only where fewer ids make a smaller query.
+    ``messages`` are the unit's ids by message, each id once. Unless it is the ``last`` time, a doubtful
+    refusal fails no record, since it often passes. The unit is then divided only after a stopped query, because fewer
+    ids make a smaller query.
 
     :raises VaultUnavailable: a Vault is away, and the unit has to be run again.
     :raises VaultRefused: a doubtful refusal, unless it is the last time; the unit is to be run again.
     :raises ConfigurationFault: the configuration does not provide for the unit.
     :raises RuleError: a rule of the point cannot be carried out.
-    :raises Exception: what the transfer raises, when no record goes through; a stopped query, only of one record.
+    :raises Exception: the error of the transfer, when no record goes through; QueryTimeout only for a single record.
     """
     apart = _Apart(unit, last)
     fault = await apart.try_(unit.ids)
@@ -68,7 +69,7 @@ async def transfer_apart(
 
 @dataclass(slots=True)
 class _Apart:
-    """The parts of a unit, and the outcome of the settled ones."""
+    """A unit that is transferred in parts, and the outcome of its settled records."""
 
     unit: Transfer
     last: bool
@@ -130,7 +131,7 @@ class _Apart:
         return None
 
     def _counts(self, error: Exception) -> bool:
-        """Return whether records may fail for an error."""
+        """Return whether records may fail for an error: a doubtful refusal counts the last time only."""
         is_unsure = isinstance(error, VaultRefused) and is_doubtful(error)
         return self.last or not is_unsure
 

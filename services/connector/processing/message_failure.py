@@ -31,8 +31,9 @@ class MessageErrorType(StrEnum):
 class MessageFailure:
     """One message that could not be processed or delivered, as a whole or in some of its items.
 
-    ``integration`` and ``integration_point`` are record ids, if known, ``place`` is the point's API name. ``warnings``
-    are about items that were transferred nevertheless. Without a ``text``, the record says how many items failed.
+    ``received`` and ``failed`` are numbers of items. ``integration`` and ``integration_point`` are record ids, if
+    known; ``place`` is the point's API name. ``warnings`` are about items that were transferred nevertheless. Without a
+    ``text``, the record says how many items failed.
     """
 
     message_id: str

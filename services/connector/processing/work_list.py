@@ -20,7 +20,7 @@ class StoredMessage:
 class StoredItem:
     """The record of a User Exception Item that is not resolved, and the record id of its ``message``.
 
-    It is ignored if it or its message is.
+    ``ignored`` says that an administrator ignores the item or its message.
     """
 
     id: str
@@ -32,9 +32,10 @@ class StoredItem:
 class WorkList:
     """Failures by the exception that records them.
 
-    ``own`` are recorded in the exceptions of their own messages, with new or existing items. ``refreshed`` have items
-    in exceptions of other messages, by the record ids of those. ``emptied`` are records of messages whose items are all
-    in other exceptions. ``ignored`` are the items that an administrator ignores.
+    * ``own`` are recorded in the exceptions of their own messages, with new or existing items.
+    * ``refreshed`` have items in exceptions of other messages, each with the record id of that message.
+    * ``emptied`` are the record ids of messages whose items are all in other exceptions.
+    * ``ignored`` are the items that an administrator ignores.
     """
 
     own: list[MessageFailure] = field(default_factory=list)

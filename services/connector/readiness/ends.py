@@ -75,7 +75,7 @@ async def _connection(vault: KnownVault, name: str) -> Connection | None:
 
 
 async def _unsigned(own: KnownVault, name: str) -> list[Finding]:
-    """Return why the Vault signs nothing for an External connection, as its address may be allowed no longer."""
+    """Return why the Vault signs no messages for an External connection: its address may no longer be allowed."""
     try:
         await own.client.sign_messages(name, [])
     except VaultRefused as refused:

@@ -17,7 +17,7 @@ from shared.protocol.readiness_steps import ReadinessStep
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault to correct: its Vault, component or record, and what to do; of a rule also the field rule."""
+    """One fault to correct: its Vault, component or record, and what to do; ``of_rule`` has the place in a rule."""
 
     step: ReadinessStep
     vault_id: int
@@ -27,7 +27,7 @@ class Finding:
 
     @property
     def prevents_transfer(self) -> bool:
-        """Whether messages cannot be transferred until this is mended."""
+        """Return whether messages cannot be transferred until the fault is corrected."""
         match self.step:
             # Open exceptions are about messages of the past; they keep no other message from being transferred.
             case ReadinessStep.EXCEPTIONS:
@@ -74,7 +74,7 @@ class QueueFacts:
 class EndFacts:
     """The facts of one end of an Active connection.
 
-    ``refused`` are the objects that the other Vault's rules read here and its user may not, with the reason;
+    ``refused`` are the objects here that the other Vault's rules read and its user may not read, with the reason;
     ``exceptions`` counts the open User Exception Messages.
     """
 
@@ -171,7 +171,7 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
         yield Finding(ReadinessStep.QUEUES, vault_id, name, message)
     for queue in end.queues:
         if not queue.active:
-            message = "The queue is inactive or not there; activate or add it"
+            message = "The queue is inactive or does not exist; activate or add it"
             yield Finding(ReadinessStep.QUEUES, vault_id, queue.name, message)
         if not queue.delivering:
             message = "Delivery is disabled; enable it"

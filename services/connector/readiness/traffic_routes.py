@@ -32,7 +32,8 @@ def router(
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             async with concurrently() as group:
                 others = [
-                    group.create_task(_seen(other)) for other in vaults.remotes(own)
+                    group.create_task(_vault_with_queues(other))
+                    for other in vaults.remotes(own)
                 ]
             found = [other.result() for other in others]
             return success({"connector": await consumers(), "vaults": found})
@@ -42,8 +43,8 @@ def router(
     return routes
 
 
-async def _seen(vault: KnownVault) -> dict[str, object]:
-    """Return a Vault with its Spark queues; they are None while it is away."""
+async def _vault_with_queues(vault: KnownVault) -> dict[str, object]:
+    """Return a Vault with its Spark queues; the queues are None while the Vault is away."""
     seen: dict[str, object] = {"vault_id": vault.vault_id, "name": vault.name}
     try:
         listed = await vault.client.queues()

@@ -45,7 +45,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
 
 
 def router(messages: SignedMessages, vaults: Callable[[], Vaults | None]) -> APIRouter:
-    """Return the route; ``vaults`` returns those of the connector, None until it is connected with them."""
+    """Return the route; ``vaults`` returns the connector's Vaults, None until it is connected with them."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.post("/messages/{vault}/{queue}")

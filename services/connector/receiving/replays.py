@@ -22,7 +22,7 @@ class Replays:
         self._ends: list[tuple[datetime, bytes]] = []
 
     def take(self, signature: bytes, good_until: datetime, now: datetime) -> bool:
-        """Remember a signature, and return whether it is new; times are aware.
+        """Remember a signature, and return whether it is new; times have a time zone.
 
         :raises Full: too many signatures are valid now.
         """

@@ -21,7 +21,7 @@ MAX_CERTIFICATES = 100
 
 
 class UnknownAddress(Exception):
-    """No Vault of this connector has this name."""
+    """Raised for an address that names no Vault of this connector."""
 
 
 class Replayed(Exception):
@@ -48,16 +48,16 @@ class SignedMessages:
     ) -> None:
         """Put a message on the inbound queue ``queue`` of the Vault that the settings name ``target``.
 
-        ``read`` reads its body, and is called once the headers are those of a known Vault's message.
+        ``read`` reads the body, and is called only when the headers are those of a known Vault's message.
 
         :raises UnknownAddress: this connector has no such Vault.
         :raises NotVerified: the message is not what a known Vault has signed for this address and moment.
-        :raises Replayed: it was taken before.
+        :raises Replayed: the message was accepted before.
         :raises Full: too many signatures are valid now to remember one more.
         :raises MalformedMessage: its body is no Spark message.
         :raises Unroutable: the Vault has no such queue.
         :raises BrokerUnavailable: the broker is away.
-        :raises VaultUnavailable: the sender's Vault is away, and its certificate not known here.
+        :raises VaultUnavailable: the sender's Vault is away, and its certificate is not known here.
         """
         own = next((vault for vault in vaults.connected if vault.name == target), None)
         if own is None:
@@ -71,7 +71,7 @@ class SignedMessages:
         # Parsed once it is verified: bodies of strangers are not read at all.
         envelope = Envelope.parse(body)
         if envelope.message_id != claim.message_id:
-            raise NotVerified("it is another message than its headers say")
+            raise NotVerified("its headers name another message")
         if not self._replays.take(claim.signature, claim.not_after, now):
             raise Replayed
         try:

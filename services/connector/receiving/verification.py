@@ -29,7 +29,7 @@ class NotVerified(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claims in a message's headers, before its signature is checked; times are aware."""
+    """The claims in a message's headers, before its signature is checked; times have a time zone."""
 
     vault_id: int
     certificate_id: str
@@ -42,7 +42,7 @@ class Claim:
     def read(cls, headers: Mapping[str, str], url: str, now: datetime) -> Claim:
         """Read the headers, with names in any case, of a message to the address ``url``.
 
-        :raises NotVerified: a header is missing or misshapen, or it is for another address or another moment.
+        :raises NotVerified: a header is missing or misshapen, or the message is for another address or moment.
         """
         values = {name.lower(): value.strip() for name, value in headers.items()}
         if _value(values, "requesttype") != MESSAGE_TYPE:
@@ -61,7 +61,7 @@ class Claim:
         not_after = _moment(values, "requestnotafter")
         is_valid_now = not_before <= now <= not_after
         if not is_valid_now or not_after - not_before > LONGEST:
-            raise NotVerified("its signature is not good now")
+            raise NotVerified("its signature is not valid now")
         return cls(
             int(vault_id),
             certificate_id,
@@ -80,7 +80,7 @@ def verify(
 ) -> None:
     """Check the signature of a message with its Vault's certificate (PEM).
 
-    :raises NotVerified: it is not that Vault's, or something was changed since.
+    :raises NotVerified: another key has signed the message, or it was changed after it was signed.
     """
     try:
         key = x509.load_pem_x509_certificate(certificate.encode()).public_key()
@@ -97,7 +97,7 @@ def verify(
             hashes.SHA256(),
         )
     except InvalidSignature:
-        raise NotVerified("its signature is not good") from None
+        raise NotVerified("its signature is not valid") from None
 
 
 def _value(values: Mapping[str, str], name: str) -> str:

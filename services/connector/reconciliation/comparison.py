@@ -69,7 +69,7 @@ async def compare(
 ) -> dict[str, Judged]:
     """Return the verdict on each of the source records ``ids``; nothing is written to either Vault.
 
-    ``writable`` is the source; ``linked`` are the target objects that have a record of a source record.
+    ``writable`` is the source; ``linked`` has, by source record, the target objects with a record of it.
 
     :raises VaultUnavailable: records were changing all the time.
     :raises ConfigurationFault: the configuration does not provide for the records.
@@ -97,7 +97,7 @@ async def compare(
     outcome = await transfer(unit)
     writes = (*source.noted, *target.noted)
     # Documents are written without lineage: their differences are found record by record.
-    if len(ids) > 1 and any(_is_nobodys(write) for write in writes):
+    if len(ids) > 1 and any(_has_no_source(write) for write in writes):
         judged: dict[str, Judged] = {}
         for item in ids:
             judged |= await compare(scope, writable, planned, (item,), linked)
@@ -116,14 +116,14 @@ async def _merged(
 ) -> set[str]:
     """Return the accounts that were merged into others: their records now belong to the other account's contact."""
     own = f"{unit.source.vault_id}_"
-    gone = {own + item: item for item in outcome.gone if linked.get(item)}
+    gone = {own + item: item for item in outcome.missing if linked.get(item)}
     if unit.object != ACCOUNT or not gone:
         return set()
     into = await main_links(unit, gone)
     return {item for link, item in gone.items() if link in into}
 
 
-def _is_nobodys(write: Write) -> bool:
+def _has_no_source(write: Write) -> bool:
     return write.item is None and write.event is not WriteEvent.UNCHANGED
 
 
@@ -172,33 +172,33 @@ class _Judging:
     absent: Collection[str]
 
     def judged(self, item: str, linked: Collection[str]) -> Judged:
-        """Return the verdict on a record, of which ``linked`` target objects have a record."""
-        too_much = self._too_much(item, linked)
-        if too_much is not None:
-            return too_much
+        """Return the verdict on a source record; ``linked`` are the target objects with a record of it."""
+        surplus = self._surplus(item, linked)
+        if surplus is not None:
+            return surplus
         if item in self.absent:
             return Judged(Verdict.MISSING)
         failure = self.outcome.failures.get(item)
         if failure is not None:
             return Judged(Verdict.FAILING, (failure.error_type.value,))
         differences = self.differences.get(item, _Differences())
-        left = self._left(differences, linked)
+        left = self._surplus_objects(differences, linked)
         if left and not (differences.made or differences.changed):
             return Judged(Verdict.EXTRA, left)
         return differences.judged()
 
-    def _too_much(self, item: str, linked: Collection[str]) -> Judged | None:
+    def _surplus(self, item: str, linked: Collection[str]) -> Judged | None:
         """Return the verdict on a record that should not be in the target; None for one that may be."""
         outcome = self.outcome
         if item in outcome.withdrawn:
             # A transfer flags what is left of it, and has done so where nothing would change.
             changed = self.differences.get(item, _Differences()).changed
             return _extra(sorted(changed))
-        if item in outcome.gone:
+        if item in outcome.missing:
             return _extra(linked)
         if item in outcome.excluded:
             return _extra(linked, Verdict.NOT_ALLOWED)
-        if item in outcome.kept:
+        if item in outcome.existing:
             verdict = Verdict.EQUAL if linked else Verdict.NOT_EXPECTED
             return Judged(verdict)
         if item in outcome.skipped:
@@ -206,10 +206,10 @@ class _Judging:
             return _extra(set(linked) - self.planned.shared)
         return None
 
-    def _left(
+    def _surplus_objects(
         self, differences: _Differences, linked: Collection[str]
     ) -> tuple[str, ...]:
-        """Return the target objects of whose record one rule has left the source out, and another one has not."""
+        """Return the target objects with a surplus record: their rule filters out its source, another rule does not."""
         # Other points find records by more than their Links, and write one for several source records.
         if point_of(self.planned.route).transfer is not general.transfer:
             return ()

@@ -30,7 +30,7 @@ class Place(NamedTuple):
 class PlannedReading:
     """A reading with its place, its route, and the target objects whose records refer to their source record.
 
-    They refer to it by its Global ID in the field ``traced_by``, which is their Link as a rule. Objects in ``shared``
+    The field ``traced_by`` of target records has the Global ID; it is their Link as a rule. Objects in ``shared``
     are also written by rules of other points for the same source object. With ``unread`` none of the source's records
     may be read; the target's records are compared nevertheless.
     """

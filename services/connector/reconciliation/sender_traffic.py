@@ -40,7 +40,9 @@ class SenderTraffic:
     records: KeyLocks
 
     async def changed_since(self, window: datetime, now: datetime) -> datetime:
-        """Return since when changes may still be under way: the window's begin, or that of the oldest message.
+        """Return the moment since which changes may still be under way, by the oldest message that waits.
+
+        It is ``window`` at the latest. A message at the broker, whose age the Vault does not know, counts from ``now``.
 
         :raises ClientError: one of the calls fails.
         """
@@ -85,12 +87,12 @@ class SenderTraffic:
             except MalformedMessage:
                 # Whatever it was, it names no record.
                 continue
-            if _is_of(message, planned):
+            if _is_of_reading(message, planned):
                 found.update(message.items)
         return found & set(items)
 
 
-def _is_of(message: Message, planned: PlannedReading) -> bool:
+def _is_of_reading(message: Message, planned: PlannedReading) -> bool:
     attributes = message.attributes
     place = (attributes.get("integration_point"), attributes.get("object"))
     return place == (planned.route.point.api_name, planned.reading.object)

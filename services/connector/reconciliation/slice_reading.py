@@ -59,7 +59,7 @@ class Slice:
 
     @property
     def all_ids(self) -> tuple[str, ...]:
-        """Return the ids that either of the Vaults knows of."""
+        """Return the ids of the source records that exist, or of which the target has a record."""
         return tuple(dict.fromkeys((*self.ids, *self.linked)))
 
 
@@ -144,7 +144,7 @@ async def _links(
     # Links of other objects' records stand between these; without a prefix they could not be told apart.
     if prefix is None:
         return []
-    own = names_in_target(scope, planned)
+    own = reference_prefix(scope, planned)
     key = planned.traced_by
     conditions = [
         f"{key} > {literal(own + (after or prefix))}",
@@ -159,7 +159,7 @@ async def _links(
 async def _page(
     scope: Compared, key: str, target: str, conditions: Iterable[str], own: str
 ) -> list[str]:
-    """Return the source records (ids) that the next records of a target object name by ``key``, in its order."""
+    """Return the source records (ids) that the next records of a target object name by ``key``, in that order."""
     where = " AND ".join(conditions)
     head = f"SELECT {key} FROM {target}"  # noqa: S608  VQL of names
     answer = await scope.target.query(
@@ -168,7 +168,7 @@ async def _page(
     return [text(row, key).removeprefix(own) for row in answer.rows]
 
 
-def names_in_target(scope: Compared, planned: PlannedReading) -> str:
+def reference_prefix(scope: Compared, planned: PlannedReading) -> str:
     """Return the prefix of a source record's id in the field of target records that refers to it."""
     return f"{scope.source.vault_id}_" if planned.traced_by == LINK else ""
 
@@ -186,7 +186,7 @@ async def _documents(
 ) -> Slice:
     """Return a page of documents, in the order of their dates as in runs."""
     if after.startswith(_OF_LINKS):
-        return await _gone_documents(scope, planned, after)
+        return await _deleted_documents(scope, planned, after)
     reading = planned.reading
     window = Window(format_moment(BEGINNING), until)
     modified, _, record = after.partition(" ")
@@ -201,15 +201,15 @@ async def _documents(
     return found
 
 
-async def _gone_documents(
+async def _deleted_documents(
     scope: Compared, planned: PlannedReading, after: str
 ) -> Slice:
-    """Return the documents that the next Links of the target name, and that the source has no more."""
+    """Return the documents that the next Links of the target name, and that the source no longer has."""
     _, target, last = after.split(" ", 2) if after.count(" ") > 1 else ("", "", "")
     objects = [name for name in sorted(planned.linked) if name >= target]
     if not objects:
         return Slice(planned, Position(planned.place, _ENDED))
-    own = names_in_target(scope, planned)
+    own = reference_prefix(scope, planned)
     name = objects[0]
     conditions = [
         f"{LINK} > {literal(own + (last if name == target else ''))}",
@@ -222,9 +222,9 @@ async def _gone_documents(
     # The id of a document is a number; what begins with letters is a record of another object.
     numbers = [item for item in items if item.isdigit()]
     texts = statements(select("id", DOCUMENTS), "id", numbers)
-    there = {str(row["id"]) for row in await query_all(scope.source, texts)}
+    existing = {str(row["id"]) for row in await query_all(scope.source, texts)}
     found = Slice(planned, Position(planned.place, end))
-    found.linked = {item: {name} for item in numbers if item not in there}
+    found.linked = {item: {name} for item in numbers if item not in existing}
     return found
 
 

@@ -20,9 +20,9 @@ from services.connector.reconciliation.planned_readings import (
 from services.connector.reconciliation.sender_traffic import SenderTraffic
 from services.connector.reconciliation.slice_reading import (
     Position,
-    names_in_target,
     next_slice,
     of_this_vault,
+    reference_prefix,
 )
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.rows import literal, modified_field, statements
@@ -116,7 +116,7 @@ class SliceWork:
     async def _compare(self) -> None:
         client = self.own.client
         state = await client.reconciliation(self.reconciliation)
-        if not _goes_on(state):
+        if not _has_more_slices(state):
             return
         source = self._source()
         if not state.get("source_time"):
@@ -159,7 +159,7 @@ class SliceWork:
         return source
 
 
-def _goes_on(state: Row) -> bool:
+def _has_more_slices(state: Row) -> bool:
     running = state.get("status") == _RUNNING
     return running and state.get("phase") != _DONE and not state.get("error")
 
@@ -211,7 +211,7 @@ class SliceComparison:
         for each in planned:
             place = (each.route.point.api_name, each.reading.object)
             if place == (point, name):
-                judged = await self._judge_again(each, ids)
+                judged = await self._compare_again(each, ids)
                 return _report(each, judged, counted=False)
         # Its integration or its rules were made inactive meanwhile: nothing is expected any more.
         gone = dict.fromkeys(ids, Judged(Verdict.NOT_EXPECTED))
@@ -221,7 +221,7 @@ class SliceComparison:
             "items": [_item(item, each) for item, each in gone.items()],
         }
 
-    async def _judge_again(
+    async def _compare_again(
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, Judged]:
         linked = await self._linked(planned, ids)
@@ -241,7 +241,7 @@ class SliceComparison:
         self, planned: PlannedReading, ids: Sequence[str]
     ) -> dict[str, set[str]]:
         """Return the target objects that have a record of each source record."""
-        own = names_in_target(self.scope, planned)
+        own = reference_prefix(self.scope, planned)
         key = planned.traced_by
         within = " AND ".join(of_this_vault(self.scope, planned)) or None
         found: dict[str, set[str]] = {}

@@ -40,7 +40,7 @@ Unique = tuple[str, str]
 
 
 class Unusable(Enum):
-    """The reasons why a key that records have leads to none of them."""
+    """The reasons why the key of existing records cannot be used as a reference to one of them."""
 
     AMBIGUOUS = auto()
     INACTIVE = auto()
@@ -82,7 +82,7 @@ def by_key(reference: Reference) -> Convert:
             value = value[0]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Unfit(
-                "the value cannot be the key of a record; map a source field that holds one key"
+                "the value cannot be the key of a record; map a source field that contains one key"
             )
         return PendingReference(reference.object, reference.field, str(value))
 
@@ -103,10 +103,12 @@ class BlankKey(Unfit):
 class CompiledField:
     """One field rule ready to run: reads the source value or the default, translates and converts it.
 
-    ``sent_as`` is the target field's name in a row that is written. ``declared`` is the query field type with which the
-    source Vault's description has to agree, if any. With ``by_key`` the value may be a PendingReference. ``owner``
-    reads the id of the related record that ``source`` is a key of. ``clears`` says that a source without a value
-    empties the target field; ``warns`` that a record without a usable key is transferred with a warning.
+    * ``sent_as`` is the target field's name in a row that is written.
+    * ``declared`` is the query field type with which the source Vault's description has to agree, if any.
+    * ``by_key``: the value may be a PendingReference.
+    * ``owner`` reads the id of the related record that ``source`` is a key of.
+    * ``clears``: a source without a value empties the target field.
+    * ``warns``: a record without a usable key is transferred with a warning.
     """
 
     rule: str

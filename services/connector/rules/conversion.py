@@ -180,7 +180,7 @@ def _parse_number(value: object) -> int | float | Decimal:
     ):
         # A Decimal keeps every digit of a fraction, which a float would not.
         return int(value) if value.lstrip("+-").isdigit() else Decimal(value)
-    raise Unfit("the value is not a number; map a source field that holds one")
+    raise Unfit("the value is not a number; map a source field that contains one")
 
 
 def _boolean(value: object) -> object:
@@ -200,7 +200,7 @@ def _date(value: object) -> object:
         if whole and _is_date(day):
             return day
     raise Unfit(
-        "the value is not a date (YYYY-MM-DD); map a source field that holds one"
+        "the value is not a date (YYYY-MM-DD); map a source field that contains one"
     )
 
 
@@ -220,7 +220,7 @@ def _date_time(value: object) -> object:
         if _DATE_TIME.fullmatch(text) and _is_moment(text):
             return text
     raise Unfit(
-        "the value is not a date and time (UTC, YYYY-MM-DDTHH:MM:SS.mmmZ); map a source field that holds one"
+        "the value is not a date and time (UTC, YYYY-MM-DDTHH:MM:SS.mmmZ); map a source field that contains one"
     )
 
 
@@ -239,7 +239,7 @@ def _single(value: object) -> object:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         return value[0]
     if isinstance(value, list):
-        raise Unfit("the source holds several picklist values and the field takes one")
+        raise Unfit("the source has several picklist values, and the field takes one")
     return _plain(value)
 
 

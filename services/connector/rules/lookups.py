@@ -92,8 +92,8 @@ class UseDefault(Exception):
 class LookupSet:
     """One named set: target keys by source key.
 
-    In a set of type object, a target key is the id of a record, or the value of its ``target_key_field``. Entries that
-    are ``KeyedEntries`` are those of the keys that were looked for so far, in the set of ``connection`` (a record id).
+    In a set of type object, a target key is the id of a record, or the value of its ``target_key_field``. With
+    ``KeyedEntries``, only the rows of some keys were read so far; ``connection`` (a record id) is the set's connection.
     """
 
     name: str
@@ -104,7 +104,7 @@ class LookupSet:
     connection: str = ""
 
     def unread(self, keys: Collection[str]) -> set[str]:
-        """Return the keys that are still to be looked for before their rows are evaluated."""
+        """Return those of the keys whose lookup rows are not read yet; none of a set that was read as a whole."""
         if isinstance(self.entries, KeyedEntries):
             return set(keys) - self.entries.looked_for
         return set()

@@ -47,7 +47,10 @@ class TargetValues:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """One value that a field rule can result in: converted, or why it is invalid; a default has no source key."""
+    """One value that a field rule can give: converted, or the reason why it is invalid.
+
+    A default has no ``source_key``.
+    """
 
     value: object
     source_key: str | None = None

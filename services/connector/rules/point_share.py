@@ -1,4 +1,4 @@
-"""Describes the part that an integration point's own code has in the records that its rules fill."""
+"""Describes what an integration point's own code adds to its rules, or leaves out of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _every_rule(_rule: IntegrationRule) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PointShare:
-    """The part that an integration point's own code has in the records that its rules fill.
+    """The fields, keys and objects that an integration point's own code adds to its rules, or leaves out of them.
 
     * ``keys``: it finds records by keys of its own; without, each target object needs a field rule for its key.
     * ``fills`` are the fields that it fills itself, ``requires`` those that a field rule has to fill for it.

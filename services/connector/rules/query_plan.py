@@ -37,7 +37,7 @@ _TYPE = "object_type__vr"
 class QueryPlan:
     """The statement template of one rule and, by field rule, the column of each value in its rows.
 
-    ``related`` has the column of the id of the related record whose field identifies a target record. ``paths`` lead to
+    ``related`` has the column of the related record's id, where its field identifies a target record. ``paths`` lead to
     all related records that are read: a to-many relationship or None, and to-one relationships from there.
     """
 
@@ -195,7 +195,7 @@ class _Columns:
         relationship, _, _ = path.rpartition(".")
         if not relationship and place.child is None:
             return None
-        # Without it, a related record without the key could not be told from no related record.
+        # Without it, a related record without the key would look the same as no related record.
         name = f"{relationship}.id" if relationship else "id"
         self.texts.setdefault(name, name)
         return name
@@ -217,7 +217,7 @@ class _Columns:
 
 
 def _value(expression: str) -> tuple[str, ...]:
-    """Return the identity of an expression's value: a field and the function for its whole text have the same."""
+    """Return a key of an expression's value; a field and the function for the field's whole text have the same key."""
     match = _SELECT.fullmatch(expression)
     if match is None:
         return (expression,)

@@ -89,8 +89,8 @@ class QueryObjectRule:
 class IntegrationRule:
     """One active rule with its active parts, for records of one query object.
 
-    ``integration_point`` and ``connection`` are API names. A component without a primary query object is a rule
-    for each query object that its field rules name, but for those that only add to what the first one identifies.
+    ``integration_point`` and ``connection`` are API names. A component without a primary query object becomes
+    a rule for each query object of its field rules, except those that only add to the records of the first one.
     """
 
     name: str
@@ -142,7 +142,7 @@ def read_rules(
 def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
     """Read one component: one rule, or where it has no primary query object, one for each query object.
 
-    :raises RuleError: it has no connection or query object, or a field rule that cannot be carried out.
+    :raises RuleError: the component has no connection or query object, or a field rule that cannot be carried out.
     """
     name = _text(component, "name") or _UNNAMED
     connection = _text(component, "connection")
@@ -168,8 +168,8 @@ def read_rule(component: Json) -> tuple[IntegrationRule, ...]:
 def _by_query_object(rule: IntegrationRule) -> tuple[IntegrationRule, ...]:
     """Return a rule for each query object of a rule without a primary one.
 
-    The query object of the first field rule is the primary one of those that only add to its target records, which
-    are read by its relationships, as the vendor's Spark sample reads them.
+    The first field rule's query object is the primary one. A query object that only adds to its target records has no
+    rule of its own: it is read by the relationships of the primary one, as in the vendor's Spark sample.
     """
     objects = (part.query_object for part in rule.field_rules)
     named = tuple(dict.fromkeys(name for name in objects if name))

@@ -97,13 +97,13 @@ class RuleFinding:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRule:
-    """One component: its name and a rule, compiled, for each query object; several without a primary query object."""
+    """One component: its name, and for each of its query objects the rule and the compiled rule."""
 
     name: str
     parts: tuple[tuple[IntegrationRule, CompiledRule], ...]
 
     def unread(self, share: PointShare) -> frozenset[str]:
-        """Return the query objects without a key for a target object, in a component in which another has its keys."""
+        """Return the query objects without a key for a target object, in a component where another one has its keys."""
         lacking = frozenset(
             rule.primary_query_object
             for rule, compiled in self.parts
@@ -135,7 +135,7 @@ def rule_findings(
         yield from _without_key(checked, share)
         yield from _unwritable(checked, share, targets, others)
     for rule, compiled in checked.parts:
-        yield from _several(rule)
+        yield from _rules_of_one_field(rule)
         yield from _without_rows(rule, compiled)
 
 
@@ -282,7 +282,7 @@ def _set_by_vault(
             yield RuleFinding.of_field(rule.name, part, text, prevents=True)
 
 
-def _several(rule: IntegrationRule) -> Iterator[RuleFinding]:
+def _rules_of_one_field(rule: IntegrationRule) -> Iterator[RuleFinding]:
     """Yield field rules of one target field of which some never apply, or whose order is undefined."""
     by_target: dict[tuple[str, str], list[FieldRule]] = {}
     for part in rule.field_rules:

@@ -64,7 +64,7 @@ class RunReading:
         """Read the due stage to its end; report the run as failed when it cannot be read.
 
         :raises VaultUnavailable: a Vault is away or in trouble, and the message is to be carried out again.
-        :raises BrokerUnavailable: likewise the broker.
+        :raises BrokerUnavailable: the broker is away, and the message is to be carried out again.
         """
         try:
             with passing_refusals():
@@ -114,7 +114,7 @@ class RunReading:
         integration = self.batch.integration
         run = await own.client.run(integration, self.batch.run)
         # Cancelled, read to its end, or failed since the message was sent.
-        if not _goes_on(run):
+        if not _has_more_pages(run):
             return
         source = self._source()
         # The end of the window is fixed once, for all stages and however often the message is carried out.
@@ -180,7 +180,7 @@ class RunReading:
         number = run["stage"]
         part = self._window(run)
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.
-        while _goes_on(run) and run["stage"] == number:
+        while _has_more_pages(run) and run["stage"] == number:
             batches = whole(run.get("batches"), "batches")
             cursor = Cursor.decode(text(run, "position"))
             page = await next_page(source, stage, part, cursor)
@@ -271,7 +271,7 @@ async def _listed(
     return answer.rows
 
 
-def _goes_on(run: Row) -> bool:
+def _has_more_pages(run: Row) -> bool:
     running = run.get("status") == _RUNNING
     paged = run.get("paged") is not False
     return running and not paged and not run.get("error")

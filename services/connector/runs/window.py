@@ -1,8 +1,8 @@
 """Computes the window of a run, the statement that lists the next records in it, and the cursor after a page.
 
-The window includes its first moment. It begins at Last Successful Run Time if an earlier run has moved that to a moment
-until which the source's changes were complete. Otherwise it begins before it by an overlap, so that changes are read
-that were committed late. It ends at the source's clock before the read: later changes are read by the next run. Records
+The window includes its first moment. It begins at Last Successful Run Time if an earlier run has set that to a moment
+until which the source's changes were complete. Otherwise it begins earlier by an overlap, so that changes that were
+committed late are read. It ends at the source's clock before the read: later changes are read by the next run. Records
 are in the order of dates and ids, and a page begins after the last record of the page before it.
 """
 

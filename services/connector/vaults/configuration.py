@@ -108,7 +108,7 @@ class Configuration:
     ) -> Route:
         """Return the active integration point of this API name on the connection with the source Vault.
 
-        :raises ConfigurationFault: there is none.
+        :raises ConfigurationFault: there is no such active point.
         """
         route = self.planned_route(integration_point, source_vault)
         integration = route.integration
@@ -128,7 +128,7 @@ class Configuration:
     ) -> Route:
         """Return a route as ``route`` does, where the integration and its point may still be inactive.
 
-        :raises ConfigurationFault: there is none.
+        :raises ConfigurationFault: there is no such point.
         """
         named = [
             point
@@ -171,7 +171,7 @@ class Configuration:
     ) -> Connection:
         """Return the connection with the source Vault that has this integration.
 
-        :raises ConfigurationFault: there is none.
+        :raises ConfigurationFault: there is no such connection.
         """
         # Copies of a connection have integrations of one name, one for each remote Vault.
         for known in self.integrations.values():
@@ -209,8 +209,8 @@ class Configuration:
     ) -> tuple[IntegrationRule, ...]:
         """Return the active rules of a route's integration point, or of the point with ``role`` on its connection.
 
-        :raises RuleError: one of them cannot be read.
-        :raises ConfigurationFault: there is none.
+        :raises RuleError: one of the rules cannot be read.
+        :raises ConfigurationFault: the point has no active rule.
         """
         name = self._with_role(route, role) if role else route.point.api_name
         # A point with a broken rule transfers nothing by its other rules either.
@@ -279,7 +279,7 @@ class Configuration:
     ) -> None:
         """Read the lookup rows that a rule needs for source rows, unless they are cached.
 
-        Evaluate the rows without awaiting anything in between: other units may replace the cache.
+        The caller evaluates the rows before it awaits anything else, since other units may replace the cache.
 
         :raises ClientError: one of the calls fails.
         """

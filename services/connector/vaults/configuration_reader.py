@@ -55,8 +55,8 @@ class _Revisions:
 class ConfigurationReader:
     """Reads the configuration between one source and one target Vault, and caches it while it is current.
 
-    It is current while both Vaults return the revision from before it was read. With a Vault that returns none, it is
-    read again for each moment after the last reading began.
+    The configuration is current while both Vaults return the revisions that they had before it was read. With a Vault
+    that returns no revision, it is read again for each moment after the last reading began.
     """
 
     def __init__(
@@ -85,7 +85,9 @@ class ConfigurationReader:
         component: Json,
         moment: datetime,
     ) -> tuple[Configuration, tuple[IntegrationRule, ...]]:
-        """Return the configuration at ``moment`` or later in which this rule replaces the one with its name; its rules.
+        """Return the configuration at ``moment`` or later with a rule replaced, and the rules in the component.
+
+        The component replaces the rules with its name.
 
         :raises RuleError: the rule cannot be read.
         :raises ClientError: one of the calls fails.
@@ -133,7 +135,7 @@ class ConfigurationReader:
     ) -> Configuration | None:
         """Return the cached configuration, with its lookups read again if only they have changed.
 
-        None if more may have.
+        Return None when more may have changed.
         """
         kept = self._revisions
         if kept is None:

@@ -100,10 +100,10 @@ class RecordAccess(RecordReads, Protocol):
 
 
 class OriginReads(Protocol):
-    """The question who has set the fields of a record; every call may raise ``ClientError``."""
+    """The call that returns which fields of a record transfers have set; it may raise ``ClientError``."""
 
     async def origins(self, object: str, record: str) -> list[Row]:
-        """Return the fields of a record that transfers have set: ``field_name``, and ``changed_since`` if it was."""
+        """Return fields of a record that transfers have set; ``changed_since`` is set in those that changed since."""
         ...
 
 

@@ -100,9 +100,9 @@ class Patience:
             await self.pause(next(pauses))
 
     async def pause(self, seconds: float) -> None:
-        """Wait, and no longer than until the process stops.
+        """Wait for ``seconds``, or until the process stops.
 
-        :raises Interrupted: it stops.
+        :raises Interrupted: the process stops.
         """
         # A plain sleep would hold up the process's stop until the pause is over.
         try:
@@ -115,7 +115,7 @@ class Patience:
     def proceed(self) -> None:
         """Check that the process is not stopping.
 
-        :raises Interrupted: it is stopping.
+        :raises Interrupted: the process is stopping.
         """
         if self._ending.is_set():
             raise Interrupted("the process stops")
@@ -132,7 +132,7 @@ class Impatience(Patience):
         """Call ``attempt`` once; ``name`` is not used.
 
         :raises VaultUnavailable: a Vault is away, or refuses for a reason that will pass.
-        :raises BrokerUnavailable: likewise the broker.
+        :raises BrokerUnavailable: the broker is away.
         """
         del name
         with passing_refusals():
@@ -187,7 +187,7 @@ class Vaults:
         vault: KnownVault,
         connection: Connection,
     ) -> VaultClient:
-        """Return the source Vault of the target Vault's connection, with the session that it allows the target.
+        """Return the client of a connection's source Vault, in the session that this Vault opens for the target.
 
         :raises ClientError: a call fails, for example because the connection is not Active in the source Vault.
         """
@@ -202,7 +202,7 @@ class Vaults:
         vault: KnownVault,
         connection: str,
     ) -> VaultClient:
-        """Return a Vault with the session that it allows the remote Vault of its connection ``connection``.
+        """Return the client of a Vault, in the session that it opens for the remote Vault of ``connection``.
 
         :raises ClientError: the sign-in fails.
         """
@@ -245,9 +245,9 @@ class Doubts:
         return self.count >= DOUBTFUL_REFUSAL.attempts - 1
 
     def begin_again(self, refused: VaultRefused) -> None:
-        """Convert a doubtful refusal, unless it is the last one, so that the work is begun again from its start.
+        """Count a doubtful refusal, and have the work begun again from its start, unless this is the last time.
 
-        :raises VaultUnavailable: in place of such a refusal.
+        :raises VaultUnavailable: the refusal is doubtful, and the work is to be begun again.
         """
         if self.is_last or not is_doubtful(refused):
             return

@@ -9,7 +9,7 @@ from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.cookies import session_cookie
 from shared.vault.admin.listing import selected
 from shared.vault.connections.connection_rules import OBJECT
-from shared.vault.connections.connector_questions import AskerSessions
+from shared.vault.connections.connector_questions import PageSessions
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Source:
     connection: str
     vault_id: int
     vault_name: str
-    sessions: AskerSessions
+    sessions: PageSessions
 
     @property
     def has_session(self) -> bool:
@@ -39,7 +39,7 @@ class Source:
         return bool(self.sessions.source)
 
 
-def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
+def page_sessions(visit: Visit, source: int | None = None) -> PageSessions:
     """Return the caller's sessions for a question to the connector.
 
     ``source`` is the id of the source Vault; its session is empty unless the browser sends one.
@@ -48,7 +48,7 @@ def asker_sessions(visit: Visit, source: int | None = None) -> AskerSessions:
     if source is not None:
         other = visit.request.cookies.get(session_cookie(source), "")
     usable = other.isascii() and other.isprintable() and len(other) <= MAX_SESSION
-    return AskerSessions(visit.secret, other if usable else "")
+    return PageSessions(visit.secret, other if usable else "")
 
 
 async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
@@ -83,5 +83,5 @@ def _source(visit: Visit, row: Row) -> Source:
         connection=str(row["api_name__sys"]),
         vault_id=vault_id,
         vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
-        sessions=asker_sessions(visit, vault_id),
+        sessions=page_sessions(visit, vault_id),
     )

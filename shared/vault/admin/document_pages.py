@@ -30,7 +30,7 @@ from shared.vault.admin.record_pages import searched
 from shared.vault.admin.showing import ValueFormatter, writers
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
-from shared.vault.api.file_body import kept_file
+from shared.vault.api.file_body import store_form_file
 from shared.vault.api.request_context import VERSIONS
 from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_locks import DocumentLock
@@ -180,7 +180,7 @@ async def create(visit: Creating) -> Response:
             if visit.form.file is not None and visit.form.file.filename
             else None
         )
-        file = await kept_file(visit.vault, visit.caller, sent) if sent else None
+        file = await store_form_file(visit.vault, visit.caller, sent) if sent else None
         result = await visit.vault.documents.create(
             visit.caller, {**chosen(form), **texts}, file
         )

@@ -14,7 +14,7 @@ from shared.vault.admin.inputs import entered
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
-from shared.vault.api.file_body import file_response, kept_file
+from shared.vault.api.file_body import file_response, store_form_file
 from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
@@ -54,7 +54,7 @@ async def new_version(visit: WithFile, document_id: DocumentId) -> Response:
     )
 
     async def carry_out() -> str:
-        file = await kept_file(visit.vault, visit.caller, form) if form else None
+        file = await store_form_file(visit.vault, visit.caller, form) if form else None
         documents = visit.vault.documents
         number = await documents.new_version(visit.caller, document_id, file)
         return f"/ui/documents/{document_id}/versions/{number.major}/{number.minor}"

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant
-from shared.vault.admin.connector_sessions import asker_sessions, sources_of
+from shared.vault.admin.connector_sessions import page_sessions, sources_of
 from shared.vault.admin.queue_pages import LOOK_SECONDS
 from shared.vault.admin.visit import Visiting
 from shared.vault.errors import ApiError, VaultFault
@@ -25,7 +25,7 @@ async def live(visit: Visiting) -> Response:
     error: ApiError | None = None
     if visit.granted(Grant.MANAGE_INTEGRATIONS):
         try:
-            elsewhere = await visit.vault.connector.traffic(asker_sessions(visit))
+            elsewhere = await visit.vault.connector.traffic(page_sessions(visit))
         except VaultFault as fault:
             error = fault.error
     sources = await sources_of(visit)

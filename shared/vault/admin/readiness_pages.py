@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from shared.protocol.readiness_steps import ReadinessStep
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.admin.connector_sessions import asker_sessions
+from shared.vault.admin.connector_sessions import page_sessions
 from shared.vault.admin.exception_mends import rule_path
 from shared.vault.admin.showing import named
 from shared.vault.admin.viewing import RecordView, view
@@ -117,7 +117,7 @@ async def readiness(visit: Visiting, record_id: str) -> Response:
     ready = False
     try:
         answer = await visit.vault.connector.ask(
-            "readiness", name, sessions=asker_sessions(visit)
+            "readiness", name, sessions=page_sessions(visit)
         )
     except VaultFault as fault:
         # The page shows the connector's refusal with advice.

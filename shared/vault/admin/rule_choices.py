@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.admin.connector_sessions import Source, asker_sessions, source_of
+from shared.vault.admin.connector_sessions import Source, page_sessions, source_of
 from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.showing import named
 from shared.vault.components.integration_rules import DOCUMENTS
@@ -123,7 +123,7 @@ async def _of_source(
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
-    connector, sessions = visit.vault.connector, asker_sessions(visit)
+    connector, sessions = visit.vault.connector, page_sessions(visit)
     address = (source.connection, "objects")
     found = await connector.ask("sources", *address, sessions=sessions)
     objects = _labelled(found)

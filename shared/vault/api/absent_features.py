@@ -22,7 +22,7 @@ class AbsentFeature:
 
     @property
     def message(self) -> str:
-        """The line with which a call of the feature is refused."""
+        """The message of the error that a call of the feature gets."""
         return f"{self.name} are not part of this Vault: {self.reason}"
 
 

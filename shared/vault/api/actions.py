@@ -1,4 +1,4 @@
-"""Serves user actions: those that a record offers in its state, run on one record or many."""
+"""Serves user actions of records: lists those that a record offers in its state, and runs them on records."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def run_bulk(
 
 
 def _action_json(action: AvailableAction, record: str) -> dict[str, object]:
-    """Return an action of the record with this address."""
+    """Return a user action of a record as JSON; ``record`` is the record's address."""
     href = f"{record}/actions/{action.name}"
     links = [
         {"rel": rel, "href": href, "accept": "application/json", "method": method}

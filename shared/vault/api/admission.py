@@ -1,6 +1,6 @@
 """Refuses calls before their body is read: dependencies that find the caller and check the right that a call needs.
 
-The services check the rights to single records once more.
+The services check the rights to single records afterwards.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def holding(*grants: Grant) -> Admission:
 
 
 def allowed_in_path(*operations: Operation) -> Admission:
-    """Return a dependency that admits callers who may do all of this with the object that the path names."""
+    """Return a dependency that admits callers with all of the operations on the object that the path names."""
 
     async def admit(request: Request, caller: SignedIn, object_name: str) -> Caller:
         _admit(request, caller, object_name, *operations)
@@ -67,7 +67,7 @@ def allowed_on(object_name: str, operation: Operation, *grants: Grant) -> Admiss
 
 
 def allowed_with_documents(operation: Operation) -> Admission:
-    """Return a dependency that admits callers who may do this with documents."""
+    """Return a dependency that admits callers with the operation on documents."""
 
     async def admit(request: Request, caller: SignedIn) -> Caller:
         vault_of(request).documents.model(caller, operation)
@@ -120,7 +120,7 @@ async def _changing_lifecycles(caller: SignedIn) -> Caller:
 
 
 async def _creating_users(request: Request, caller: SignedIn) -> Caller:
-    """Admit callers who may create users; callers who may edit them, when the call names existing users only."""
+    """Admit callers who may create users; if the call updates existing users only, callers who may edit users."""
     existing = request.query_params.get("idParam") == "id"
     require(caller, USER, Operation.EDIT if existing else Operation.CREATE)
     return caller
@@ -134,13 +134,13 @@ async def _retrying_exceptions(caller: SignedIn) -> Caller:
 
 
 async def _editing_self(caller: SignedIn) -> Caller:
-    """Admit callers to change their own user; not delegates, who act for another user."""
+    """Admit callers to change their own user, except delegates, who act for another user."""
     require_own(caller, caller.user_id, USER, Operation.EDIT)
     return caller
 
 
 def own_or_allowed(operation: Operation) -> Admission:
-    """Return a dependency that admits callers for themselves, and those with the operation on the user in the path."""
+    """Return a dependency that admits the user in the path, and callers with the operation on that user."""
 
     async def admit(caller: SignedIn, user_id: str) -> Caller:
         # `me` stands for the caller; what is no id is refused as a parameter.

@@ -188,11 +188,11 @@ TAGS = [
     },
     {
         "name": "Direct Data",
-        "description": "The whole Vault as files of CSV, and what has changed since; for warehouses.",
+        "description": "The whole Vault as CSV files, and its changes since then; for data warehouses.",
     },
     {
         "name": "SCIM",
-        "description": "Users as identity providers keep them: SCIM 2.0 (RFC 7643, RFC 7644).",
+        "description": "Users in the format of identity providers: SCIM 2.0 (RFC 7643, RFC 7644).",
     },
     {
         "name": "Users",
@@ -217,7 +217,7 @@ TAGS = [
     },
     {
         "name": "User exceptions",
-        "description": "What could not be transferred: Retry Transfer for many exceptions at once.",
+        "description": "User exceptions: Retry Transfer for many of them at once.",
     },
     {
         "name": "Jobs",
@@ -237,7 +237,7 @@ TAGS = [
     },
     {
         "name": "Rehearsal",
-        "description": "Faults on purpose, in a Vault that is not in production.",
+        "description": "Faults that are switched on for rehearsals, in a Vault that is not in production.",
     },
     {"name": "Audit", "description": "Who changed what, and who signed in."},
 ]
@@ -259,7 +259,7 @@ DESCRIPTION = """REST API, compatible with public clients of the Vault REST API.
 
 
 class Api(FastAPI):
-    """The application; its OpenAPI document also contains what the routes themselves do not declare."""
+    """The application; it adds to its OpenAPI document what the routes do not declare."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
@@ -273,7 +273,7 @@ class Api(FastAPI):
 
 
 class Detour:
-    """ASGI middleware that passes only those calls through a layer that need it."""
+    """ASGI middleware that passes calls through a layer only when ``needed`` says that they need it."""
 
     def __init__(
         self,
@@ -292,7 +292,7 @@ class Detour:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return the name by which generated clients call an operation: chapter and function."""
+    """Return the name by which generated clients call an operation: the module and the name of its function."""
     _, _, chapter = route.endpoint.__module__.rpartition(".")
     return f"{chapter}_{route.name}"
 

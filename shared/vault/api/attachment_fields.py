@@ -72,7 +72,7 @@ async def put(
 ) -> Response:
     """Stores a file of up to 100 MB in the field, in place of the previous one.
 
-    An update of the record empties the field.
+    To empty the field, update the record.
     """
     service = vault_of(request).attachment_fields
     # Before the file is read: who may not set the field need not send 100 MB to learn it.

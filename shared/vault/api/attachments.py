@@ -347,14 +347,14 @@ def _row_json(row: BatchRow) -> dict[str, object]:
 
 
 def _attachment_json(to: AttachedTo, attachment: Attachment) -> dict[str, object]:
-    """Return an attachment: its latest version, and the addresses of all."""
+    """Return an attachment: its latest version, and the addresses of all its versions."""
     latest = _version_json(attachment, attachment.latest)
     versions = _versions_json(to, attachment)
     return {**latest, "versions": versions}
 
 
 def _version_json(attachment: Attachment, version: Version) -> dict[str, object]:
-    """Return a version of an attachment with the name and id of all its versions."""
+    """Return a version of an attachment as JSON; id, name and external id are those of the attachment."""
     return {
         "id": attachment.id,
         "filename__v": attachment.filename,

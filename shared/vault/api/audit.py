@@ -153,7 +153,7 @@ async def exported(
     audit_trail_type: str,
     job_id: int,
 ) -> Response:
-    """Returns the CSV file that a job has written, to who began the job; the job's status has this address."""
+    """Returns the CSV file that a job has written, to the user who began the job; the job's status has this address."""
     exports = vault_of(request).audit_exports
     item, content = await exports.file(caller, audit_trail_type, job_id)
     return file_response(
@@ -262,7 +262,7 @@ def _range(
     *,
     all_dates: bool,
 ) -> tuple[datetime | None, datetime | None]:
-    """Return the requested period; None for an open side.
+    """Return start and end of the requested period; None for a side that is not limited.
 
     :raises VaultFault: INVALID_DATA when the parameters are not moments, or contradict each other.
     """
@@ -301,5 +301,5 @@ def _names(parameter: str, text: str | None) -> tuple[str, ...]:
 
 
 def _text(value: str) -> str:
-    """Return a name from an address without NUL characters, which PostgreSQL refuses in text."""
+    """Return a name from a URL without NUL characters, which PostgreSQL refuses in text."""
     return value.replace("\x00", "")

@@ -53,7 +53,7 @@ class Rows:
 async def read_rows(request: Request) -> Rows:
     """Return the rows of a record call: a JSON array, CSV, or one record as a form.
 
-    :raises VaultFault: INVALID_DATA for a malformed body, or one with too much in it; EXCEEDS_FILE_MAX_SIZE for one
+    :raises VaultFault: INVALID_DATA for a malformed body, or one with too many values; EXCEEDS_FILE_MAX_SIZE for one
         above 50 MB, or a form above 1 MB.
     """
     kind = media_type(request.headers)
@@ -72,9 +72,10 @@ async def read_record(
     request: Request,
     limit: int = MAX_ROW_BYTES,
 ) -> dict[str, object]:
-    """Return the fields of the record in the URL: of a form, or a JSON object of at most ``limit`` bytes.
+    """Return the fields of the one record that the URL names, from a form or a JSON object of at most ``limit`` bytes.
 
-    :raises VaultFault: INVALID_DATA for a malformed body, or one with too much in it; EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INVALID_DATA for a malformed body, or one with too many values; EXCEEDS_FILE_MAX_SIZE above the
+        limit.
     """
     if media_type(request.headers) in (FORM, MULTIPART):
         fields = await _form(request)
@@ -84,7 +85,7 @@ async def read_record(
 
 
 async def read_fields(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str, str]:
-    """Return the text fields of a form of either kind, or of a JSON object, by name; an empty body has none.
+    """Return the text fields, by name, of a URL-encoded or multipart form or a JSON object; none for an empty body.
 
     :raises VaultFault: INVALID_DATA for a malformed body, EXCEEDS_FILE_MAX_SIZE for one above ``limit`` bytes.
     """
@@ -96,7 +97,7 @@ async def read_fields(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str
     if not body.strip():
         return {}
     if kind not in (JSON, ""):
-        raise unreadable(f"Content-Type [{kind[:60]}] is not taken here")
+        raise unreadable(f"Content-Type [{kind[:60]}] is not supported here")
     fields = await read_off_loop(parse_json_record, body)
     return {name: _field_text(value) for name, value in fields.items()}
 
@@ -114,7 +115,7 @@ async def read_off_loop(
 async def read_text(request: Request, limit: int = MAX_MDL_BYTES) -> str:
     """Return the body as text, whatever its Content-Type; at most ``limit`` bytes.
 
-    :raises VaultFault: INVALID_DATA when it is not UTF-8, EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INVALID_DATA when it is not UTF-8, EXCEEDS_FILE_MAX_SIZE when it is longer.
     """
     body = await read_body(request, limit)
     return decoded(body)
@@ -123,10 +124,10 @@ async def read_text(request: Request, limit: int = MAX_MDL_BYTES) -> str:
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the whole body, at most ``limit`` bytes.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it does not arrive in time.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer; INVALID_DATA when it does not arrive in time.
     """
     try:
-        return await collected(request, limit, ARRIVAL_TIMEOUT)
+        return await read_within(request, limit, ARRIVAL_TIMEOUT)
     except TimeoutError as error:
         seconds = f"{ARRIVAL_TIMEOUT:.0f} seconds"
         raise unreadable(f"it did not arrive within {seconds}") from error
@@ -170,9 +171,10 @@ def decoded(body: bytes) -> str:
 
 
 async def _form(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str, str]:
-    """Return the text fields of a form of either kind.
+    """Return the text fields of a URL-encoded or multipart form.
 
-    :raises VaultFault: INVALID_DATA when it is malformed, has files, or a name is repeated; EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INVALID_DATA when it is malformed, has files, or a name is repeated; EXCEEDS_FILE_MAX_SIZE when
+        it is longer than ``limit`` bytes.
     """
     headers = request.headers
     body = await read_body(request, limit)
@@ -207,7 +209,7 @@ async def _in_steps(body: bytes) -> AsyncGenerator[bytes, None]:
 def _unique(pairs: list[tuple[str, str]]) -> dict[str, str]:
     """Return the fields by name.
 
-    :raises VaultFault: INVALID_DATA when a name is repeated: which value counts would be a guess.
+    :raises VaultFault: INVALID_DATA when a name is repeated, since neither value has precedence.
     """
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -245,28 +247,28 @@ def required(fields: Mapping[str, str], *names: str) -> list[str]:
 
 
 SPOOLED = 2**20
-"""Bytes of a body from which on it waits on disk: a client may let many arrive at once, as slowly as it likes."""
+"""The size in bytes above which a body is spooled to disk, since a client may send many at once, slowly."""
 LARGE = 4 * 2**20
-"""Bytes of a body of which only one is in memory: its rows take several times as much."""
+"""The size in bytes above which one body at a time is in memory, since its rows take several times as much."""
 
 
-class Place:
-    """The place of a large body in the memory of the process, while a call has it."""
+class LargeBodyPermit:
+    """The permission to have a large body in memory, which one call of the process has at a time."""
 
-    def __init__(self, places: asyncio.Semaphore) -> None:
-        self._places = places
+    def __init__(self, permits: asyncio.Semaphore) -> None:
+        self._permits = permits
         self._taken = False
 
     async def take(self) -> None:
-        """Wait for the place."""
+        """Wait until no other call has a large body in memory."""
         if not self._taken:
-            await self._places.acquire()
+            await self._permits.acquire()
             self._taken = True
 
     def leave(self) -> None:
-        """Let another call have the place."""
+        """Let another call have a large body in memory."""
         if self._taken:
-            self._places.release()
+            self._permits.release()
             self._taken = False
 
 
@@ -275,32 +277,32 @@ class LargeBodies:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._places = asyncio.Semaphore(1)
+        self._permits = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, with the place that it may take for a large body."""
+        """Pass the call on with a ``LargeBodyPermit``, which reading a large body takes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        place = Place(self._places)
-        scope.setdefault("state", {})["place"] = place
+        permit = LargeBodyPermit(self._permits)
+        scope.setdefault("state", {})["large_body_permit"] = permit
 
         async def send_without_body(message: Message) -> None:
             # A client may read the answer as slowly as it likes.
-            place.leave()
+            permit.leave()
             await send(message)
 
         try:
             await self._app(scope, receive, send_without_body)
         finally:
-            place.leave()
+            permit.leave()
 
 
-async def collected(request: Request, limit: int, seconds: float) -> bytes:
+async def read_within(request: Request, limit: int, seconds: float) -> bytes:
     """Return the whole body: at most ``limit`` bytes, received within ``seconds``.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE.
-    :raises TimeoutError: it does not arrive in time.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer.
+    :raises TimeoutError: when it does not arrive in time.
     """
     with SpooledTemporaryFile(SPOOLED) as spool:
         size = 0
@@ -309,11 +311,11 @@ async def collected(request: Request, limit: int, seconds: float) -> bytes:
             async for chunk in request.stream():
                 size += len(chunk)
                 if size > limit:
-                    message = f"A body here is at most {limit} bytes"
+                    message = f"The body of this call may have at most {limit} bytes"
                     raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
                 spool.write(chunk)
         if size > LARGE:
-            await request.state.place.take()
+            await request.state.large_body_permit.take()
         spool.seek(0)
         if size <= SPOOLED:
             return spool.read()

@@ -33,7 +33,7 @@ GRANT = form_documentation(
 )
 
 
-@router.get("/delegation/vaults", summary="For whom the caller may act")
+@router.get("/delegation/vaults", summary="Users for whom the caller may act")
 async def vaults(request: Request, caller: SignedIn) -> Response:
     """Lists this Vault once for each user who has granted the caller delegate access."""
     vault = vault_of(request)

@@ -1,4 +1,4 @@
-"""Serves Direct Data: lists its files, and returns their parts; the call that starts a file is an addition."""
+"""Serves Direct Data: lists its files and returns their parts; the call that makes a file is our own addition."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ async def files(
 ) -> Response:
     """Lists the Direct Data files that can be downloaded, the latest last, with the address of each part.
 
-    With times, the files whose period lies within them. Full files start at 2000-01-01T00:00Z.
+    `start_time` and `stop_time` restrict the list to files whose period lies between them. Full files start at
+    2000-01-01T00:00Z.
     """
     period = Period(
         parse_moment("start_time", start_time), parse_moment("stop_time", stop_time)
@@ -71,7 +72,7 @@ async def download(request: Request, caller: SignedIn, part_name: str) -> Respon
 
 @router.post("", summary="Make a Direct Data file now", openapi_extra=MAKE)
 async def make(request: Request, caller: MakesDirectData) -> Response:
-    """Starts a job that makes a file of the given kind, also in a Vault that makes files on a schedule."""
+    """Starts a job that makes a file of the requested type, even if the Vault makes files on a schedule."""
     fields = await read_fields(request)
     extract_type = fields.get("extract_type", "").strip()
     if not extract_type:
@@ -81,7 +82,7 @@ async def make(request: Request, caller: MakesDirectData) -> Response:
 
 
 def _shown(request: Request, file: DataFile) -> dict[str, object]:
-    """Return a file as lists show it."""
+    """Return a Direct Data file as an entry of the list."""
     folder = f"{origin(request)}{base_path(request)}/services/directdata/files"
     parts: list[dict[str, object]] = []
     for number, part in enumerate(file.parts, 1):
@@ -110,5 +111,5 @@ def _shown(request: Request, file: DataFile) -> dict[str, object]:
 
 
 def _minute(moment: datetime) -> str:
-    """Return a moment as these lists write it, without seconds."""
+    """Return a moment in the format of the list: in UTC, without seconds."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"

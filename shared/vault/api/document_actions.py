@@ -64,8 +64,8 @@ async def run_action(
 ) -> Response:
     """Runs a user action on the versions in `docIds`, which are all in the named `state` of the named `lifecycle`.
 
-    Each version has a transaction of its own: a refused one, listed in `errors`, does not affect the others. None is
-    run when one of them is not in that state.
+    Each version has a transaction of its own: a refused one, listed in `errors`, does not affect the others. If a
+    version is not in that state, the action is run on none of them.
     """
     fields = await read_fields(request)
     lifecycle_name, state_name = required(fields, "lifecycle", "state")
@@ -93,7 +93,8 @@ async def run_action(
 def _places(fields: Mapping[str, str]) -> list[Place]:
     """Return the versions in a form, each once.
 
-    :raises VaultFault: PARAMETER_REQUIRED without any; INVALID_DATA for what names none, or too many.
+    :raises VaultFault: PARAMETER_REQUIRED when it has none; INVALID_DATA when a value is not a version, or they are too
+        many.
     """
     (text,) = required(fields, IDS)
     named = dict.fromkeys(part.strip() for part in text.split(","))
@@ -106,7 +107,7 @@ def _places(fields: Mapping[str, str]) -> list[Place]:
 def _place(text: str) -> Place:
     """Return the version that ``id:major:minor`` names.
 
-    :raises VaultFault: INVALID_DATA when it names none.
+    :raises VaultFault: INVALID_DATA when the text has another format.
     """
     parts = [whole_number(part, MAX_ID) for part in text.split(":")]
     numbers = [part for part in parts if part is not None]
@@ -118,7 +119,7 @@ def _place(text: str) -> Place:
 
 
 def _name(place: Place) -> str:
-    """Return a version in the format of the call."""
+    """Return a version as ``id:major:minor``."""
     number = place.number
     if number is None:
         return str(place.document_id)

@@ -1,4 +1,4 @@
-"""Writes the addresses of documents, of their versions and of the renditions of these."""
+"""Writes the addresses of documents, their versions and their renditions."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def url_of(request: Request, place: Place) -> str:
     return f"{document_url}/versions/{number.major}/{number.minor}"
 
 
-def rendition_urls(own: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the addresses of renditions by type; ``own`` is the address of their document or version."""
-    return {name: f"{own}/renditions/{name}" for name in names}
+def rendition_urls(own_url: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the addresses of renditions by type; ``own_url`` is the address of their document or version."""
+    return {name: f"{own_url}/renditions/{name}" for name in names}
 
 
 def version_json(document_url: str, number: tuple[int, int]) -> dict[str, str]:

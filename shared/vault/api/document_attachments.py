@@ -140,7 +140,7 @@ OF_VERSIONS: tuple[tuple[str, Endpoint, str], ...] = (
     (ONE_VERSION, calls.version, "A version of a version's attachment"),
     (f"{ONE_VERSION}/file", calls.version_file, "Download an earlier attachment"),
 )
-"""What can be read of a version's attachments: below its address, endpoint and summary."""
+"""The routes that read a version's attachments: path below its address, endpoint and summary."""
 
 for below, served_by, summary in OF_VERSIONS:
     add("GET", f"{OF_VERSION}{below}", served_by, summary, OfVersion, "of_version")

@@ -39,7 +39,8 @@ async def create(
 ) -> Response:
     """Creates up to 500 documents from rows in JSON or CSV; `file` is the path of a file on the staging area.
 
-    With `idParam`, a row fails when a document has its value already, also when two calls create it at the same time.
+    With `idParam`, a row fails when a document already has the row's value of that field, even if two calls create such
+    documents at the same time.
     """
     sent = await read_rows(request)
     batches = vault_of(request).document_batches

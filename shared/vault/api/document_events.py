@@ -42,8 +42,8 @@ FORM = form_documentation(
         "event_type__v": "`distribution__v`",
         "event_subtype__v": "The channel, as in `approved_email__v`",
         "classification__v": "`distribute__v`, `view__v` or `download__v`",
-        "external_id__v": "What the sender calls the event",
-        "user_email__v": "To whom it happened",
+        "external_id__v": "The id of the event in the sender's system",
+        "user_email__v": "The e-mail address of the recipient",
     }
 )
 VALUES = [{"name": name, "label": label} for name, label in CLASSIFICATIONS.items()]
@@ -127,7 +127,7 @@ async def listed(
 def _property(
     subtype: str, name: str, label: str, kind: str, more: dict[str, object]
 ) -> dict[str, object]:
-    """Return a field of events of a subtype."""
+    """Return the metadata of a field of events of a subtype; ``more`` are further members."""
     shown: dict[str, object] = {"name": name, "label": label, "type": kind, **more}
     if subtype == APPROVED_EMAIL and name in OF_EMAILS:
         shown["required"] = True

@@ -25,7 +25,7 @@ Sources = Annotated[bool, Query(description="`false` leaves source files out.")]
 Renditions = Annotated[bool, Query(description="`true` adds renditions.")]
 Every = Annotated[bool, Query(description="`true` exports every version.")]
 Texts = Annotated[
-    bool, Query(description="`true` adds what source files say, as `text_file.txt`.")
+    bool, Query(description="`true` adds the text of source files, as `text_file.txt`.")
 ]
 
 
@@ -60,7 +60,7 @@ async def versions(
 
 @router.get(f"{EXPORT}/{{job_id}}/results", summary="Results of an export")
 async def results(request: Request, caller: SignedIn, job_id: int) -> Response:
-    """Lists the files that an export has written, by their paths in the staging folder of who began it."""
+    """Lists the files that an export has written, by their paths in the staging folder of the user who began it."""
     found = await vault_of(request).document_exports.results(caller, job_id)
     return envelope.success(data=found)
 

@@ -11,7 +11,12 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import EditsDocuments
 from shared.vault.api.document_addresses import rendition_urls, url_of
 from shared.vault.api.documents import LATEST, VERSION, Latest, Read, Version
-from shared.vault.api.file_body import RangeHeader, file_response, sent_file, span_of
+from shared.vault.api.file_body import (
+    RangeHeader,
+    file_response,
+    open_file_form,
+    span_of,
+)
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM
 from shared.vault.api.request_context import (
     PREFIX,
@@ -212,7 +217,7 @@ async def _put(
 ) -> Response:
     """Store the file of the form as a rendition of a version."""
     # Stored before the version is locked, so that a slow upload keeps nobody waiting.
-    async with sent_file(request, caller) as sent:
+    async with open_file_form(request, caller) as sent:
         await vault_of(request).document_files.put(
             caller, place, kind, sent, replace=replace
         )

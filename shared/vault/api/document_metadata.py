@@ -65,7 +65,7 @@ async def properties(request: Request, caller: SignedIn) -> Response:
     openapi_extra=COMMON_FORM,
 )
 async def common_properties(request: Request, caller: ReadsDocuments) -> Response:
-    """Lists the fields that the documents in `docIds` have in common: here every document has the same ones."""
+    """Lists the fields that the documents in `docIds` have in common: here, all documents have the same ones."""
     ids = document_ids(await read_fields(request))
     documents = vault_of(request).documents
     model, _ = documents.model(caller, Operation.READ)
@@ -164,7 +164,7 @@ def _type_answer(request: Request, caller: Caller, *path: str) -> Response:
 
 
 def _level(request: Request, model: DocumentModel, above: str) -> list[dict[str, str]]:
-    """Return the types directly below ``above``, a dotted name, or empty for the head of the hierarchy."""
+    """Return the types directly below ``above``, a dotted name; below an empty name, the top-level types."""
     below = [
         kind for kind in model.types.values() if kind.name.rpartition(".")[0] == above
     ]
@@ -228,7 +228,7 @@ def _property(field: Field, position: int) -> dict[str, object]:
 
 
 def _type_name(kind: FieldType) -> str:
-    """Return the name of a field type in the metadata of documents, where two differ from the metadata of objects."""
+    """Return the name of a field type in the metadata of documents; two differ from those of object metadata."""
     match kind:
         case FieldType.OBJECT:
             return "ObjectReference"

@@ -142,7 +142,8 @@ async def delete(
 async def create_many(request: Request, caller: EditsDocuments) -> Response:
     """Creates up to 500 relationships: rows have `source_doc_id__v`, `target_doc_id__v` and `relationship_type__v`.
 
-    Types of single versions need the numbers of these, as in `source_major_version__v` and `source_minor_version__v`.
+    A relationship of a single version also needs that version's numbers, as in `source_major_version__v` and
+    `source_minor_version__v`.
     """
     # The public API names its rows by fields in a way that is not documented.
     if "idParam" in request.query_params:
@@ -170,7 +171,7 @@ def _listed(found: list[Relationship]) -> Response:
 
 
 def _json(found: Relationship) -> dict[str, object]:
-    """Return a relationship; the version numbers of an end that is no single version are omitted."""
+    """Return a relationship; an end that is a document, and not one of its versions, has no version numbers."""
     return {
         "id": found.id,
         **_end(SOURCE, found.source),
@@ -193,7 +194,7 @@ def _end(end: str, place: Place) -> dict[str, object]:
 def _property(
     name: str, kind: str, length: int, required: bool, sent: bool
 ) -> dict[str, object]:
-    """Return a field of relationships."""
+    """Return the metadata of a field of relationships."""
     shown: dict[str, object] = {"name": name, "type": kind, "length": length}
     if kind == "ObjectReference":
         shown["object"] = "users"

@@ -37,7 +37,7 @@ SINGULAR = {"user": Holder.USERS, "group": Holder.GROUPS}
 async def all_roles(
     request: Request, caller: SignedIn, document_id: DocumentId
 ) -> Response:
-    """Lists the roles with the users and groups that have them, and those that they may be assigned to."""
+    """Lists the roles, each with the users and groups that have it, and those to whom it may be assigned."""
     roles = await vault_of(request).document_roles.all(caller, document_id)
     return envelope.success(documentRoles=[_json(role) for role in roles])
 
@@ -140,7 +140,7 @@ def _of_documents(sent: Rows) -> Sequence[Mapping[str, object]]:
 
 
 def _json(role: DocumentRole) -> dict[str, object]:
-    """Return a role as the call describes it."""
+    """Return a role in the format of the call."""
     return {
         "name": role.name,
         "label": role.label,

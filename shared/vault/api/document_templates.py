@@ -15,7 +15,7 @@ from shared.vault.api.body import media_type, read_fields, read_rows
 from shared.vault.api.file_body import (
     RangeHeader,
     file_response,
-    sent_document,
+    open_document_form,
     span_of,
 )
 from shared.vault.api.openapi.request_bodies import (
@@ -76,7 +76,7 @@ async def create(request: Request, caller: ChangesTemplates) -> Response:
     """
     templates = vault_of(request).document_templates
     if media_type(request.headers) == MULTIPART:
-        async with sent_document(request, caller) as (fields, file):
+        async with open_document_form(request, caller) as (fields, file):
             results = await templates.create(caller, [fields], file)
         return _one_result(request, results)
     sent = await read_rows(request)
@@ -139,7 +139,7 @@ async def file(
 def _field(
     name: str, kind: str, requiredness: str, editable: bool, more: dict[str, object]
 ) -> dict[str, object]:
-    """Return a field of templates."""
+    """Return the metadata of a field of templates; ``more`` are further members."""
     bounds = OF_NUMBERS if kind == "Number" else more
     return {
         "name": name,

@@ -41,9 +41,9 @@ FORM = form_documentation(
 )
 
 
-@router.post("/tokens", summary="Give out document tokens", openapi_extra=FORM)
+@router.post("/tokens", summary="Issue document tokens", openapi_extra=FORM)
 async def create(request: Request, caller: EditsDocuments) -> Response:
-    """Issues an access token for each document, with which a person without a user sees its version until it expires.
+    """Issues an access token for each document, by which a person who is no user can view it until the token expires.
 
     The page is `/ui/approved_viewer?token=…`. A token is for the version that is the latest, or the latest steady one,
     when it is issued.
@@ -56,7 +56,8 @@ async def create(request: Request, caller: EditsDocuments) -> Response:
 def document_ids(fields: Mapping[str, str]) -> list[int]:
     """Return the ids that a form names in ``docIds``.
 
-    :raises VaultFault: PARAMETER_REQUIRED without any; INVALID_DATA for what is none, or too many.
+    :raises VaultFault: PARAMETER_REQUIRED when it names none; INVALID_DATA when a value is not an id, or they are too
+        many.
     """
     (text,) = required(fields, IDS)
     parts = text.split(",")
@@ -71,7 +72,7 @@ def document_ids(fields: Mapping[str, str]) -> list[int]:
 def _request(fields: Mapping[str, str]) -> TokenRequest:
     """Return the request in a form.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    :raises VaultFault: PARAMETER_REQUIRED when it names no document; INVALID_DATA when a value is not valid.
     """
     days = whole_number(fields.get(DAYS) or str(MAX_DAYS), MAX_DAYS)
     download = fields.get(DOWNLOAD) or DownloadOption.NONE

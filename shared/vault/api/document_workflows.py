@@ -37,7 +37,7 @@ DOCUMENT = re.compile(r"(?:Document:)?([0-9]{1,9})|DocumentVersion:(([0-9]{1,9})
 START = form_documentation(
     {
         CONTENTS: "Documents, separated by commas: `Document:{id}`, or latest versions: `DocumentVersion:{version id}`",
-        DESCRIPTION: "What this workflow is about",
+        DESCRIPTION: "The purpose of this workflow",
         "{participant}": "Users and groups, separated by commas: `user:{id}`, `group:{id}`",
     }
 )
@@ -52,7 +52,7 @@ async def startable(request: Request, caller: EditsDocuments) -> Response:
 
 
 @router.get(
-    "/{workflow_name}", summary="What the start of a workflow of documents asks for"
+    "/{workflow_name}", summary="Parameters of the start of a document workflow"
 )
 async def start_metadata(
     request: Request, caller: EditsDocuments, workflow_name: str
@@ -131,7 +131,10 @@ async def _documents(request: Request, caller: Caller, text: str) -> list[str]:
 async def _require_latest(
     request: Request, caller: Caller, versions: list[str]
 ) -> None:
-    """Check that these are versions of documents, each the latest: workflows are about documents as they are now."""
+    """Check that each of the versions is the latest of a document: only latest versions may enter a workflow.
+
+    :raises VaultFault: INVALID_DATA when one of them is not.
+    """
     named = ", ".join(f"'{each}'" for each in versions)
     page = await vault_of(request).queries.run(
         caller,

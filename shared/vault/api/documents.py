@@ -14,7 +14,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
-from shared.vault.api.file_body import sent_document
+from shared.vault.api.file_body import open_document_form
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.attachments.attachment_service import FileOwner
@@ -46,7 +46,7 @@ class DraftContent(StrEnum):
 
 
 class VersionScope(StrEnum):
-    """Values of `versionscope`: which versions a list has."""
+    """Values of `versionscope`: which versions are listed."""
 
     LATEST = "latest"
     ALL = "all"
@@ -82,8 +82,8 @@ async def read_version(
 ) -> Place:
     """Return the version that a call reads: the latest one, or with ``steadyState`` the latest steady one.
 
-    Each call that reads the latest version takes the parameter: one that ignored it would return a draft to clients
-    that ask for approved content. See Vault API reference, Download Document Rendition File.
+    Every call that reads the latest version must accept the parameter: a call that ignored it would return a draft to
+    clients that request approved content. See Vault API reference, Download Document Rendition File.
     """
     if not steady_state:
         return Place(document_id)
@@ -151,7 +151,7 @@ async def create(request: Request, caller: CreatesDocuments) -> Response:
     its type.
     """
     vault = vault_of(request)
-    async with sent_document(request, caller) as (fields, file):
+    async with open_document_form(request, caller) as (fields, file):
         begun = await vault.document_templates.applied(caller, fields, file)
         result = await vault.documents.create(caller, *begun)
     return _outcome(result, "successfully created document")
@@ -172,14 +172,14 @@ async def document(
     renditions = await vault.document_files.renditions(caller, place)
     owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
     files = await vault.document_attachments.all(owner)
-    own = url_of(request, place)
+    own_url = url_of(request, place)
     whole = url_of(request, Place(place.document_id))
     attached = [
         {"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files
     ]
     return envelope.success(
         document=row,
-        renditions=rendition_urls(own, renditions),
+        renditions=rendition_urls(own_url, renditions),
         versions=[version_json(whole, number) for number in numbers],
         attachments=attached,
     )
@@ -195,16 +195,16 @@ async def new_version(
 
     `createDraft`, in the form or in the query, selects the file: `uploadedContent` or `latestContent`.
     """
-    async with sent_document(request, caller) as (fields, file):
+    async with open_document_form(request, caller) as (fields, file):
         chosen = fields.get("createDraft") or request.query_params.get("createDraft")
         if chosen is not None and chosen not in set(DraftContent):
             raise _invalid("createDraft")
         if file is None and chosen != DraftContent.LATEST:
             raise missing("file")
-        kept = None if chosen == DraftContent.LATEST else file
+        source = None if chosen == DraftContent.LATEST else file
         # Without a file, the new version shares the stored content of the latest one.
         number = await vault_of(request).documents.new_version(
-            caller, place.document_id, kept
+            caller, place.document_id, source
         )
     return envelope.success(
         responseMessage="New draft successfully created", **number.fields
@@ -217,7 +217,7 @@ async def update(
     caller: EditsDocuments,
     place: Latest,
 ) -> Response:
-    """Changes fields of the latest version, a form or a JSON object; with `reclassify=true` also its type."""
+    """Changes fields of the latest version, from a form or a JSON object; with `reclassify=true` also its type."""
     fields = await read_fields(request)
     if fields.pop("reclassify", "") == "true":
         again = vault_of(request).reclassification
@@ -248,10 +248,12 @@ async def versions(
     numbers = await vault_of(request).document_reader.numbers(
         caller, version_of(request), place.document_id
     )
-    own = url_of(request, place)
-    listed = [version_json(own, number) for number in numbers]
+    own_url = url_of(request, place)
+    listed = [version_json(own_url, number) for number in numbers]
     renditions = await vault_of(request).document_files.renditions(caller, place)
-    return envelope.success(versions=listed, renditions=rendition_urls(own, renditions))
+    return envelope.success(
+        versions=listed, renditions=rendition_urls(own_url, renditions)
+    )
 
 
 @router.get(VERSION, summary="A version of a document")
@@ -264,8 +266,10 @@ async def version(
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
     renditions = await vault.document_files.renditions(caller, place)
-    own = url_of(request, place)
-    return envelope.success(document=row, renditions=rendition_urls(own, renditions))
+    own_url = url_of(request, place)
+    return envelope.success(
+        document=row, renditions=rendition_urls(own_url, renditions)
+    )
 
 
 @router.put(VERSION, summary="Update a version", openapi_extra=RECORD_DOCUMENTATION)
@@ -308,7 +312,7 @@ async def lifecycle_actions(
 
 @router.get(
     f"{VERSION}/lifecycle_actions/{{action_name}}/entry_requirements",
-    summary="What an action asks for",
+    summary="Input fields of a lifecycle action",
 )
 async def entry_requirements(
     request: Request,

@@ -147,7 +147,7 @@ async def policy_metadata(caller: SignedIn) -> Response:
 
 
 def _fields(fields: Mapping[str, tuple[str, str]]) -> list[dict[str, object]]:
-    """Return the fields of a part of a policy; the one policy is the Vault's, and cannot be changed."""
+    """Return the metadata of the fields in a part of the security policy, none of which can be changed."""
     return [
         {
             "name": name,

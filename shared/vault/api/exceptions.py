@@ -1,4 +1,4 @@
-"""Serves the call that retries all open user exceptions; otherwise they are records like others."""
+"""Serves the call that retries all open user exceptions; the calls of records read and change them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SIGN_IN = "/auth"
 
 
 class FaultLayer:
-    """ASGI layer around everything that a Vault serves, which calls pass while faults are switched on."""
+    """ASGI layer around the whole application of a Vault; calls pass through it while faults are switched on."""
 
     def __init__(self, app: ASGIApp, vault: Vault) -> None:
         self._app = app

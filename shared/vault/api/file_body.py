@@ -55,7 +55,7 @@ class UploadForm:
             yield chunk
 
     async def whole(self) -> bytes:
-        """Return the file's bytes; for files whose limit is small."""
+        """Return all bytes of the file; only for files with a small size limit."""
         chunks = [chunk async for chunk in self.content()]
         return b"".join(chunks)
 
@@ -77,7 +77,8 @@ async def upload_form(
 ) -> AsyncIterator[UploadForm]:
     """Open a form with a file of up to ``limit`` bytes in ``field``; a file that exceeds the memory limit is on disk.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is not a form, or has more than one file.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when the body is not a form, or
+        has more than one file.
     """
     content_type = request.headers.get("content-type", "").lower()
     # A form without a boundary cannot have a file; public clients send their other forms so.
@@ -113,26 +114,27 @@ def _upload(form: FormData, field: str) -> UploadForm:
 
 
 @asynccontextmanager
-async def sent_document(
+async def open_document_form(
     request: Request,
     caller: Caller,
 ) -> AsyncIterator[tuple[dict[str, str], SourceFile | None]]:
     """Open a form with a document's fields and its file, and store the file's content.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when it is not a form, or has more than one file.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when the body is not a form, or
+        has more than one file.
     """
     vault = vault_of(request)
     limit = vault.settings.document_file_bytes
     async with upload_form(request, limit) as form:
-        yield form.fields, await kept_file(vault, caller, form)
+        yield form.fields, await store_form_file(vault, caller, form)
 
 
-async def kept_file(
+async def store_form_file(
     vault: Vault, caller: Caller, form: UploadForm
 ) -> SourceFile | None:
     """Store the content of a form's file as a document's file; return None for a form without a file.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA for a name that is not valid.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the file is too large; INVALID_DATA when its name is not valid.
     """
     if form.file is None:
         return None
@@ -140,17 +142,17 @@ async def kept_file(
     limit = vault.settings.document_file_bytes
     content = await vault.content.keep(form.content(), limit=limit)
     file = SourceFile(content, name)
-    await vault.document_texts.note(file.content, file.format, caller.user_id)
+    await vault.document_texts.extract(file.content, file.format, caller.user_id)
     return file
 
 
 @asynccontextmanager
-async def sent_file(request: Request, caller: Caller) -> AsyncIterator[SourceFile]:
+async def open_file_form(request: Request, caller: Caller) -> AsyncIterator[SourceFile]:
     """Open a form with a document's file, and store the file's content.
 
-    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; and as ``sent_document``.
+    :raises VaultFault: PARAMETER_REQUIRED when the form has no file; and the faults of ``open_document_form``.
     """
-    async with sent_document(request, caller) as (_, file):
+    async with open_document_form(request, caller) as (_, file):
         if file is None:
             raise missing("file")
         yield file
@@ -159,7 +161,8 @@ async def sent_file(request: Request, caller: Caller) -> AsyncIterator[SourceFil
 async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """Yield the body as it arrives, at most ``limit`` bytes.
 
-    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE; INVALID_DATA when the client sends nothing for a minute.
+    :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when it is longer; INVALID_DATA when the client sends nothing for a
+        minute.
     """
     size = 0
     stream = request.stream()
@@ -174,7 +177,7 @@ async def bounded_stream(request: Request, limit: int) -> AsyncGenerator[bytes, 
             return
         size += len(chunk)
         if size > limit:
-            message = f"A body here is at most {limit} bytes"
+            message = f"The body of this call may have at most {limit} bytes"
             raise VaultFault(ErrorType.EXCEEDS_FILE_MAX_SIZE, message)
         yield chunk
 

@@ -1,4 +1,4 @@
-"""Serves runs of integrations: requests, lists and reports of connectors, and the clock by which runs are read."""
+"""Serves runs of integrations: starts and lists them, takes connectors' reports, and returns the Vault's clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 
 
 class ReportBody(BaseModel):
-    """A connector's JSON object; unknown members are refused, so that no misspelt one is ignored."""
+    """A connector's JSON object; unknown members are refused, so that a misspelt member is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,7 +41,7 @@ Parsed = TypeVar("Parsed", bound=ReportBody)
 
 
 class _Progress(ReportBody):
-    """The progress of a run: the source's clock, or the position of the reading, or the error that ends it."""
+    """The progress of a run: the source's clock, or the position of the reading, or the error that ends the run."""
 
     source_time: AwareDatetime | None = None
     complete_until: AwareDatetime | None = None
@@ -68,8 +68,8 @@ class _Report(ReportBody):
 async def clock(request: Request, caller: SignedIn) -> Response:
     """Returns the time and, in `complete_until`, a moment before which no later commit will be dated.
 
-    A client that next reads from `complete_until` on misses no change, however long its transaction lasts; also when
-    the server's clock is set back.
+    A client that next reads the changes from `complete_until` on misses none, however long a transaction lasts, and
+    also when the server's clock is set back.
     """
     reading = await vault_of(request).runs.clock(caller)
     data = {
@@ -85,7 +85,7 @@ async def request_run(
     caller: SignedIn,
     integration: str,
 ) -> Response:
-    """Starts a job that runs the integration; a scheduled run starts now instead."""
+    """Starts a job that runs the integration; if a run is scheduled, that run starts now."""
     job_id = await vault_of(request).runs.request(caller, integration)
     return submitted(request, job_id)
 
@@ -115,7 +115,7 @@ async def one_run(
     integration: str,
     job_id: Number,
 ) -> Response:
-    """Returns a run: its counts, in all and by integration point, and the position of its reading."""
+    """Returns a run: its counts, in total and by integration point, and the position of its reading."""
     run = await vault_of(request).runs.run(caller, integration, job_id)
     return envelope.success(data=_run_json(run))
 
@@ -224,7 +224,7 @@ def milliseconds(name: str, value: datetime) -> datetime:
 
 
 def _run_json(run: Run) -> dict[str, object]:
-    """Return a run as the API describes it."""
+    """Return a run in the format of the API."""
     by_point = {point: counts.to_json() for point, counts in run.by_point.items()}
     document: dict[str, object] = {
         "job_id": run.job_id,

@@ -1,4 +1,4 @@
-"""Serves jobs: their status and tasks, lists of them, and starting a scheduled one now."""
+"""Serves jobs: returns their status and tasks, lists them, and starts scheduled jobs at once."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def tasks_of(
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Response:
-    """Lists the tasks of a job with their states, and with counts when the job counts anything."""
+    """Lists the tasks of a job with their states and, if the job counts rows or records, with their counts."""
     tasks, total = await vault_of(request).jobs.tasks(
         caller, job_id, limit=limit, offset=offset
     )
@@ -172,7 +172,7 @@ def job_url(request: Request, job_id: int) -> str:
 
 
 def _artifacts(request: Request, job: Job) -> list[dict[str, str]]:
-    """Return links to the files that a job has made: the paths in its results."""
+    """Return links to the files that a job has made; their paths are in the job's results."""
     paths = job.results.get("artifacts")
     if not isinstance(paths, list):
         return []
@@ -188,10 +188,10 @@ def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Respons
     """Return a page of jobs, with the addresses of the next and previous page."""
     parameters = request.query_params
     # Only the list's own filters are repeated: limit and offset are set for each page.
-    kept = {name: parameters[name] for name in FILTERS if name in parameters}
+    filters = {name: parameters[name] for name in FILTERS if name in parameters}
 
     def link(to: int) -> str:
-        query = urlencode({**kept, "limit": limit, "offset": to})
+        query = urlencode({**filters, "limit": limit, "offset": to})
         return f"{request.url.path}?{query}"
 
     details: dict[str, object] = {"total": page.total, "limit": limit, "offset": offset}
@@ -208,7 +208,7 @@ def _listed(request: Request, page: JobPage, limit: int, offset: int) -> Respons
 
 
 def _job_json(job: Job) -> dict[str, object]:
-    """Return a job as an entry of a list; one that has not begun has its scheduled time."""
+    """Return a job as an entry of a list; a job that has not begun has its scheduled time."""
     shown: dict[str, object] = {
         "job_id": job.job_id,
         "title": job.title,

@@ -35,7 +35,7 @@ _COMMA, _OPENING, _CLOSING = b","[0], frozenset(b"[{"), frozenset(b"]}")
 def parse_json_rows(body: bytes) -> list[dict[str, object]]:
     """Return the rows of a JSON array of flat objects; a single object is one row.
 
-    :raises VaultFault: INVALID_DATA when it is anything else, or has too many rows, members or values.
+    :raises VaultFault: INVALID_DATA when the body is anything else, or has too many rows, members or values.
     """
     text = body.removeprefix(BYTE_ORDER_MARK).strip()
     if not text:
@@ -58,7 +58,7 @@ def parse_json_record(
 ) -> dict[str, object]:
     """Return the members of a flat JSON object of at most ``limit`` bytes; none for an empty body.
 
-    :raises VaultFault: INVALID_DATA when it is anything else, or has too many members or values.
+    :raises VaultFault: INVALID_DATA when the body is anything else, or has too many members or values.
     """
     document = parse_json_object(body, limit)
     _check_flat(document, 1, RowTally())
@@ -68,7 +68,7 @@ def parse_json_record(
 def parse_json_object(body: bytes, limit: int) -> dict[str, object]:
     """Return the members of a JSON object of at most ``limit`` bytes, whatever their shape; none for an empty body.
 
-    :raises VaultFault: INVALID_DATA when it is anything else.
+    :raises VaultFault: INVALID_DATA when the body is anything else.
     """
     text = body.removeprefix(BYTE_ORDER_MARK).strip()
     if not text:
@@ -80,7 +80,10 @@ def parse_json_object(body: bytes, limit: int) -> dict[str, object]:
 
 
 def _document(text: bytes, limit: int) -> object:
-    """Return a document that is decoded in one step; it is short, since its values were counted before."""
+    """Return the value of a JSON text, decoded in one step; of a long text, the values are counted first.
+
+    :raises VaultFault: INVALID_DATA when the text is not JSON, or has too many values.
+    """
     if len(text) > WHOLE_BYTES:
         _element(text, 0, limit, number=1)
     try:
@@ -94,7 +97,7 @@ def _document(text: bytes, limit: int) -> object:
 
 
 def _elements(text: bytes) -> Iterator[object]:
-    """Yield the elements of a JSON array, each decoded separately."""
+    """Yield the elements of a JSON array; decode each of them separately."""
     start, values, number = 1, 0, 1
     while True:
         end, commas = _element(text, start, MAX_ROW_BYTES, number)
@@ -150,7 +153,10 @@ def _decoded(element: bytes, number: int) -> object:
 
 
 def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:
-    """Return the rows if all are flat objects; the first that is not stops the reading."""
+    """Return the rows; stop reading at the first that is not a flat object.
+
+    :raises VaultFault: INVALID_DATA for that row.
+    """
     rows: list[dict[str, object]] = []
     tally = RowTally()
     for number, element in enumerate(elements, 1):
@@ -165,7 +171,7 @@ def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object
 
 
 def _check_flat(row: dict[str, object], number: int, tally: RowTally) -> None:
-    """Check that the values of a row are single values or lists of them, none too large, and count them."""
+    """Check that the values of a row are single values or lists of them, and not too large; count them."""
     if len(row) > MAX_MEMBERS:
         raise _too_large(number, f"has {len(row)} members; at most {MAX_MEMBERS}")
     singles: list[object] = []
@@ -183,7 +189,7 @@ def _check_flat(row: dict[str, object], number: int, tally: RowTally) -> None:
 
 
 def _check_single(name: str, value: object, number: int) -> None:
-    """Check that a value, or an item of a list, is no object or list, and no text that is too long."""
+    """Check that a value, or an item of a list, is neither an object nor a list nor a text that is too long."""
     kind = type(value)
     if kind not in SCALARS:
         problem = "is neither a single value nor a list of them"

@@ -1,4 +1,4 @@
-"""Serves lineage: that of a record, and the records that a message has written."""
+"""Serves lineage: the lineage of a record, and the records that a message has written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 @router.get(
     "/vobjects/{object_name}/{record_id}",
-    summary="Where the fields of a record come from",
+    summary="The lineage of a record",
 )
 async def of_record(
     request: Request,
@@ -26,13 +26,13 @@ async def of_record(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Returns message, run, rule and source record of each field that a transfer set, and whether it changed since."""
+    """Returns message, run, rule and source record of each field that a transfer set, and if it changed since then."""
     fields = await vault_of(request).lineage.of_record(caller, object_name, record_id)
     data = {"object_name": object_name, "record_id": record_id, "fields": fields}
     return envelope.success(data=data)
 
 
-@router.get("/messages/{message_id}", summary="What a message wrote")
+@router.get("/messages/{message_id}", summary="Records that a message wrote")
 async def of_message(
     request: Request,
     caller: SignedIn,

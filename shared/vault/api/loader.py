@@ -38,7 +38,7 @@ async def load(
     rows = await _tasks(request)
     job_id, tasks = await vault_of(request).loader.load(caller, rows, notify=notify)
     task_ids = [task.task_id for task in tasks]
-    return submitted(request, job_id, tasks=_echoes(task_ids, rows))
+    return submitted(request, job_id, tasks=_requested_tasks(task_ids, rows))
 
 
 @router.post("/extract", summary="Extract records", openapi_extra=TASKS)
@@ -51,7 +51,7 @@ async def extract(
     rows = await _tasks(request)
     job_id, tasks = await vault_of(request).loader.extract(caller, rows, notify=notify)
     task_ids = [task.task_id for task in tasks]
-    return submitted(request, job_id, tasks=_echoes(task_ids, rows))
+    return submitted(request, job_id, tasks=_requested_tasks(task_ids, rows))
 
 
 @router.get("/{job_id}/tasks/{task_id}/results", summary="Results of an extract")
@@ -75,7 +75,7 @@ async def renditions(
     job_id: int,
     task_id: str,
 ) -> Response:
-    """Returns the renditions that an extract of documents has copied to the staging area, as CSV: a line for each."""
+    """Returns, as CSV, the renditions that an extract of documents has copied to the staging area, one in each line."""
     return await _log(request, caller, job_id, task_id, RENDITIONS)
 
 
@@ -97,7 +97,7 @@ async def failure_log(
     job_id: int,
     task_id: str,
 ) -> Response:
-    """Returns the failed rows as CSV, each after its errors; once corrected, the file can be loaded."""
+    """Returns the failed rows as CSV, each with its errors in front; once corrected, the file can be loaded."""
     return await _log(request, caller, job_id, task_id, FAILURE_LOG)
 
 
@@ -108,23 +108,23 @@ async def _log(
     task_id: str,
     log: str,
 ) -> Response:
-    """Return one of a task's files."""
+    """Return a file of a task's results, named by ``log``, as CSV."""
     item, content = await vault_of(request).loader.log(caller, job_id, task_id, log)
     # Streamed from the store: results may be of any size.
     return file_response(content, item.name, item.size, media="text/csv")
 
 
-def _echoes(
+def _requested_tasks(
     task_ids: Sequence[str], rows: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
-    """Return the tasks as requested, each with its id in the job."""
+    """Return the requested tasks as the client sent them, each with its id in the job."""
     # The caller's own ids and order are what the job replaces.
     replaced = ("task_id", "order")
-    echoes = []
+    tasks = []
     for task_id, row in zip(task_ids, rows, strict=True):
-        asked = {name: value for name, value in row.items() if name not in replaced}
-        echoes.append({"task_id": task_id, **asked})
-    return echoes
+        requested = {name: value for name, value in row.items() if name not in replaced}
+        tasks.append({"task_id": task_id, **requested})
+    return tasks
 
 
 async def _tasks(request: Request) -> list[dict[str, object]]:

@@ -48,7 +48,7 @@ async def download(
 
 @router.get("/reference_lookups/template", summary="An empty file of lookups")
 async def empty(caller: SignedIn) -> Response:
-    """Returns CSV that has the names of the columns, to be filled in and uploaded."""
+    """Returns CSV with the names of the columns only, to be filled in and uploaded."""
     require(caller, OBJECT, Operation.READ)
     return template_response()
 
@@ -73,7 +73,7 @@ async def upload(request: Request, caller: UploadsLookups) -> Response:
 async def sheet_response(sheet: AsyncIterator[str]) -> Response:
     """Return the pages of a file of lookups as a download.
 
-    :raises VaultFault: as reading the first of them does, before the answer begins.
+    :raises VaultFault: when the first page cannot be read, before the answer begins.
     """
     first = await anext(sheet)
 
@@ -86,7 +86,7 @@ async def sheet_response(sheet: AsyncIterator[str]) -> Response:
 
 
 def template_response() -> Response:
-    """Return the file that has the names of the columns only."""
+    """Return a file of lookups that has only the names of the columns."""
     return Response(template(), 200, _headers("reference-lookups-template"), CSV)
 
 

@@ -110,7 +110,7 @@ async def component_mdl(
     caller: SignedIn,
     component_name: str,
 ) -> Response:
-    """Returns MDL text that makes the same component when it is executed; `component_name` is `Type.name`."""
+    """Returns MDL text that makes the same component when executed; `component_name` is `Type.name`."""
     text = vault_of(request).components.mdl(caller, component_name)
     headers = {STATUS_HEADER: Status.SUCCESS}
     return Response(text, 200, headers, "text/plain;charset=UTF-8")
@@ -174,9 +174,9 @@ async def component_files(
     summary="Withheld standard configuration",
 )
 async def withheld_standard(request: Request, caller: SignedIn) -> Response:
-    """Lists standard configuration of this version that was not applied, since it was changed in this Vault.
+    """Lists standard configuration of this version that was not applied, because it was changed in this Vault.
 
-    `shipped` is the text that this version has.
+    `shipped` is the MDL that this version has.
     """
     # Stored when this version first started; the call compares nothing.
     listed = await standard_items.withheld(vault_of(request).database, caller)

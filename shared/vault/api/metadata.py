@@ -97,7 +97,7 @@ async def page_layouts(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Lists the page layouts whose markup is for the object; this Vault stores them but does not use them."""
+    """Lists the page layouts whose markup names the object; this Vault stores page layouts but does not use them."""
     target = _object(request, caller, object_name)
     path = f"{base_path(request)}/metadata/vobjects/{target.name}/page_layouts"
     layouts = _layouts(request, target).values()
@@ -169,7 +169,7 @@ async def cancel_deployment(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Cancels the asynchronous MDL scripts that wait to change the object; a running one cannot be cancelled."""
+    """Cancels the asynchronous MDL scripts that wait to change the object; a running script cannot be cancelled."""
     await vault_of(request).script_jobs.cancel_deployment(caller, object_name)
     return envelope.success()
 
@@ -216,7 +216,7 @@ async def component_type(caller: SignedIn, type_name: str) -> Response:
 def _object(request: Request, caller: Caller, object_name: str) -> VaultObject:
     """Return an object that the caller may read.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read it; INVALID_DATA when there is no such object.
     """
     # First: who may not read an object must not learn whether it exists.
     require(caller, object_name, Operation.READ)

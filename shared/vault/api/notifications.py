@@ -1,4 +1,4 @@
-"""Serves notifications, messages to users about records (an addition to the public API), and their e-mail history."""
+"""Serves notifications, which are messages to users about records, and their e-mail history; our own addition."""
 
 from __future__ import annotations
 

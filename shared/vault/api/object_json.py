@@ -80,7 +80,7 @@ def object_summary(
     registry: Registry,
     base_path: str,
 ) -> dict[str, object]:
-    """Return an object as an entry of the list of all objects; ``number`` is its place there."""
+    """Return an object as an entry of the list of all objects; ``number`` is its position in the list."""
     component = registry.components.get(("Object", target.name))
     return {
         **object_reference(target, base_path),
@@ -99,7 +99,7 @@ def object_document(
     dates: ObjectDates,
     caller: Caller,
 ) -> dict[str, object]:
-    """Return an object with its fields, relationships, types and lifecycles, as the caller may write it."""
+    """Return an object with its fields, relationships, types and lifecycles, and with what the caller may write."""
     number = list(registry.objects).index(target.name)
     component = registry.components.get(("Object", target.name))
     fields = [
@@ -123,7 +123,7 @@ def object_document(
         "default_obj_type": target.default_type or "base__v",
         "available_lifecycles": [target.lifecycle] if target.lifecycle else [],
         "allow_attachments": target.allow_attachments,
-        **_kept(component),
+        **_stored_attributes(component),
         "system_managed": target.name.endswith("__sys"),
         "object_types": _object_types(target, registry, base_path),
         "urls": _urls(target, base_path),
@@ -148,7 +148,7 @@ def _urls(target: VaultObject, base_path: str) -> dict[str, str]:
     return urls
 
 
-def _kept(component: Component | None) -> dict[str, object]:
+def _stored_attributes(component: Component | None) -> dict[str, object]:
     """Return the MDL attributes of an object that this Vault stores but ignores, and whether records are audited."""
     # The platform's own objects have no component; their changes are audited like others.
     members: dict[str, object] = {
@@ -172,7 +172,7 @@ def field_document(
     dates: ObjectDates,
     caller: Caller,
 ) -> dict[str, object]:
-    """Return a field of an object, without members that its type does not have; with whether the caller may set it."""
+    """Return a field of an object, without members that its type does not have; ``editable`` depends on the caller."""
     field = target.fields[name]
     # Platform fields have no order of their own in MDL.
     number = list(target.fields).index(name)
@@ -236,7 +236,7 @@ def _declared(target: VaultObject, name: str, registry: Registry) -> Component |
 
 
 def _order(declared: Component | None, number: int) -> int:
-    """Return the order in MDL, or else ``number``, the position among the others."""
+    """Return the ``order`` in the MDL of an object or field; without one, ``number``, its position in the list."""
     order = None if declared is None else declared.whole("order")
     return number if order is None else order
 
@@ -304,7 +304,7 @@ def _outbound(
     registry: Registry,
     base_path: str,
 ) -> Iterator[dict[str, object]]:
-    """Yield the relationships to the objects that this one refers to."""
+    """Yield the relationships of ``target`` to the objects to which it refers."""
     for name, field in target.outbound.items():
         parent = field.relationship_type is RelationshipType.PARENT
         kind = (
@@ -320,7 +320,7 @@ def _inbound(
     registry: Registry,
     base_path: str,
 ) -> Iterator[dict[str, object]]:
-    """Yield the relationships to the objects that refer to this one."""
+    """Yield the relationships of ``target`` to the objects that refer to it."""
     for name, (child, field) in registry.inbound(target.name).items():
         parent = field.relationship_type is RelationshipType.PARENT
         kind = RelationshipKind.CHILD if parent else RelationshipKind.REFERENCE_INBOUND
@@ -334,7 +334,7 @@ def _relationship(
     other: VaultObject,
     base_path: str,
 ) -> dict[str, object]:
-    """Return a relationship, as seen from the object whose metadata this is."""
+    """Return a relationship from the side of the object whose metadata contains it."""
     match kind:
         case RelationshipKind.PARENT | RelationshipKind.REFERENCE_OUTBOUND:
             label = field.label

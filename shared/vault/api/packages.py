@@ -167,7 +167,7 @@ async def dependencies(
 ) -> Response:
     """Lists components that the package's components refer to and that the package lacks.
 
-    A record of `package_component__v` with their `id` adds them to the package.
+    Creating a `package_component__v` record with a component's `id` adds the component to the package.
     """
     details, missing = await vault_of(request).outbound_packages.dependencies(
         caller, package_id
@@ -201,7 +201,7 @@ async def log_of(
     package_id: str,
     name: str,
 ) -> Response:
-    """Returns a log of a validation or deployment as text; that of a data step is CSV, one line for each record."""
+    """Returns a log of a validation or deployment as text; the log of a data step is CSV, one line for each record."""
     packages = vault_of(request).inbound_packages
     # Refuses callers who may not see the package.
     await packages.results(caller, package_id)
@@ -236,7 +236,8 @@ async def disable_configuration_mode(request: Request, caller: SignedIn) -> Resp
 async def _file(request: Request, caller: Caller) -> tuple[bytes, str]:
     """Return the uploaded package and its name.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS, PARAMETER_REQUIRED, EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not manage packages; PARAMETER_REQUIRED without a file;
+        EXCEEDS_FILE_MAX_SIZE when it is too large.
     """
     # Before the file is read: who may not deploy packages need not send one to learn it.
     vault_of(request).inbound_packages.admit(caller)
@@ -247,7 +248,7 @@ async def _file(request: Request, caller: Caller) -> tuple[bytes, str]:
 
 
 def _log(request: Request, package_id: str, log: PackageLog) -> dict[str, object]:
-    """Return a log of a package as answers list it."""
+    """Return a log of a package as an entry of a list."""
     head = f"{origin(request)}{base_path(request)}/services/package/{package_id}"
     url = f"{head}/logs/{quote(log.name, safe='')}"
     # Packages have moments of their own form, without a zone.
@@ -256,7 +257,7 @@ def _log(request: Request, package_id: str, log: PackageLog) -> dict[str, object
 
 
 def _mapping(value: object) -> Mapping[str, object]:
-    """Return a member of stored JSON if it is an object, else an empty mapping."""
+    """Return a member of stored JSON if it is an object, and an empty mapping otherwise."""
     if isinstance(value, Mapping):
         return value
     return {}

@@ -120,7 +120,7 @@ async def inactivate(
 def _numbered(fields: Mapping[str, str]) -> list[str]:
     """Return the labels in form fields `value_1`, `value_2` and so on, in the order of their numbers.
 
-    :raises VaultFault: INVALID_DATA when there is a field of another name.
+    :raises VaultFault: INVALID_DATA when the form has a field of another name.
     """
     numbered: list[tuple[int, str]] = []
     for name, label in fields.items():

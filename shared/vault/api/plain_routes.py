@@ -1,4 +1,4 @@
-"""Serves calls of routes with plain text parameters without the framework's general handling of parameters."""
+"""Serves calls of routes whose parameters are plain texts, without the framework's handling of parameters."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 
 Arguments = dict[str, Any]
 Solve = Callable[[Request], Awaitable[Any]]
-"""Calls a function with what a request has for its parameters, and returns its result."""
+"""A function that calls an endpoint with the parameters of a request, and returns its result."""
 
 
 class _Parameter(Protocol):
-    """The framework's declaration of a parameter of a path or query."""
+    """The part of the framework's declaration of a path or query parameter that this module uses."""
 
     @property
     def name(self) -> str:
-        """Return the name that it has in the function."""
+        """Return the name of the parameter in the function."""
 
     @property
     def alias(self) -> str:
-        """Return the name that it has in the call."""
+        """Return the name of the parameter in the call."""
 
     @property
     def field_info(self) -> Any:
-        """Return its annotation, default and bounds."""
+        """Return the annotation, default and bounds of the parameter."""
 
 
 @dataclass(frozen=True)
 class _Served:
-    """A route of the framework, and the function that serves its calls here; None when the framework serves them."""
+    """A route, and the function that serves its calls without the framework; None when the framework serves them."""
 
     route: APIRoute
     solve: Solve | None
 
     @cached_property
     def segments(self) -> int | None:
-        """Return the number of slashes in its paths; None when paths differ in it."""
+        """Return the number of slashes in each of its paths; None when it varies."""
         convertors = self.route.param_convertors.values()
         if any(convertor.regex == ".*" for convertor in convertors):
             return None
@@ -63,7 +63,7 @@ class _Served:
 class PlainRoutes:
     """ASGI middleware before the router: it finds a call's route among those with its method and number of slashes.
 
-    It passes a call without a route, or with a route that has other than plain parameters, on to the router.
+    It passes a call on to the router when no route matches, or when the route has other than plain parameters.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
@@ -91,9 +91,9 @@ class PlainRoutes:
         await response(scope, receive, send)
 
     def _solve(self, scope: Scope) -> Solve | None:
-        """Return the function that serves a call, and store its route and parameters.
+        """Return the function that serves a call, and store route and path parameters in ``scope``.
 
-        None when the router serves it.
+        None when the router serves the call.
         """
         path = scope["path"]
         # Only a mounted application has a root, and this one is none.
@@ -122,7 +122,7 @@ def _converts(convertor: Convertor[Any]) -> bool:
 
 
 def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
-    """Return the function that calls another one with plain parameters; None when it has other parameters."""
+    """Return the function that calls an endpoint or dependency with plain parameters; None when it has others."""
     call = dependant.call
     others = (
         dependant.header_params,

@@ -44,7 +44,7 @@ Offset = Annotated[int, Query(ge=0, le=2**31)]
 @router.post("", summary="Run a query", openapi_extra=form_documentation({"q": "VQL"}))
 @router.get("", include_in_schema=False)
 async def run(request: Request, caller: SignedIn) -> Response:
-    """Runs the VQL statement in form field `q` (or in the address) and returns the first page of its results.
+    """Runs the VQL statement in form field `q` (or in the URL) and returns the first page of its results.
 
     Header `X-VaultAPI-DescribeQuery: true` adds a description of the fields, `X-VaultAPI-RecordProperties` (`all`,
     `hidden`, `redacted` or `weblink`) the caller's rights to each record, and `X-VaultAPI-Facets` (names of fields) the
@@ -54,9 +54,9 @@ async def run(request: Request, caller: SignedIn) -> Response:
 
 
 async def _first_page(request: Request, caller: Caller) -> Response:
-    """Run the statement in form field `q`, or in the address where clients of older versions put it.
+    """Run the statement in form field `q`, or in the URL, where clients of older versions put it.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, and as ``QueryService.run``.
+    :raises VaultFault: PARAMETER_REQUIRED without a statement, INVALID_DATA, and as ``QueryService.run``.
     """
     fields = await read_fields(request)
     text = fields.get("q") or request.query_params.get("q", "")
@@ -111,7 +111,7 @@ async def page_of(
 
 
 def _extras(request: Request) -> Extras:
-    """Return what the headers request besides the rows.
+    """Return what the headers request in addition to the rows.
 
     :raises VaultFault: INVALID_DATA when a header is malformed.
     """
@@ -164,13 +164,13 @@ def _answer(page: QueryPage, version: str) -> Response:
 
 
 def _number(version: str) -> tuple[int, int]:
-    """Return year and release of an API version, which compare in the order of versions."""
+    """Return year and release of an API version; such pairs have the order of the versions."""
     year, _, release = version.removeprefix("v").partition(".")
     return int(year), int(release)
 
 
 def _legacy(details: Mapping[str, object]) -> dict[str, object]:
-    """Return the details with the older names of the limits, also in the addresses."""
+    """Return the details with the names that older versions had for the limits, also in the URLs of the pages."""
     renamed = {LEGACY.get(name, name): value for name, value in details.items()}
     for name in ("previous_page", "next_page"):
         if name in renamed:

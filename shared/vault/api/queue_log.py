@@ -135,9 +135,9 @@ async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]
         yield csv_text(tuple(entry.to_json().values()) for entry in page)
 
 
-@router.get("/messages/{message_id}", summary="The way of a message")
+@router.get("/messages/{message_id}", summary="The steps of a message")
 async def way(request: Request, caller: SignedIn, message_id: str) -> Response:
-    """Lists the steps of a message that this Vault has sent in the last 30 days, the earliest first.
+    """Lists the steps of a message that this Vault sent in the last 30 days, the earliest first.
 
     `step` is `entered`, `sent`, `delivered`, `removed` or `logged`.
     """

@@ -1,4 +1,4 @@
-"""Serves reconciliations: requests, results, findings as CSV, transfers again, and the reports of connectors."""
+"""Serves reconciliations: starts and lists them, returns findings as CSV, transfers them again, and takes reports."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class _Progress(ReportBody):
 
 
 class _Slice(ReportBody):
-    """The result of one slice; each line of ``items`` has verdict, record id and names, separated by blanks."""
+    """The result of one slice; each line of ``items`` has verdict, record id and field names, separated by blanks."""
 
     position: Annotated[str, Field(max_length=500)] = ""
     ended: bool = False
@@ -94,9 +94,9 @@ class _Slice(ReportBody):
     ),
 )
 async def request_reconciliation(request: Request, caller: RequestsRuns) -> Response:
-    """Starts a job that compares the records that the rules give for each source record with those of this Vault.
+    """Starts a job that compares this Vault's records with those that the rules make from each source record.
 
-    One reconciliation of a connection runs at a time; another one waits.
+    One reconciliation of a connection runs at a time; the next one waits.
     """
     fields = await read_fields(request)
     unknown = fields.keys() - {
@@ -142,7 +142,7 @@ async def list_reconciliations(
 async def one_reconciliation(
     request: Request, caller: SignedIn, job_id: Number
 ) -> Response:
-    """Returns a reconciliation: its progress, and its counts in all and by integration point and target field."""
+    """Returns a reconciliation: its progress, and its counts in total and by integration point and target field."""
     stored = await vault_of(request).reconciliations.one(caller, job_id)
     return envelope.success(data=_json(stored))
 
@@ -158,7 +158,8 @@ async def download_findings(
 async def findings_file(vault: Vault, caller: Caller, job_id: int) -> Response:
     """Return the findings of a reconciliation as a download.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such reconciliation.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not see it; INVALID_DATA when there is no such
+        reconciliation.
     """
     stored = await vault.reconciliations.one(caller, job_id)
     rows = await vault.reconciliation_records.findings(caller, stored)
@@ -180,7 +181,7 @@ async def findings_file(vault: Vault, caller: Caller, job_id: int) -> Response:
 async def transfer_findings_again(
     request: Request, caller: RequestsRuns, job_id: Number
 ) -> Response:
-    """Queues messages that transfer findings once more, except surplus records of this Vault."""
+    """Queues messages that transfer the findings once more; records that only this Vault has are left out."""
     fields = await read_fields(request)
     named = [part.strip() for part in without_nul(fields.get("ids", "")).split(",")]
     chosen = [part for part in named if part]
@@ -231,7 +232,7 @@ async def report_slice(
     """Takes the result of a slice once, even if it is reported again, and sends the message of the next slice.
 
     For connectors: `integration_point`, `object`, the number of `equal` records, the other `items` as lines of verdict,
-    record id and names, the `position` of the next slice, and `ended` after the last one.
+    record id and field names, the `position` of the next slice, and `ended` after the last one.
     """
     body = parsed(_Slice, await read_record(request))
     items = tuple(_item(without_nul(line)) for line in body.items)
@@ -249,9 +250,9 @@ async def report_slice(
 
 
 def _item(line: str) -> Item:
-    """Return the record of a line of a report.
+    """Return the record in a line of a report.
 
-    :raises VaultFault: INVALID_DATA when it has no verdict, or no record id.
+    :raises VaultFault: INVALID_DATA when the line has no verdict, or no record id.
     """
     verdict, _, rest = line.partition(" ")
     item, *details = rest.split(" ")
@@ -262,9 +263,9 @@ def _item(line: str) -> Item:
 
 
 def _window(text: str) -> int:
-    """Return the minutes of the window.
+    """Return the minutes of the window; the default for an empty text.
 
-    :raises VaultFault: INVALID_DATA when they are no number up to a week.
+    :raises VaultFault: INVALID_DATA when the text is not a whole number of minutes up to a week.
     """
     if not text:
         return WINDOW_MINUTES
@@ -276,7 +277,7 @@ def _window(text: str) -> int:
 
 
 def _json(stored: Reconciliation) -> dict[str, object]:
-    """Return a reconciliation as the API describes it."""
+    """Return a reconciliation in the format of the API."""
     scope = stored.scope
     document: dict[str, object] = {
         "job_id": stored.job_id,

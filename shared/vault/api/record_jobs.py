@@ -37,7 +37,7 @@ MAX_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class WantedDeletions:
+class DeletionsRequest:
     """The parameters of a list of deletions: dates as sent, and the page."""
 
     start_date: str | None
@@ -66,9 +66,9 @@ class WantedDeletions:
             "offset": offset,
         }
         dates = (("start_date", self.start_date), ("end_date", self.end_date))
-        kept = "".join(f"{name}={value}&" for name, value in dates if value)
+        period = "".join(f"{name}={value}&" for name, value in dates if value)
         # Each page has the dates of the first, so that all are pages of one list.
-        listed = f"{request.url.path}?{kept}limit={limit}&offset="
+        listed = f"{request.url.path}?{period}limit={limit}&offset="
         if offset + size < page.total:
             details["next_page"] = f"{listed}{offset + limit}"
         if offset > 0:
@@ -76,19 +76,19 @@ class WantedDeletions:
         return details
 
 
-def _wanted(
+def _deletions_request(
     start_date: When = None,
     end_date: When = None,
     # The documented default is the largest page.
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
-) -> WantedDeletions:
+) -> DeletionsRequest:
     """Return the parameters of a call that lists deletions."""
-    return WantedDeletions(start_date, end_date, limit, offset)
+    return DeletionsRequest(start_date, end_date, limit, offset)
 
 
 # Parameters that several calls take are declared once, as a dependency.
-Wanted = Annotated[WantedDeletions, Depends(_wanted)]
+Wanted = Annotated[DeletionsRequest, Depends(_deletions_request)]
 
 
 @router.post(
@@ -140,7 +140,7 @@ async def cascade_delete_results(
     outcome: str,
     job_id: int,
 ) -> Response:
-    """Returns, as CSV, the records that were deleted (`success`), or that prevented it (`failure`)."""
+    """Returns, as CSV, the records that were deleted (`success`), or that prevented the deletion (`failure`)."""
     return await _results(
         request, caller, CASCADE_DELETE, (object_name, outcome, job_id)
     )
@@ -175,7 +175,7 @@ async def deep_copy_results(
     outcome: str,
     job_id: int,
 ) -> Response:
-    """Returns, as CSV, the records that were copied (`success`), or that prevented it (`failure`)."""
+    """Returns, as CSV, the records that were copied (`success`), or that prevented the copy (`failure`)."""
     return await _results(request, caller, DEEP_COPY, (object_name, outcome, job_id))
 
 
@@ -214,7 +214,7 @@ async def recalculate_rollups(
 
 @router.get(
     "/vobjects/{object_name}/actions/recalculaterollups",
-    summary="Whether roll-up fields are recalculated",
+    summary="Status of the recalculation of roll-up fields",
 )
 async def rollup_status(
     request: Request,
@@ -365,6 +365,6 @@ async def _results(
     job_type: str,
     named: tuple[str, str, int],
 ) -> Response:
-    """Return a file that a job has written; ``named`` are object, outcome and job."""
+    """Return a file that a job has written; ``named`` are the object, the outcome and the id of the job."""
     item, content = await vault_of(request).record_jobs.result(caller, job_type, *named)
     return file_response(content, item.name, item.size, media="text/csv")

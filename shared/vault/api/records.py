@@ -74,13 +74,13 @@ ApiName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class _LineagePart(BaseModel):
-    """A part of the lineage header; unknown members are refused, so that no misspelt one is ignored."""
+    """A part of the lineage header; unknown members are refused, so that a misspelt member is not ignored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class _LineageOrigin(_LineagePart):
-    """An origin of rows: source object and rule; ``own`` are the fields that the integration point itself sets."""
+    """The origin of rows: source object and rule; ``own`` are the fields that the integration point itself sets."""
 
     object: ComponentName | None = None
     rule: ComponentName | None = None
@@ -278,7 +278,7 @@ async def delete_one(
 
 
 async def _rows(request: Request, caller: Caller, object_name: str) -> Rows:
-    """Return the rows of the body; staged files of their attachment fields are stored."""
+    """Return the rows of the body, after storing the staged files that their attachment fields name."""
     sent = await read_rows(request)
     rows = await _with_files(vault_of(request), caller, object_name, sent.rows)
     return Rows(rows, sent.single)
@@ -290,7 +290,7 @@ async def _with_files(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> Sequence[Mapping[str, object]]:
-    """Return rows with handles for the files that they name; most objects have no attachment fields."""
+    """Return the rows with the handles of stored files in place of the staging paths in their attachment fields."""
     target = vault.components.registry.objects.get(object_name)
     if target is None or not target.holds_files:
         return rows
@@ -330,7 +330,7 @@ def _order(sort: str) -> str:
 
 
 def lineage_of(request: Request) -> CallLineage | None:
-    """Return the lineage in the header of a record call; None without one.
+    """Return the lineage in the header of a record call; None for a call without the header.
 
     :raises VaultFault: INVALID_DATA when it is malformed or too long.
     """
@@ -365,9 +365,9 @@ def lineage_of(request: Request) -> CallLineage | None:
 
 
 def mode_of(request: Request) -> WriteMode:
-    """Return the write mode of a record call by its headers.
+    """Return the write mode that the headers of a record call request.
 
-    :raises VaultFault: INVALID_DATA when X-VaultAPI-UnchangedFieldBehavior has another value.
+    :raises VaultFault: INVALID_DATA when X-VaultAPI-UnchangedFieldBehavior has an unknown value.
     """
     header = request.headers.get("x-vaultapi-unchangedfieldbehavior")
     behavior = (header or WriteMode().unchanged).lower()

@@ -26,8 +26,8 @@ router = APIRouter(prefix=f"{PREFIX}/services/rehearsal", tags=["Rehearsal"])
 
 FIELDS = {
     "fault": "Name of the fault.",
-    "calls": "Strike the next so many calls or messages, 1 to 100000.",
-    "share": "Strike this share of calls or messages instead, 1 to 100 percent.",
+    "calls": "Apply the fault to this number of calls or messages, 1 to 100000.",
+    "share": "Apply it to this share of calls or messages instead, 1 to 100 percent.",
     "user": "Only calls of this user.",
     "client_id": "Only calls of clients with this client id.",
     "method": "Only calls with this method.",
@@ -54,7 +54,7 @@ async def all_faults(caller: RehearsesFaults) -> Response:
 
 @router.get("/switches", summary="Faults that are on")
 async def all_switches(request: Request, caller: SignedIn) -> Response:
-    """Lists the active switches, and those that have been applied to all their calls."""
+    """Lists the active switches, and those that have been applied to all of their calls."""
     switches = vault_of(request).rehearsal.list(caller)
     return envelope.success(data=_shown(switches))
 

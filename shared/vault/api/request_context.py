@@ -70,11 +70,11 @@ class VersionConvertor(Convertor[str]):
     regex = r"v\d{1,3}\.\d{1,3}"
 
     def convert(self, value: str) -> str:
-        """Return the version as the path has it."""
+        """Return the version as it stands in the path."""
         return value
 
     def to_string(self, value: str) -> str:
-        """Return the version as paths have it."""
+        """Return the version as it stands in paths."""
         return value
 
 
@@ -93,7 +93,7 @@ def version_of(request: Request) -> str:
 
 
 def base_path(request: Request) -> str:
-    """Return ``/api/{version}``, the head of every url in an answer."""
+    """Return ``/api/{version}``, with which every url in an answer begins."""
     return f"/api/{version_of(request)}"
 
 
@@ -117,7 +117,7 @@ def origin(request: HTTPConnection, host: str | None = None) -> str:
 
 
 def _first(value: str | None) -> str:
-    """Return the first entry of a forwarding header, which is that of the proxy next to the client."""
+    """Return the first entry of a forwarding header, which the proxy next to the client wrote."""
     entry, _, _ = (value or "").partition(",")
     return entry.strip()
 
@@ -133,7 +133,7 @@ def wants_xml(accept: str) -> bool:
 
 
 def _prefers(accept: str, wanted: str) -> bool:
-    """Return whether a media type precedes JSON; weights (``q=``) are ignored."""
+    """Return whether the media type ``wanted`` stands before JSON in an Accept header; weights (``q=``) are ignored."""
     if wanted not in accept.lower():
         return False
     known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
@@ -147,7 +147,7 @@ def media_types(accept: str) -> list[str]:
 
 
 def parse_moment(name: str, text: str | None) -> datetime | None:
-    """Return the moment in query parameter ``name``, UTC unless it has a zone; None without a text.
+    """Return the moment in query parameter ``name``, UTC unless it has a time zone; None without a text.
 
     :raises VaultFault: INVALID_DATA when the text is neither a date nor a date and time.
     """
@@ -180,9 +180,10 @@ def vault_of(request: Request) -> Vault:
 async def signed_in(
     request: Request, authorization: Annotated[str | None, Security(_authorization)]
 ) -> Caller:
-    """Return the caller of the session in the Authorization header; delay one who calls too often.
+    """Return the caller of the session in the Authorization header; delay a caller who calls too often.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED in configuration mode,
+        unless the caller is an administrator.
     """
     return await admitted(request, session_id_in(authorization))
 
@@ -190,11 +191,12 @@ async def signed_in(
 async def admitted(
     request: Request, session_id: str | None, *, used: bool = True
 ) -> Caller:
-    """Return the caller of a session; delay one who calls too often.
+    """Return the caller of a session; delay a caller who calls too often.
 
     Without ``used`` the call does not restart the session's idle time.
 
-    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED.
+    :raises VaultFault: INVALID_SESSION_ID without a live session; CONFIGURATION_MODE_ENABLED in configuration mode,
+        unless the caller is an administrator.
     """
     vault = vault_of(request)
     caller = await vault.security.sessions.caller(session_id, used=used)
@@ -213,7 +215,7 @@ async def admitted(
 
 
 def address_of(request: Request) -> str:
-    """Return the client's address: of the connection, or as reported by a trusted proxy; empty without either."""
+    """Return the IP address of the connection, or the one that a trusted proxy reports; empty without either."""
     return request.client.host if request.client else ""
 
 
@@ -223,9 +225,9 @@ async def sign_in(
     password: str,
     dns: str | None = None,
 ) -> Session:
-    """Open a session for a user name and its password; limit sign-ins by user name, DNS and address.
+    """Open a session for a user name and its password; limit sign-ins by user name, DNS and IP address.
 
-    :raises VaultFault: API_LIMIT_EXCEEDED, and as ``SignInService.sign_in``.
+    :raises VaultFault: API_LIMIT_EXCEEDED when there were too many, and as ``SignInService.sign_in``.
     """
     security = vault_of(request).security
     host = dns or request.headers.get("host", "")
@@ -248,7 +250,7 @@ async def perhaps_signed_in(
 ) -> Caller | None:
     """Return the caller, or None when the request has no session id.
 
-    :raises VaultFault: INVALID_SESSION_ID when it names one that is not live.
+    :raises VaultFault: INVALID_SESSION_ID when its session is not live.
     """
     session_id = session_id_in(authorization)
     if session_id is None:
@@ -275,7 +277,7 @@ PerhapsSignedIn = Annotated[Caller | None, Depends(perhaps_signed_in)]
 
 
 class ApiHeaders:
-    """ASGI middleware that adds the API's headers to answers, and binds client and call to log lines.
+    """ASGI middleware that adds the API's headers to answers, and the client and the call to log lines.
 
     It reads the request's state: ``user_id`` and ``session_id`` of the caller, ``revision`` of the configuration when
     the call began, and ``usage`` of a limit. It stores ``execution_id``, ``client_id`` and ``reference_id`` there.
@@ -320,7 +322,7 @@ class ApiHeaders:
             await self._app(scope, receive, send_with_headers)
 
     def _limit_headers(self, usage: Usage | None) -> list[Header]:
-        """Return limit and remainder; a call that was not counted has all of the limit left."""
+        """Return the headers with a call limit and what is left of it; for a call that was not counted, all of it."""
         limit = self._burst_limit if usage is None else usage.limit
         remaining = limit if usage is None else usage.remaining
         headers = [
@@ -350,7 +352,7 @@ class ApiHeaders:
 
 
 def header_in(scope: Scope, name: bytes) -> str:
-    """Return the first request header of a name in lower case; empty without one."""
+    """Return the first request header with ``name``, which is in lower case; empty without one."""
     # Every call asks for some that most calls lack: the framework's mapping would raise an error for each.
     for key, value in scope["headers"]:
         if key == name:
@@ -359,7 +361,7 @@ def header_in(scope: Scope, name: bytes) -> str:
 
 
 def client_id_of(scope: Scope) -> str:
-    """Return the client's name, from parameter ``client_id`` or else X-VaultAPI-ClientID.
+    """Return the client's name, from parameter ``client_id`` or else from header X-VaultAPI-ClientID.
 
     It is ``invalid`` when malformed and ``unknown`` when there is none.
     """
@@ -371,7 +373,7 @@ def client_id_of(scope: Scope) -> str:
 
 
 def _client_id_in(query: bytes) -> str | None:
-    """Return parameter ``client_id`` of a query string, ``invalid`` when it has more parameters than any call."""
+    """Return parameter ``client_id`` of a query string; ``invalid`` when it has more parameters than any call."""
     # Most calls have none: they are not parsed a second time for it.
     if b"client_id" not in query:
         return None
@@ -390,7 +392,7 @@ def _reference_id_of(scope: Scope) -> str:
 
 
 def _client_headers(client_id: str, reference_id: str) -> list[Header]:
-    """Return the headers that repeat the client's reference id and, for a Vault, its connection."""
+    """Return the headers that repeat the client's reference id and, if the client is a Vault, its connection."""
     headers: list[Header] = []
     if reference_id:
         headers.append((b"x-vaultapi-referenceid", reference_id.encode()))

@@ -82,13 +82,13 @@ def answer(
     members: Mapping[str, object],
     http_status: int = 200,
 ) -> Response:
-    """Return an envelope with these members; serialized values are passed as ``orjson.Fragment``."""
+    """Return an envelope with these members; already serialized values are passed as ``orjson.Fragment``."""
     body = orjson.dumps({"responseStatus": status, **members})
     return Response(body, http_status, {STATUS_HEADER: status}, JSON)
 
 
 def success(**members: object) -> Response:
-    """Return a SUCCESS envelope with these members; ``data=…`` as a rule."""
+    """Return a SUCCESS envelope with these members, usually ``data``."""
     return answer(Status.SUCCESS, members)
 
 
@@ -103,7 +103,7 @@ def failures(
     *,
     error_type: str | None = None,
 ) -> Response:
-    """Return a FAILURE envelope with all errors and further ``members`` of the endpoint.
+    """Return a FAILURE envelope with all errors and with further ``members``, which the endpoint chooses.
 
     Its HTTP status is 200, as always when the Vault has processed the call.
     """
@@ -114,7 +114,7 @@ def failures(
 
 
 def exception(error: ApiError, http_status: int) -> Response:
-    """Return an EXCEPTION envelope: the request may have been right, the server failed."""
+    """Return an EXCEPTION envelope: the server has failed, and the request may have been right."""
     members = {"errors": errors_json([error])}
     return answer(Status.EXCEPTION, members, http_status)
 
@@ -129,15 +129,15 @@ def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
     """Return the results of a record call, row by row in input order.
 
     ``records_url`` is the address of the object's records (``/api/{v}/vobjects/{object}``), the prefix of each record's
-    ``url``; None where the records are deleted. A failed row leaves the envelope SUCCESS, since the others are stored;
-    a row that changes nothing makes it WARNING.
+    ``url``; None where the records are deleted. A failed row leaves the envelope SUCCESS, since the other rows are
+    stored; a row that changes nothing makes it WARNING.
     """
     rows = [_row(result, records_url) for result in results]
     return _outcome(results, rows)
 
 
 def single(result: RowResult, records_url: str | None) -> Response:
-    """Return the result of a record call that was sent one record as a form: ``data`` is an object."""
+    """Return the result of a record call with one record in a form: ``data`` is an object, not a list."""
     if not result.ok:
         return failures(result.errors)
     return _outcome([result], _row_data(result, records_url))
@@ -149,9 +149,9 @@ def unchanged(message: str, data: object) -> Response:
 
 
 def in_progress(message: str, **members: object) -> Response:
-    """Return a WARNING envelope for results that do not exist yet, with these members.
+    """Return a WARNING envelope, with these members, for results that do not exist yet.
 
-    Pollers of public clients take FAILURE, as well as SUCCESS, for the end of the work.
+    It is not a FAILURE, because public clients stop polling at FAILURE as well as at SUCCESS.
     """
     warning = {"warning_type": WarningType.OPERATION_IN_PROGRESS, "message": message}
     return answer(Status.WARNING, {"warnings": [warning], **members})
@@ -168,7 +168,7 @@ def action_batch(results: Sequence[RowResult]) -> Response:
 
 
 def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
-    """Return the results of rows that name their record by ``id``, without an ``id_param_value``."""
+    """Return the results without an ``id_param_value``, for rows that name their record by ``id``."""
     for result in results:
         # A row that failed has no id of its own yet: the one that it was sent with names it.
         result.id = result.id or result.id_param_value
@@ -177,7 +177,7 @@ def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
 
 
 def _outcome(results: Sequence[RowResult], data: object) -> Response:
-    """Return an envelope of ``data``; WARNING if one of the results has a warning."""
+    """Return an envelope of ``data``: WARNING if a result has a warning, else SUCCESS."""
     first = next((result for result in results if result.warning), None)
     if first is None:
         return answer(Status.SUCCESS, {"data": data})
@@ -201,7 +201,7 @@ def _row(result: RowResult, records_url: str | None) -> dict[str, object]:
 
 
 def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
-    """Return the ``data`` of a row, with the members that apply."""
+    """Return the ``data`` of a row, without members that do not apply."""
     data: dict[str, str] = {}
     if result.id is not None:
         data["id"] = result.id
@@ -218,7 +218,7 @@ def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
 
 
 def _action_row(result: RowResult) -> dict[str, object]:
-    """Return the entry of one record of a user action."""
+    """Return the entry of one record in the results of a user action."""
     status = Status.SUCCESS if result.ok else Status.FAILURE
     row: dict[str, object] = {"responseStatus": status, "id": result.id}
     if not result.ok:
@@ -261,7 +261,7 @@ def results_csv(results: Sequence[RowResult]) -> Response:
 
 
 def status_of(error: Exception, method: str) -> int:
-    """Return the HTTP status of the EXCEPTION envelope that a call with this method and error gets."""
+    """Return the HTTP status of the EXCEPTION envelope for an error in a call with this HTTP method."""
     # Public clients send a call again after 429, 500, 502 and 503, writes included. So 503 means that nothing
     # was committed; 504, which they do not repeat by themselves, that this is not known; and a write that meets
     # a defect gets 200, since the defect may have come after the commit.
@@ -276,7 +276,7 @@ def status_of(error: Exception, method: str) -> int:
 
 
 class Faults:
-    """ASGI middleware that logs and answers the exceptions that no handler below it has answered.
+    """ASGI middleware that logs and answers the exceptions that no other handler has answered.
 
     ``respond`` returns the answer to an error with an HTTP status.
     """
@@ -313,7 +313,7 @@ class Faults:
             await response(scope, receive, send)
 
     def _logged_answer(self, scope: Scope, error: Exception) -> Response:
-        """Log the error and return its answer, which contains the call's id and nothing of the error."""
+        """Log the error and return its answer, which contains the call's id and no detail of the error."""
         http_status = status_of(error, scope["method"])
         execution_id = scope.get("state", {}).get("execution_id")
         if http_status in UNAVAILABLE:

@@ -1,4 +1,4 @@
-"""Serves the rules by which the roles of new records and documents are filled."""
+"""Serves role rules, which assign roles of new records and documents to users and groups."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ async def listed(
     lifecycle: Lifecycle = None,
     role: Role = None,
 ) -> Response:
-    """Lists the defaults of roles and their overrides; the parameters restrict them to a lifecycle or role.
+    """Lists the defaults of roles and their overrides; the parameters restrict the list to a lifecycle or role.
 
-    Conditions (`product__v={id}` or `product__v.name__v={name}`) restrict the overrides to those that have them.
+    Conditions (`product__v={id}` or `product__v.name__v={name}`) restrict it to overrides with the same conditions.
     """
     rules = await vault_of(request).role_rules.listed(
         caller, lifecycle, role, _conditions(request)
@@ -58,7 +58,7 @@ async def create(request: Request, caller: ChangesLifecycles) -> Response:
     PATH, summary="Update defaults and overrides", openapi_extra=ROWS_DOCUMENTATION
 )
 async def update(request: Request, caller: ChangesLifecycles) -> Response:
-    """Changes the override that has a row's conditions, or without conditions the default of its role."""
+    """Changes, for each row, the override with the row's conditions; for a row without any, the default of the role."""
     return await _stored(request, caller, create=False)
 
 
@@ -69,7 +69,7 @@ async def delete(
     lifecycle: Lifecycle = None,
     role: Role = None,
 ) -> Response:
-    """Deletes the overrides of a role in a lifecycle; conditions in the call restrict them."""
+    """Deletes the overrides of a role in a lifecycle; with conditions in the call, only those that have them."""
     named = {"lifecycle__v": lifecycle, "role__v": role, **_conditions(request)}
     deleted = await vault_of(request).role_rules.delete(caller, named)
     return envelope.success(data={"rules_deleted": deleted})

@@ -86,7 +86,7 @@ async def remove(
 
 
 def _plain(results: list[RowResult]) -> list[RowResult]:
-    """Return the results with ids and errors only, which is all that these calls answer."""
+    """Return the results with ids and errors only, which are all that the answers of these calls contain."""
     return [RowResult(id=result.id, errors=result.errors) for result in results]
 
 

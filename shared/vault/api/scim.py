@@ -75,7 +75,11 @@ class Shown:
 def _shown(
     attributes: Names = None,
     excluded: Annotated[
-        str | None, Query(alias="excludedAttributes", description="Those to leave out.")
+        str | None,
+        Query(
+            alias="excludedAttributes",
+            description="Attributes to leave out, separated by commas.",
+        ),
     ] = None,
 ) -> Shown:
     """Return the attributes that a call requests and excludes."""
@@ -93,7 +97,7 @@ def _page(
 ) -> tuple[int, int]:
     """Return the page's size and the position of its first result.
 
-    Smaller values than allowed count as the smallest.
+    A value below the smallest allowed one is replaced by that one.
     """
     return max(0, min(count, MAX_RESULTS)), max(1, start_index)
 
@@ -105,9 +109,9 @@ Filter = Annotated[
 ]
 
 
-@router.get("/ServiceProviderConfig", summary="What this SCIM provider supports")
+@router.get("/ServiceProviderConfig", summary="Supported features of SCIM")
 async def service_provider(request: Request, caller: SignedIn) -> Response:
-    """Returns the features of SCIM that are supported."""
+    """Returns the supported features of SCIM."""
     del caller  # every signed-in user may call it
     return answer(request, _with_meta(request, provider(), "ServiceProviderConfig"))
 
@@ -268,7 +272,7 @@ async def _update(
 async def _resource(request: Request) -> dict[str, object]:
     """Return the resource that a call sends.
 
-    :raises VaultFault: INVALID_DATA when it is no JSON object, EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INVALID_DATA when it is not a JSON object, EXCEEDS_FILE_MAX_SIZE when it is too large.
     """
     body = await read_body(request, MAX_RESOURCE_BYTES)
     return parse_json_object(body, MAX_RESOURCE_BYTES)
@@ -277,7 +281,7 @@ async def _resource(request: Request) -> dict[str, object]:
 def _written(result: RowResult) -> str:
     """Return the id of a user that was written.
 
-    :raises VaultFault: with the first error of one that was not.
+    :raises VaultFault: the first error of the row, when the user was not written.
     """
     for error in result.errors:
         raise VaultFault(error.type, error.message)
@@ -287,7 +291,8 @@ def _written(result: RowResult) -> str:
 def _resources(request: Request, caller: Caller, endpoint: str) -> dict[str, Json]:
     """Return the resources of an endpoint other than users, by id.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS, and MALFORMED_URL when there is no such endpoint.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read users; MALFORMED_URL when there is no such
+        endpoint.
     """
     require(caller, OBJECT, Operation.READ)
     kinds = {path: kind for kind, path in ENDPOINTS.items()}
@@ -325,7 +330,7 @@ def _type(request: Request, kind: str) -> Json:
 
 
 def _filter(text: str | None) -> tuple[str | None, str]:
-    """Return attribute and value of a filter; no attribute without a filter.
+    """Return attribute and value of a filter; the attribute is None without a filter.
 
     :raises VaultFault: INVALID_DATA when it is not of the form ``{attribute} eq "{value}"``.
     """

@@ -29,10 +29,10 @@ STATUSES: Mapping[ErrorType, int] = {
 
 
 class ScimRoute(APIRoute):
-    """A route whose refusals are errors of SCIM."""
+    """A route that answers refused calls with SCIM errors."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler of the route, which answers faults itself."""
+        """Return the handler of the route, which also answers faults."""
         handler = super().get_route_handler()
 
         async def carried_out(request: Request) -> Response:
@@ -50,7 +50,7 @@ class ScimRoute(APIRoute):
 def resource_list(
     resources: list[Json], total: int | None = None, first: int = 1
 ) -> Json:
-    """Return resources as a page of a list."""
+    """Return a page of a list of resources; ``first`` is the position of its first resource, from 1 on."""
     return {
         "schemas": [LIST],
         "totalResults": len(resources) if total is None else total,
@@ -63,7 +63,7 @@ def resource_list(
 def one_resource_answer(request: Request, resource: Json | None, name: str) -> Response:
     """Return one resource.
 
-    :raises VaultFault: MALFORMED_URL when there is none.
+    :raises VaultFault: MALFORMED_URL when the resource is None.
     """
     if resource is None:
         message = f"There is no resource [{name[:100]}]"
@@ -87,7 +87,7 @@ def answer(
 
 
 def refused(request: Request, error: ApiError) -> Response:
-    """Return an error in the format of SCIM, with the members of the API's envelope."""
+    """Return an error in the format of SCIM, with the members of the API's envelope added."""
     unknown = error.type is ErrorType.MALFORMED_URL
     status = NOT_FOUND if unknown else STATUSES.get(error.type, BAD_REQUEST)
     body: Json = {

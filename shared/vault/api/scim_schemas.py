@@ -21,7 +21,7 @@ TYPES: Mapping[str, str] = {
     "SecurityPolicy": "Security Policy",
     "LicenseType": "License Type",
 }
-"""Types of resources, and what each is."""
+"""Types of resources, with their descriptions."""
 ENDPOINTS: Mapping[str, str] = {
     "User": "Users",
     "SecurityProfile": "SecurityProfiles",
@@ -102,7 +102,7 @@ def _schema(name: str, title: str, about: str, attributes: list[Json]) -> Json:
 def _attribute(
     name: str, about: str, kind: str = "string", *, write: bool = False, **more: object
 ) -> Json:
-    """Return an attribute; ``more`` replaces or adds members."""
+    """Return an attribute of a schema; ``about`` describes it, and ``more`` replaces or adds members."""
     return {
         "name": name,
         "type": kind,

@@ -14,7 +14,7 @@ TEXTS: Mapping[str, str] = {
     "preferredLanguage": "user_language__v",
     "timezone": "user_timezone__v",
 }
-"""Attributes that are fields as they stand."""
+"""Attributes whose values are those of user fields, unchanged."""
 NAMES: Mapping[str, str] = {
     "givenName": "user_first_name__v",
     "familyName": "user_last_name__v",
@@ -23,7 +23,7 @@ CHOICES: Mapping[str, str] = {
     "securityProfile": "security_profile__v",
     "licenseType": "license_type__v",
 }
-"""Attributes of the Vault's own schema that may be set, with a value in an object."""
+"""Attributes of the Vault's own schema that may be set; their value is in an object."""
 ALWAYS = frozenset({"schemas", "id"})
 
 
@@ -71,7 +71,7 @@ def _reference(root: str, endpoint: str, value: object) -> Json:
 def user_fields(resource: Mapping[str, object]) -> dict[str, object]:
     """Return the user fields that a resource sets; unknown attributes are ignored, as SCIM demands.
 
-    :raises VaultFault: INVALID_DATA when an attribute has not the form of its schema.
+    :raises VaultFault: INVALID_DATA when an attribute does not have the form that its schema demands.
     """
     fields: dict[str, object] = {}
     for name, field in TEXTS.items():
@@ -94,7 +94,7 @@ def user_fields(resource: Mapping[str, object]) -> dict[str, object]:
 
 
 def _object(name: str, value: object) -> Mapping[str, object]:
-    """Return a complex attribute; empty for null."""
+    """Return a complex attribute as an object, empty for null."""
     if value is None:
         return {}
     if isinstance(value, dict):
@@ -103,7 +103,7 @@ def _object(name: str, value: object) -> Mapping[str, object]:
 
 
 def _text(name: str, value: object) -> str:
-    """Return a value in the format of the user calls; "" for null, which empties the field."""
+    """Return a value in the format of the user calls: null is "", which empties the field."""
     match value:
         case None:
             return ""
@@ -116,7 +116,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _email(value: object) -> str:
-    """Return the address in a list of e-mail addresses; a user has one."""
+    """Return the address in a list with one e-mail address, as a user has no more."""
     if value is None or value == []:
         return ""
     if not isinstance(value, list):
@@ -131,7 +131,7 @@ def _email(value: object) -> str:
 
 
 def _misshapen(name: str) -> VaultFault:
-    message = f"The attribute [{name}] has not the form of its schema"
+    message = f"The attribute [{name}] does not have the form of its schema"
     return VaultFault(ErrorType.INVALID_DATA, message)
 
 
@@ -143,12 +143,12 @@ def chosen_attributes(
     Schemas and id always remain.
     """
     if attributes is not None:
-        kept = _names(attributes) | ALWAYS
-        return {name: value for name, value in resource.items() if _in(name, kept)}
+        wanted = _names(attributes) | ALWAYS
+        return {name: value for name, value in resource.items() if _in(name, wanted)}
     if excluded is not None:
-        left_out = _names(excluded) - ALWAYS
+        unwanted = _names(excluded) - ALWAYS
         return {
-            name: value for name, value in resource.items() if not _in(name, left_out)
+            name: value for name, value in resource.items() if not _in(name, unwanted)
         }
     return resource
 
@@ -159,7 +159,7 @@ def _names(text: str) -> frozenset[str]:
 
 
 def _in(name: str, names: frozenset[str]) -> bool:
-    """Return whether names contain an attribute, or one of its sub-attributes: ``name.familyName``."""
+    """Return whether ``names`` contains an attribute, or one of its sub-attributes such as ``name.familyName``."""
     lowered = name.lower()
     below = (f"{lowered}.", f"{lowered}:")
     return any(each == lowered or each.startswith(below) for each in names)

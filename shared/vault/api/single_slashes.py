@@ -16,18 +16,17 @@ _STAGED = "/services/file_staging/items/"
 
 
 class SingleSlashes:
-    """ASGI layer that reduces repeated slashes in the paths of the API to one, and removes one at the end.
+    """ASGI layer that reduces repeated slashes in the paths of the API to one, and removes a trailing slash.
 
-    ``/api//mdl/execute`` and ``/api/mdl/execute/`` are the path ``/api/mdl/execute``.
-
-    It is the outermost layer that reads a path, so that all others see the reduced one.
+    ``/api//mdl/execute`` and ``/api/mdl/execute/`` become ``/api/mdl/execute``. It is the outermost layer that reads a
+    path, so that all others see the reduced path.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on under the path without them."""
+        """Pass the call on with the reduced path."""
         path = _SLASHES.sub("/", scope["path"])
         # Other pages have no such clients: a path is unknown there as it stands.
         if is_api(path):

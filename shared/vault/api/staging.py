@@ -118,12 +118,12 @@ async def items(
     area = staging.area(caller)
     members: dict[str, object] = {}
     if following is not None:
-        kept = {
+        query = {
             "cursor": following,
             "limit": limit,
             "recursive": str(recursive).lower(),
         }
-        next_page = f"{origin(request)}{request.url.path}?{urlencode(kept)}"
+        next_page = f"{origin(request)}{request.url.path}?{urlencode(query)}"
         members["responseDetails"] = {"next_page": next_page}
     members["data"] = [_item_json(area, each) for each in found]
     return envelope.success(**members)
@@ -258,7 +258,7 @@ async def upload(
     caller: SignedIn,
     upload_session_id: str,
 ) -> Response:
-    """Returns an upload session, and how much of the file has arrived."""
+    """Returns an upload session, with the number of parts and bytes that have arrived."""
     session = await vault_of(request).uploads.session(caller, upload_session_id)
     return envelope.success(data=_session_json(request, caller, session))
 
@@ -275,8 +275,8 @@ async def parts(
     found = await vault_of(request).uploads.parts(caller, upload_session_id)
     members: dict[str, object] = {}
     if len(found) > cursor + limit:
-        kept = urlencode({"cursor": cursor + limit, "limit": limit})
-        next_page = f"{origin(request)}{request.url.path}?{kept}"
+        query = urlencode({"cursor": cursor + limit, "limit": limit})
+        next_page = f"{origin(request)}{request.url.path}?{query}"
         members["responseDetails"] = {"next_page": next_page}
     page = found[cursor : cursor + limit]
     members["data"] = [_part_json(part) for part in page]
@@ -295,7 +295,7 @@ async def put_part(
     number: Annotated[int, Header(alias="X-VaultAPI-FilePartNumber")],
     content_md5: Md5 = None,
 ) -> Response:
-    """Takes a part; parts come in the order of their numbers, and a repeated one replaces the earlier one."""
+    """Stores a part; parts arrive in the order of their numbers, and a repeated part replaces the earlier one."""
     # Not read yet: the session is checked first, and a part goes to the store as it arrives.
     stream = bounded_stream(request, MAX_PART)
     # Read before the part, so that a malformed header is refused first.
@@ -329,12 +329,12 @@ async def abort(
 
 
 def _submitted(request: Request, job_id: int) -> Response:
-    """Return the answer to a call that has submitted a job; here it is in ``data``, unlike elsewhere."""
+    """Return the answer to a call that has submitted a job; unlike in other answers, the job is in ``data``."""
     return envelope.success(data={"job_id": job_id, "url": job_url(request, job_id)})
 
 
 def _named(kind: ItemKind, path: str, key: str) -> dict[str, object]:
-    """Return the members that all items have; the name is the last part of the key in the store."""
+    """Return the members that all items have; the item's name is the last part of its key in the store."""
     _, _, name = key.rpartition("/")
     return {"kind": kind, "path": path, "name": name}
 
@@ -359,7 +359,7 @@ def _session_json(
     caller: Caller,
     session: UploadSession,
 ) -> dict[str, object]:
-    """Return an upload session as the API describes it."""
+    """Return an upload session in the format of the API."""
     area = vault_of(request).staging.area(caller)
     return {
         "path": area.path(session.key),
@@ -378,7 +378,7 @@ def _session_json(
 
 
 def _part_json(part: UploadedPart) -> dict[str, object]:
-    """Return a part of an upload as the API describes it."""
+    """Return a part of an upload in the format of the API."""
     return {
         "size": part.size,
         "part_number": part.part_number,

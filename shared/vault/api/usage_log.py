@@ -49,14 +49,14 @@ async def api_usage(
     day: Day = None,
     log_format: Format = LogFormat.CSV,
 ) -> Response:
-    """Returns the calls of users on a day of the last 30, as a ZIP; those of the last seconds may be missing."""
+    """Returns the calls of users on one of the last 30 days, as a ZIP; calls of the last seconds may be missing."""
     if day is None:
         raise missing("date")
     usage = vault_of(request).api_usage
     batches = await usage.batches(day)
-    with tempfile.SpooledTemporaryFile(max_size=MAX_MEMORY) as kept:
+    with tempfile.SpooledTemporaryFile(max_size=MAX_MEMORY) as buffer:
         with (
-            zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive,
+            zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
             archive.open(
                 f"api_usage_{day.isoformat()}.{_ending(log_format)}", "w"
             ) as file,
@@ -65,8 +65,8 @@ async def api_usage(
             for batch in batches:
                 lines = await usage.lines(batch)
                 await asyncio.to_thread(_write, file, lines, log_format)
-        kept.seek(0)
-        content = kept.read()
+        buffer.seek(0)
+        content = buffer.read()
     headers = {
         "Content-Disposition": 'attachment;filename="response.zip"',
         STATUS_HEADER: Status.SUCCESS,
@@ -98,6 +98,6 @@ def _write(file: IO[bytes], lines: Sequence[Line], log_format: LogFormat) -> Non
 
 
 def _cell(value: object) -> str:
-    """Return a value of the log without separator characters; a dash for none."""
+    """Return a value of the log without separator characters; a dash for None."""
     text = "" if value is None else " ".join(str(value).split())
     return text or "-"

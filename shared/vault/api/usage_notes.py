@@ -28,14 +28,14 @@ INVALID_CLIENT = "invalid_client_id"
 
 
 class UsageNotes:
-    """ASGI middleware within ``ApiHeaders``, whose state it reads; calls without a user are not noted."""
+    """ASGI middleware that records the calls of users; it reads the state that ``ApiHeaders``, around it, has set."""
 
     def __init__(self, app: ASGIApp, noted: Noted) -> None:
         self._app = app
         self._noted = noted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, and note it when its answer has been sent."""
+        """Pass the call on, and record it when its answer has been sent."""
         if scope["type"] != "http" or not is_api(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -57,7 +57,7 @@ class UsageNotes:
 
 
 class _Answer:
-    """The observed parts of an answer: its HTTP status, its status, and the type of its first error."""
+    """What is recorded of an answer: its HTTP status, its ``responseStatus``, and the type of its first error."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -65,7 +65,7 @@ class _Answer:
         self.error_type = ""
 
     def look(self, message: Message) -> None:
-        """Look at a message of the answer."""
+        """Record the status or the error type if this message of the answer contains it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             for name, value in message.get("headers", ()):
@@ -76,7 +76,7 @@ class _Answer:
 
 
 def _error_type(body: bytes) -> str:
-    """Return the type of the first error of an envelope; empty for anything else."""
+    """Return the type of the first error of an envelope; empty for any other body."""
     if not body.startswith(b"{") or len(body) > MAX_ENVELOPE:
         return ""
     try:

@@ -29,7 +29,7 @@ LENGTHS = {
 def _property(
     name: str, kind: str = "String", length: int = LONG, **more: object
 ) -> Property:
-    """Return one field; ``more`` are flags, and members of its type."""
+    """Return the metadata of a field; ``more`` are its flags and the members of its type."""
     required = bool(more.pop("required", False))
     multivalue = bool(more.pop("multivalue", False))
     read_only = bool(more.pop("read_only", False))
@@ -48,17 +48,17 @@ def _property(
 
 
 def _reference(name: str, target: str, **more: object) -> Property:
-    """Return a field that names another object and that the Vault sets."""
+    """Return the metadata of a field that refers to another object and that the Vault sets."""
     return _property(name, "ObjectReference", 20, object=target, read_only=True, **more)
 
 
 def _moment(name: str) -> Property:
-    """Return a field with a date and time that the Vault sets."""
+    """Return the metadata of a field with a date and time that the Vault sets."""
     return _property(name, "Calendar", 0, read_only=True)
 
 
 def user_properties(profiles: Picklist) -> list[Property]:
-    """Return every field of a user; ``profiles`` are the security profiles that a user may have."""
+    """Return the metadata of every field of a user; ``profiles`` are the security profiles that a user may have."""
     texts = [
         _property(name, length=LENGTHS.get(name, LONG), required=name in REQUIRED)
         for name in TEXTS

@@ -79,7 +79,7 @@ async def all_users(
     without_membership: Membership = True,
     without_licensing: Licensing = True,
 ) -> Response:
-    """Lists the users of this Vault; the list is empty when `vaults` names other Vaults only."""
+    """Lists the users of this Vault; the list is empty when `vaults` does not name this Vault."""
     vault = vault_of(request)
     # Users of other Vaults are not known here.
     of_others = vaults != "" and not _names_vault(vaults, vault.vault_id)
@@ -155,7 +155,7 @@ async def change_password_by_id(
     caller: SignedIn,
     user_id: UserId,
 ) -> Response:
-    """Changes the caller's password where the caller is named by id, as the vendor's Java client does.
+    """Changes the caller's password by the caller's id, as the vendor's Java client does.
 
     :raises VaultFault: INSUFFICIENT_ACCESS for another user, whose password administrators set with the user.
     """
@@ -173,7 +173,7 @@ async def one_user(
     without_membership: Membership = True,
     without_licensing: Licensing = True,
 ) -> Response:
-    """Returns a user; `me` is the caller, with `delegate_user_id` in a delegated session."""
+    """Returns a user; for `me`, the caller, in a delegated session with `delegate_user_id`."""
     user = await vault_of(request).users.get(
         caller,
         _id(caller, user_id),
@@ -222,7 +222,7 @@ async def update_membership(
     user_id: UserId,
     vault_id: str,
 ) -> Response:
-    """Changes the form fields of a user's membership in this Vault."""
+    """Changes those fields of a user's membership in this Vault that the form has."""
     vault = vault_of(request)
     if vault_id != str(vault.vault_id):
         raise VaultFault(
@@ -248,11 +248,11 @@ async def permissions(
     """Lists permissions on all objects and fields; `filter=name__v::object.{object}.object_actions` returns one."""
     vault = vault_of(request)
     holder = caller
-    asked = _id(caller, user_id)
-    if asked != caller.user_id:
+    wanted_id = _id(caller, user_id)
+    if wanted_id != caller.user_id:
         # Everyone may read their own permissions.
-        require_own(caller, asked, OBJECT, Operation.READ)
-        holder = await vault.security.caller_of(asked)
+        require_own(caller, wanted_id, OBJECT, Operation.READ)
+        holder = await vault.security.caller_of(wanted_id)
     shown = permissions_json(holder, vault.components.registry.objects.values(), filter)
     return envelope.success(data=shown)
 
@@ -301,7 +301,7 @@ async def revoke_token(
 
 
 def _id(caller: Caller, user_id: str) -> int:
-    """Return the id of the user that a path names."""
+    """Return the id of the user in the path, which is a number or ``me``."""
     if user_id == ME:
         return caller.user_id
     return int(user_id)
@@ -324,9 +324,9 @@ def _batch(request: Request, results: Sequence[RowResult]) -> Response:
 
 
 def _names_vault(vaults: str, vault_id: int) -> bool:
-    """Return whether ``vaults``, ids of Vaults by commas or ``all``, name a Vault.
+    """Return whether ``vaults``, comma-separated ids of Vaults or ``all``, includes the Vault.
 
-    :raises VaultFault: INVALID_DATA when they are neither.
+    :raises VaultFault: INVALID_DATA when it is neither.
     """
     named = {part.strip() for part in vaults.split(",")}
     # Clients exclude a Vault by a minus before its id.

@@ -27,7 +27,7 @@ router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 async def create(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Creates a draft of each document: with `file`, the path of a file on the staging area, else with its latest file.
+    """Creates a draft of each document, from `file`, a path on the staging area, or else from its latest file.
 
     Rows identify their document by `id`, or by the `idParam` field.
     """
@@ -60,7 +60,8 @@ async def add_renditions(
 ) -> Response:
     """Adds renditions: rows have `id`, `rendition_type__v` and `file`, the path of a file on the staging area.
 
-    With `major_version_number__v` and `minor_version_number__v`, to that version; else to the latest.
+    With `major_version_number__v` and `minor_version_number__v`, the rendition is added to that version; else to the
+    latest one.
     """
     sent = await read_rows(request)
     batches = vault_of(request).version_batches
@@ -75,7 +76,7 @@ async def add_renditions(
 async def delete_renditions(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Deletes renditions: rows have `id` and `rendition_type__v`, and may have the number of a version."""
+    """Deletes renditions: rows have `id` and `rendition_type__v`, and may have the numbers of a version."""
     sent = await read_rows(request)
     batches = vault_of(request).version_batches
     return _answer(await batches.delete_renditions(caller, sent.rows, id_param))

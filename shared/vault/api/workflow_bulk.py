@@ -28,7 +28,7 @@ async def listed(caller: SignedIn) -> Response:
     )
 
 
-@router.get("/{bulk_action}", summary="What an action on several workflows asks for")
+@router.get("/{bulk_action}", summary="Parameters of an action on several workflows")
 async def metadata(caller: SignedIn, bulk_action: str) -> Response:
     """Returns the parameters of an action on several workflows or tasks."""
     action = _action(caller, bulk_action)
@@ -54,7 +54,7 @@ RUN = form_documentation(
     "/{bulk_action}", summary="Run an action on several workflows", openapi_extra=RUN
 )
 async def run(request: Request, caller: SignedIn, bulk_action: str) -> Response:
-    """Starts a job that carries the action out on up to 500 workflows or tasks; refusals are in its results."""
+    """Starts a job that carries the action out on up to 500 workflows or tasks; its results list the refused ones."""
     action = _action(caller, bulk_action)
     fields = await read_fields(request)
     job_id = await vault_of(request).workflow_actions.submit(caller, action, fields)
@@ -62,9 +62,9 @@ async def run(request: Request, caller: SignedIn, bulk_action: str) -> Response:
 
 
 def _action(caller: Caller, name: str) -> BulkAction:
-    """Return the action of a name.
+    """Return the action with a name.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may carry out none; INVALID_DATA when there is none.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may carry out no action; INVALID_DATA for an unknown name.
     """
     authorize(caller, Grant.MANAGE_WORKFLOWS)
     if name not in _ACTIONS:

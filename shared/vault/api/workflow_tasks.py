@@ -128,7 +128,7 @@ async def details(request: Request, caller: SignedIn, workflow_task_id: Id) -> R
     )
 
 
-@router.get("/{workflow_task_id}/actions", summary="What can be done with a task")
+@router.get("/{workflow_task_id}/actions", summary="Actions of a task")
 async def actions(request: Request, caller: SignedIn, workflow_task_id: Id) -> Response:
     """Lists the actions that the caller may run on a task."""
     row = await vault_of(request).workflow_lists.task(caller, workflow_task_id)
@@ -137,12 +137,12 @@ async def actions(request: Request, caller: SignedIn, workflow_task_id: Id) -> R
 
 @router.get(
     "/{workflow_task_id}/actions/{task_action}",
-    summary="What an action of a task asks for",
+    summary="Parameters of an action of a task",
 )
 async def action_metadata(
     request: Request, caller: SignedIn, workflow_task_id: Id, task_action: str
 ) -> Response:
-    """Returns the parameters of an action of a task: for `complete` its verdicts, comments and fields."""
+    """Returns the parameters of an action of a task; those of `complete` are verdicts, comments and fields."""
     vault = vault_of(request)
     row = await vault.workflow_lists.task(caller, workflow_task_id)
     own = task_action.removeprefix(MULTI_ITEM)
@@ -200,7 +200,7 @@ async def run(
 async def _values(request: Request) -> dict[str, object]:
     """Return the input of an action: a form, or a JSON object, which may have values for each record.
 
-    :raises VaultFault: INVALID_DATA for a malformed body; EXCEEDS_FILE_MAX_SIZE.
+    :raises VaultFault: INVALID_DATA for a malformed body; EXCEEDS_FILE_MAX_SIZE for one that is too large.
     """
     if media_type(request.headers) != JSON:
         return dict(await read_fields(request))
@@ -216,7 +216,7 @@ async def _values(request: Request) -> dict[str, object]:
 
 
 async def step_of(vault: Vault, task: Record) -> Step:
-    """Return the step of a task, as its workflow was started with it."""
+    """Return the step of a task, as defined when the task's workflow was started."""
     stored = await vault.workflow_lists.definition_of(task["workflow_id"])
     definition = read_workflow(Component.from_json(json.loads(stored)))
     step = definition.steps.get(task["step"])

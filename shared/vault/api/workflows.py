@@ -87,7 +87,7 @@ async def startable(request: Request, caller: SignedIn) -> Response:
     return envelope.success(data=shown)
 
 
-@router.get("/actions/{workflow_name}", summary="What the start of a workflow asks for")
+@router.get("/actions/{workflow_name}", summary="Parameters of the start of a workflow")
 async def start_metadata(
     request: Request, caller: SignedIn, workflow_name: str
 ) -> Response:
@@ -106,7 +106,7 @@ async def start_metadata(
 START = form_documentation(
     {
         "contents__sys": "Records, separated by commas: `Object:{object}.{id}`",
-        "description__sys": "What this workflow is about",
+        "description__sys": "The purpose of this workflow",
         "{participant}": "Users and groups, separated by commas: `user:{id}`, `group:{id}`",
     }
 )
@@ -148,7 +148,7 @@ async def details(request: Request, caller: SignedIn, workflow_id: Id) -> Respon
     )
 
 
-@router.get("/{workflow_id}/actions", summary="What can be done with a workflow")
+@router.get("/{workflow_id}/actions", summary="Actions of a workflow")
 async def actions(request: Request, caller: SignedIn, workflow_id: Id) -> Response:
     """Lists the actions that the caller may run on a workflow."""
     row = await vault_of(request).workflow_lists.workflow(caller, workflow_id)
@@ -157,7 +157,7 @@ async def actions(request: Request, caller: SignedIn, workflow_id: Id) -> Respon
 
 @router.get(
     "/{workflow_id}/actions/{workflow_action}",
-    summary="What an action of a workflow asks for",
+    summary="Parameters of an action of a workflow",
 )
 async def action_metadata(
     request: Request, caller: SignedIn, workflow_id: Id, workflow_action: str
@@ -206,7 +206,7 @@ async def run(
 
 
 def participant_controls(definition: WorkflowDefinition) -> list[dict[str, object]]:
-    """Return the controls by which the initiator names participants."""
+    """Return the controls with which the user who starts the workflow names its participants."""
     return [
         {
             "label": control.label,
@@ -225,7 +225,7 @@ def participant_controls(definition: WorkflowDefinition) -> list[dict[str, objec
 
 
 def workflow_json(row: Record) -> dict[str, object]:
-    """Return a workflow in the format of the API, without moments that have not come."""
+    """Return a workflow in the format of the API, without dates that are not set yet."""
     shown: dict[str, object] = {
         "id": row["id"],
         "label__v": row["label"],
@@ -249,7 +249,7 @@ def named(actions_: list[tuple[str, str]]) -> list[dict[str, str]]:
 def offered_label(offered: list[tuple[str, str]], name: str) -> str:
     """Return the label of an action.
 
-    :raises VaultFault: INVALID_DATA when it is not among those that are offered.
+    :raises VaultFault: INVALID_DATA when the action is not among the offered ones.
     """
     label = dict(offered).get(name)
     if label is None:
@@ -258,7 +258,7 @@ def offered_label(offered: list[tuple[str, str]], name: str) -> str:
 
 
 def no_action(name: str) -> VaultFault:
-    """Return the fault of a call that names an action which is not offered."""
+    """Return the fault of a call of an action that is not offered."""
     message = f"There is no action [{name[:100]}]"
     return VaultFault(ErrorType.INVALID_DATA, message)
 
@@ -282,7 +282,7 @@ def user_of(caller: Caller, text: str | None, name: str) -> int | None:
 def user_in(fields: dict[str, str], name: str) -> int:
     """Return the user in a field: ``user:{id}``, or the id alone.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    :raises VaultFault: PARAMETER_REQUIRED when the field is missing; INVALID_DATA when its value has another form.
     """
     (text,) = required(fields, name)
     match = USER.fullmatch(text.strip())
@@ -298,9 +298,9 @@ def filter_of(
     status: str | None,
     user_parameter: str,
 ) -> WorkflowFilter:
-    """Return the workflows or tasks that a call selects.
+    """Return the filter of the workflows or tasks that a call requests.
 
-    :raises VaultFault: PARAMETER_REQUIRED when it names neither a record nor a user.
+    :raises VaultFault: PARAMETER_REQUIRED when the call names neither a record nor a user.
     """
     if user_id is None and not (object_name and record_id):
         raise missing("object__v" if record_id else user_parameter)
@@ -316,7 +316,7 @@ def workflow_named(
 ) -> WorkflowDefinition:
     """Return the workflow that a path names: ``Objectworkflow.{name}``.
 
-    :raises VaultFault: INVALID_DATA when the caller can start none of this name.
+    :raises VaultFault: INVALID_DATA when the caller can start no workflow of this name.
     """
     own = name.removeprefix(f"{ComponentKind.WORKFLOW}.")
     for definition in vault_of(request).workflows.offered(caller):
@@ -327,7 +327,7 @@ def workflow_named(
 
 
 def _contents(text: str) -> tuple[str, list[str]]:
-    """Return the object and the ids of ``Object:{object}.{id}``, separated by commas.
+    """Return the object and the ids in a comma-separated list of ``Object:{object}.{id}``.
 
     :raises VaultFault: INVALID_DATA when it has another form, or names several objects.
     """
@@ -340,7 +340,7 @@ def _contents(text: str) -> tuple[str, list[str]]:
 
 
 def offered_json(definition: WorkflowDefinition) -> dict[str, object]:
-    """Return a workflow as the API offers it for its start."""
+    """Return a workflow as an entry of the list of those that can be started."""
     return {
         "name": f"{ComponentKind.WORKFLOW}.{definition.name}",
         "label": definition.label,

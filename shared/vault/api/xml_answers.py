@@ -36,8 +36,9 @@ _NOT_NAME = re.compile(r"[^A-Za-z0-9_.\-]", re.ASCII)
 def xml_of(body: bytes) -> bytes:
     """Return an envelope in JSON as XML.
 
-    Vault API reference, Supported response formats. A member is an element; an item of a list is one within it, named
-    by the singular (``errors/error``), ``row`` in ``data`` or ``value``; null is an empty element.
+    As in Vault API reference, Supported response formats: each member is an element, and each item of a list an element
+    within it. The name of an item is the singular of the list's name (``errors/error``), or ``row`` in ``data``, or
+    ``value``. Null is an empty element.
     """
     root = Element(ROOT)
     _fill(root, ROOT, orjson.loads(body))
@@ -46,13 +47,13 @@ def xml_of(body: bytes) -> bytes:
 
 
 class XmlAnswers:
-    """ASGI layer that writes answers of the API in XML, for calls whose Accept header has it first."""
+    """ASGI layer that rewrites answers of the API as XML, for calls whose Accept header prefers XML."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on; rewrite its answer when it is in JSON."""
+        """Pass the call on; rewrite its answer if it is JSON."""
         started: Message | None = None
         pieces: list[bytes] = []
 
@@ -72,7 +73,7 @@ class XmlAnswers:
 
 
 async def _send_whole(send: Send, started: Message, body: bytes) -> None:
-    """Send an answer whose body is JSON as XML."""
+    """Send an answer, whose body is JSON, as XML; ``started`` is its first ASGI message."""
     content = await read_off_loop(xml_of, body)
     headers = MutableHeaders(raw=list(started["headers"]))
     headers["content-type"] = XML
@@ -82,13 +83,13 @@ async def _send_whole(send: Send, started: Message, body: bytes) -> None:
 
 
 def _is_json(started: Message) -> bool:
-    """Return whether an answer is an envelope in JSON, by its first event."""
+    """Return whether an answer is JSON, by the headers in its first ASGI message."""
     kind = Headers(raw=started["headers"]).get("content-type", "")
     return kind.startswith(JSON_TYPE)
 
 
 def _fill(element: Element, name: str, value: object) -> None:
-    """Write a value into the element of the member ``name``."""
+    """Add the content of ``value`` to the element, which stands for the member ``name``."""
     if isinstance(value, Mapping):
         for key, member in value.items():
             _fill(SubElement(element, _element_name(key)), key, member)
@@ -105,7 +106,7 @@ def _fill(element: Element, name: str, value: object) -> None:
 
 
 def _wraps(item: object, single: str) -> bool:
-    """Return whether an item is an object with a single member of the item's own name."""
+    """Return whether an item of a list is an object whose only member has the item's own name, ``single``."""
     return isinstance(item, Mapping) and len(item) == 1 and single in item
 
 
@@ -118,7 +119,7 @@ def _item_name(name: str) -> str:
 
 
 def _element_name(name: str) -> str:
-    """Return a member's name as that of an element."""
+    """Return the element name of a JSON member."""
     safe = _NOT_NAME.sub("_", name)
     return safe if safe[:1].isalpha() or safe.startswith("_") else f"_{safe}"
 

@@ -103,7 +103,7 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.message_ways.purge),
         Purge(services.api_usage.purge),
         Purge(services.lineage.purge),
-        Purge(services.document_texts.note_missing),
+        Purge(services.document_texts.extract_missing),
         Purge(services.direct_data_jobs.purge),
         Purge(unused_field_files),
         Purge(services.package_door.forget),

@@ -1,1 +1,1 @@
-"""Components: MDL text, the component model, the registry of a Vault's components, and their database schema."""
+"""Defines components: MDL text, the component model, the registry of a Vault's components, and their tables."""

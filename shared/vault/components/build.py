@@ -1,4 +1,4 @@
-"""Builds the typed model that records, queries and queues work with, out of component trees."""
+"""Builds the typed model, which records, queries and queues use, from component trees."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _ACTION_ATTRIBUTES = frozenset(
 
 
 def build_object(component: Component) -> VaultObject:
-    """Return the object of a valid ``Object`` component, platform fields included."""
+    """Return the object of a valid ``Object`` component, with the fields that the platform adds."""
     label = component.text("label")
     allow_types = component.flag("allow_types")
     lifecycle = _lifecycle(component)
@@ -88,7 +88,7 @@ def _default_type(component: Component) -> str:
 
 
 def build_action(component: Component) -> ObjectUserAction:
-    """Return the user action of a valid ``Objectaction``, by its name within the object."""
+    """Return the user action of a valid ``Objectaction`` component, with its short name."""
     short_name = component.name.rpartition(".")[2]
     parameters = {
         name: values
@@ -180,7 +180,7 @@ def _field(
 
 
 def _default_length(field_type: FieldType) -> int | None:
-    """Return the default of ``max_length`` of a field type; None for types without a length."""
+    """Return the default ``max_length`` of a field type; None for types without a length."""
     match field_type:
         case FieldType.STRING:
             return DEFAULT_STRING_LENGTH
@@ -220,7 +220,7 @@ def _scale(component: Component) -> int:
 
 
 def _redefined(field: Field, component: Component) -> Field:
-    """Return a platform field with the attributes that the object redefines."""
+    """Return a platform field with those attributes replaced that the object's MDL sets."""
     # What the Vault itself sets can be neither required of callers nor written by them.
     system_managed = component.flag("system_managed_name")
     required = component.flag("required", field.required)
@@ -273,7 +273,7 @@ def build_object_type(component: Component) -> ObjectType:
 
 
 def build_picklist(component: Component) -> Picklist:
-    """Return the picklist of a valid ``Picklist`` component; values without an ``order`` keep theirs."""
+    """Return the picklist of a valid ``Picklist`` component; ``order`` defaults to a value's position in the MDL."""
     children = component.children_of(PartKind.PICKLIST_ENTRY)
     entries = [_entry(child, position) for position, child in enumerate(children)]
     ordered = _sorted(entries, component.text("order_type"))
@@ -319,7 +319,7 @@ def _label_key(entry: PicklistEntry) -> str:
 
 
 def build_profiles(components: Iterable[Component]) -> Picklist:
-    """Return the profiles for users: those of every Vault, then the ``Securityprofile`` components."""
+    """Return the picklist of security profiles: those of every Vault, then the ``Securityprofile`` components."""
     supplied = platform.SECURITY_PROFILES
     entries = dict(supplied.entries)
     for component in components:

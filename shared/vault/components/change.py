@@ -1,4 +1,4 @@
-"""Applies a statement to the component that it is about."""
+"""Applies a statement to the component that it names."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def apply(
     statement: Statement,
     existing: Component | None,
 ) -> Component | None:
-    """Return the component after the statement, checked on its own; None when it was dropped.
+    """Return the component after the statement, checked by itself; None when it was dropped.
 
-    If the statement's condition is not met, it is unchanged. References of the component are checked by
-    ``Registry.with_component`` or ``Registry.without``; references to a renamed one by ``evolution``.
+    If the statement's condition is not met, ``existing`` is returned. References of the component are checked by
+    ``Registry.with_component`` or ``Registry.without``, references to a renamed component by ``evolution``.
 
-    :param existing: the present component of that type and name.
-    :raises ComponentError: EXISTS, NOT_FOUND, or what ``check`` raises for the result.
+    :param existing: the present component of that type and name; None when there is none.
+    :raises ComponentError: EXISTS or NOT_FOUND, or what ``check`` raises for the result.
     """
     full_name = f"{statement.type} {statement.name}"
     if not statement.condition.holds(exists=existing is not None):
@@ -74,7 +74,7 @@ def altered(
 ) -> Component:
     """Return the component with the changes of an ALTER, not yet checked.
 
-    :raises ComponentError: EXISTS or NOT_FOUND if a change does not fit what is there.
+    :raises ComponentError: EXISTS if a part to add exists, NOT_FOUND if a part to change does not.
     """
     path = f"{component.type} {component.name}"
     return _altered(component, changes, path)
@@ -106,7 +106,7 @@ def _altered(
 
 
 class _Alteration:
-    """A component during an ALTER; the cost of a change depends on its own size, not on that of the component."""
+    """A component during an ALTER; the cost of a change depends on the change's size, not on the component's."""
 
     def __init__(self, component: Component, path: str) -> None:
         self._component = component
@@ -127,7 +127,7 @@ class _Alteration:
     def carry_out(self, change: Change) -> None:
         """Carry out one change.
 
-        :raises ComponentError: EXISTS or NOT_FOUND if it does not fit what is there.
+        :raises ComponentError: EXISTS if a part to add exists, NOT_FOUND if a part to change does not.
         """
         match change:
             case SetAttribute():
@@ -160,7 +160,7 @@ class _Alteration:
             self._values.pop(_ENTRY_LABELS[change.name], None)
 
     def _distinct(self, name: str) -> dict[Scalar, None]:
-        """Return the attribute's values as the keys of a dictionary that replaces them from here on."""
+        """Return an attribute's values as the keys of a dictionary, and store it in place of the values."""
         values = self._values.get(name, ())
         if isinstance(values, dict):
             return values
@@ -190,7 +190,7 @@ class _Alteration:
         self._children.append(child)
 
     def _declare(self, change: ModifyChild) -> None:
-        """Add a sub-component that the platform has without its being declared, so that it can be modified."""
+        """Add a sub-component of the platform that the MDL does not mention, so that it can be modified."""
         key = (change.type, change.name)
         owner = COMPONENT_TYPES.get(self._component.type)
         kind = None if owner is None else owner.subtypes.get(change.type)

@@ -8,7 +8,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 
 
 class Code(StrEnum):
-    """Codes of the ``errors`` of a statement's execution."""
+    """Codes of the ``errors`` in the result of a statement."""
 
     SYNTAX = "GEN-F-400"
     UNKNOWN_TYPE = "GEN-F-401"
@@ -26,7 +26,7 @@ class Code(StrEnum):
 
 
 class MdlSyntaxError(Exception):
-    """Raised for text that is not MDL; ``line`` and ``column`` count from 1, and are where the parser stopped."""
+    """Raised for text that is not MDL; ``line`` and ``column``, from 1 on, are where the parser stopped."""
 
     code = Code.SYNTAX
 

@@ -1,4 +1,4 @@
-"""Lists the types of component and sub-component by which the code of a Vault decides."""
+"""Lists the types of component and sub-component that a Vault's code distinguishes."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ _KINDS = {kind.value: kind for kind in ComponentKind}
 
 
 def kind_of(type_name: str) -> ComponentKind | None:
-    """Return the kind of a type's name; None for a type that a Vault does not use."""
+    """Return the kind of a component type by its name; None for a type that a Vault does not use."""
     return _KINDS.get(type_name)

@@ -50,7 +50,8 @@ class Catalogue(Protocol):
 def check_references(catalogue: Catalogue) -> None:
     """Check every reference between components.
 
-    :raises ComponentError: BROKEN_REFERENCE, or EXISTS, at the first that leads nowhere or that two claim.
+    :raises ComponentError: at the first fault: BROKEN_REFERENCE for a reference to nothing, EXISTS for a name that two
+        components have.
     """
     _check_prefixes(catalogue.objects)
     owners = dict(catalogue.objects)
@@ -71,7 +72,7 @@ def _check_component(
     component: Component,
     catalogue: Catalogue,
 ) -> None:
-    """Check the attributes of a component that the built model does not contain."""
+    """Check those references in a component's attributes that the built model does not contain."""
     kind = kind_of(component.type)
     match kind:
         case ComponentKind.INTEGRATION_RULE:

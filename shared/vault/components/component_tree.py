@@ -39,7 +39,7 @@ class Embedded(str):
 
 
 class _Places(NamedTuple):
-    """The sub-components of one component, by key, and by the owner at the beginning of their names."""
+    """The sub-components of one component: by key, and by the owner's name with which their names begin."""
 
     by_key: Mapping[tuple[str, str], Component]
     by_owner: Mapping[str, Sequence[Component]]
@@ -143,7 +143,7 @@ class Component:
         return self._found().by_key.get((type_name, name))
 
     def children_under(self, owner: str) -> Sequence[Component]:
-        """Return the sub-components whose names begin with that of another one: ``{owner}.{name}``."""
+        """Return the sub-components whose names begin with the name of another sub-component: ``{owner}.{name}``."""
         return self._found().by_owner.get(owner, ())
 
     def _found(self) -> _Places:
@@ -233,5 +233,5 @@ def _value(attribute: str, value: object) -> Scalar:
             return Embedded(text)
     if isinstance(value, str | bool | int | float):
         return value
-    message = f"The stored attribute {attribute} has something that is no value."
+    message = f"The stored attribute {attribute} has an entry that is not a value."
     raise ComponentError(message, Code.SYNTAX)

@@ -36,7 +36,8 @@ _MAX_INTEGER = 10**18
 class _NameForm(NamedTuple):
     """A rule for names: a regular expression, and its description in words.
 
-    ``owner`` is the type within which a member has its short name; elsewhere the owner's name precedes it.
+    ``owner`` is the type of component in which a member is written with its short name; elsewhere the owner's name
+    precedes it.
     """
 
     pattern: re.Pattern[str]
@@ -79,9 +80,9 @@ def check(component: Component) -> Component:
     # Names in messages are cut: they come from callers, and may be of any length until they are
     # checked.
     path = f"{component.type}.{component.name[:120]}"
-    if kind.kept:
+    if kind.stored_only:
         _check_name(component, kind, path)
-        _check_kept(component, path)
+        _check_form(component, path)
         return component
     _check_node(component, kind, path)
     check_consistency(component)
@@ -89,7 +90,7 @@ def check(component: Component) -> Component:
 
 
 def check_declared(component: Component) -> None:
-    """Check only what the type declares of a component whose other contents are stored unchecked.
+    """Check only what the type declares; the other contents of the component are stored unchecked.
 
     :raises ComponentError: INVALID_NAME or INVALID_ATTRIBUTE, naming what is allowed.
     """
@@ -114,15 +115,15 @@ def _check_declared(
             _check_declared(child, child_kind, where)
 
 
-def _check_kept(component: Component, path: str) -> None:
-    """Check the form only: values of any kind, sub-components of any type."""
+def _check_form(component: Component, path: str) -> None:
+    """Check only the form of a component that is stored as written: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
-        _check_kept_attribute(name, values, _MAX_KEPT_VALUE, path)
+        _check_attribute_form(name, values, _MAX_KEPT_VALUE, path)
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
         if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
             raise ComponentError(f"{where}: the name is too long.", Code.INVALID_NAME)
-        _check_kept(child, where)
+        _check_form(child, where)
 
 
 def _check_node(
@@ -142,7 +143,7 @@ def _check_node(
         if attribute is not None:
             _check_attribute(attribute, values, path)
         else:
-            _check_kept_attribute(name, values, _MAX_OPEN_VALUE, path)
+            _check_attribute_form(name, values, _MAX_OPEN_VALUE, path)
     # The platform has all attributes of its fields; a declaration changes some of them.
     if component.name not in kind.redefinable:
         for attribute in kind.attributes.values():
@@ -289,7 +290,7 @@ def _check_reference(
         raise ComponentError(f"{where} {message}")
 
 
-def _check_kept_attribute(
+def _check_attribute_form(
     name: str,
     values: tuple[Scalar, ...],
     limit: int,

@@ -19,7 +19,10 @@ USERS = "user__sys"
 
 
 def concerned_tables(step: Step) -> list[str]:
-    """Return the tables of a step, as SQL names them, in an order that is the same for all changes."""
+    """Return the SQL names of the tables whose rows depend on the components of a step.
+
+    They are sorted, so that all changes lock tables in the same order.
+    """
     names: set[str] = set()
     for key in step.changes:
         names.update(_tables(step, key))
@@ -27,7 +30,7 @@ def concerned_tables(step: Step) -> list[str]:
 
 
 def _tables(step: Step, key: Key) -> Collection[str]:
-    """Return the tables that exist before the step and have rows of a component."""
+    """Return the tables that exist before the step and whose rows depend on one component."""
     kind, name = kind_of(key[0]), key[1]
     found: Collection[str]
     match kind:

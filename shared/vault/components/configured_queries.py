@@ -1,4 +1,4 @@
-"""Compiles the VQL that configuration contains: entry criteria of states, and tokens in templates of notifications."""
+"""Compiles the VQL in configuration: entry criteria of states, and tokens in templates of notifications."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 NO_TARGETS: Mapping[str, vql.Target] = {}
 HIDDEN = "—"
-"""What stands in a text for a value that its reader may not read."""
+"""The text in place of a value that the reader may not read."""
 
 _TOKEN = re.compile(r"\$\{([^{}]*)\}")
 _PATH = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
@@ -64,7 +64,7 @@ def values_query(
 
     ``targets`` has ``documents`` where the records are documents.
 
-    :raises VqlError: if the object, or what it refers to, lacks one of them.
+    :raises VqlError: if the object, or an object that it refers to, does not have one of the fields.
     """
     # A template may name the id as well, and a query names each field once.
     columns = dict.fromkeys(["id", *paths])
@@ -81,9 +81,9 @@ def readable_paths(
     readable: vql.Readable,
     targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> frozenset[str]:
-    """Return the fields that a reader of these objects may see: of the object, and of each object on the path.
+    """Return those of the fields whose paths lead through readable objects only; ``readable`` decides for each object.
 
-    :raises VqlError: if the object, or what it refers to, lacks one of them.
+    :raises VqlError: if the object, or an object that it refers to, does not have one of the fields.
     """
     shown: set[str] = set()
     for path in paths:
@@ -103,9 +103,9 @@ def rendered(
     values: Mapping[str, str],
     shown: Collection[str],
 ) -> str:
-    """Return the template with each token replaced by its value, by a dash unless ``shown`` has its field.
+    """Return the template with each token replaced by its field's value, or by a dash if the field is not ``shown``.
 
-    Tokens within values stay as they are.
+    Tokens within values are not replaced.
     """
 
     def text(match: re.Match[str]) -> str:
@@ -116,7 +116,7 @@ def rendered(
 
 
 def value_text(value: object) -> str:
-    """Return a field's value as readers see it; an empty string for None."""
+    """Return a field's value as text for readers; an empty string for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -130,9 +130,9 @@ def value_text(value: object) -> str:
 
 
 def check_entry_criteria(registry: Registry) -> None:
-    """Check every criterion against the fields of every object whose records enter its state.
+    """Check every entry criterion against the fields of every object whose records have its lifecycle.
 
-    :raises ComponentError: INVALID_ATTRIBUTE at the first that is not VQL, or names what the object does not have.
+    :raises ComponentError: INVALID_ATTRIBUTE at the first criterion that is not VQL, or names a missing field.
     """
     for vault_object in registry.objects.values():
         lifecycle = registry.lifecycles.get(vault_object.lifecycle or "")
@@ -156,7 +156,7 @@ def check_criterion(
 ) -> None:
     """Check one criterion against an object's fields and, with ``readable``, against the objects that a user may read.
 
-    :raises VqlError: if it is not VQL, or names what the object does not have or the user may not read.
+    :raises VqlError: if it is not VQL, or names a missing field or an object that the user may not read.
     """
     for text in (criterion.condition, criterion.criteria):
         if text is not None:
@@ -177,7 +177,7 @@ def satisfied_query(
 ) -> vql.CompiledQuery:
     """Return the query for those of the records that meet the criteria; its one column is the id.
 
-    :raises VqlError: if it is not VQL, or names what the object does not have.
+    :raises VqlError: if the criteria are not VQL, or name a missing field.
     """
     records = f"id CONTAINS ({_literals(object_name, ids)})"
     # In parentheses, for the criteria may have an OR.
@@ -217,7 +217,7 @@ def _check_state_criteria(
 
 
 def _literals(object_name: str, ids: Collection[str]) -> str:
-    """Return ids as VQL literals, separated by commas: strings, and numbers of documents."""
+    """Return ids as VQL literals, separated by commas: numbers for documents, else strings."""
     if object_name == DOCUMENTS:
         return ", ".join(str(int(identifier)) for identifier in ids)
     literals = []
@@ -228,5 +228,5 @@ def _literals(object_name: str, ids: Collection[str]) -> str:
 
 
 def _everything(_object_name: str) -> bool:
-    """Return True: the text is the configuration's, not the caller's, so it may look at any object."""
+    """Return True, for every object: criteria and templates are configuration, which may name any object."""
     return True

@@ -66,7 +66,7 @@ _TYPED_ATTRIBUTES = (
 
 
 def _attributes_of(field_type: FieldType) -> tuple[str, ...]:
-    """Return the attributes of fields of a type, beyond those of all fields."""
+    """Return the attributes that fields of a type have in addition to those that all fields have."""
     match field_type:
         case FieldType.STRING:
             return _STRING
@@ -91,7 +91,7 @@ def _attributes_of(field_type: FieldType) -> tuple[str, ...]:
 
 
 def _types_with(attribute: str) -> frozenset[FieldType]:
-    """Return the types of fields that may have an attribute."""
+    """Return the field types that may have an attribute."""
     return frozenset(kind for kind in FieldType if attribute in _attributes_of(kind))
 
 
@@ -101,7 +101,7 @@ _FIELD_ATTRIBUTE_TYPES: Mapping[str, frozenset[FieldType]] = {
 
 
 def check_consistency(component: Component) -> None:
-    """Check the attributes of a component, already valid one by one, against each other.
+    """Check that the attributes of a component, each valid by itself, agree with each other.
 
     :raises ComponentError: INVALID_ATTRIBUTE, INVALID_NAME, BROKEN_REFERENCE or EXISTS, naming the attribute.
     """

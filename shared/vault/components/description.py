@@ -26,7 +26,7 @@ def configuration_json(
     ``{name, label, active, {attribute}: value or None, {Subtype}: [{…}], used_in: ["Type.name"]}``; multi-value
     attributes are lists, attributes of an open type are values or lists as written.
 
-    :param used_in: type and name of each component that refers to this one.
+    :param used_in: type and name of each component that refers to this component.
     :raises ComponentError: if the type is unknown.
     """
     kind = _type(component.type)
@@ -142,12 +142,12 @@ def _subtypes(
     component: Component,
     kind: ComponentType,
 ) -> dict[str, ComponentType]:
-    """Return the types of sub-component to list: the declared ones.
+    """Return the types of sub-component to list: those that the type declares.
 
-    For a stored-only type those that the component has.
+    A stored-only type declares none: it has the types of the component's sub-components.
     """
     subtypes = dict(kind.subtypes)
-    if kind.kept:
+    if kind.stored_only:
         # Nothing is declared of them, so they are described like their component.
         undeclared = replace(kind, subtypes={})
         for child in component.children:
@@ -159,7 +159,7 @@ def _inactivate(
     document: dict[str, object],
     subtypes: Iterable[str],
 ) -> None:
-    """Show the parts of an inactive rule as inactive; their components stay as they are for its activation."""
+    """Show the parts of an inactive rule as inactive; the component keeps their own flags."""
     for name in subtypes:
         parts = document[name]
         for part in parts if isinstance(parts, list) else ():

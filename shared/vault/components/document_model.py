@@ -110,7 +110,7 @@ _RESERVED = frozenset(
 def build_documents(components: Iterable[Component]) -> DocumentModel:
     """Return the model of documents from these components, each of which is valid by itself.
 
-    :raises ComponentError: BROKEN_REFERENCE for a document type without the one above it, or without its lifecycle.
+    :raises ComponentError: BROKEN_REFERENCE for a document type whose parent type or lifecycle is missing.
     """
     by_type: dict[str, list[Component]] = defaultdict(list)
     for component in components:
@@ -253,9 +253,9 @@ def _check_types(model: DocumentModel) -> None:
 
 
 def check_doctype(component: Component) -> None:
-    """Check that the name is a type, ``type.subtype`` or ``type.subtype.classification``.
+    """Check that the name is ``type``, ``type.subtype`` or ``type.subtype.classification``.
 
-    :raises ComponentError: INVALID_NAME.
+    :raises ComponentError: INVALID_NAME when it is not.
     """
     names = component.name.split(".")
     if len(names) > _MAX_LEVELS or not all(_SEGMENT.fullmatch(name) for name in names):
@@ -287,7 +287,7 @@ def check_docfield(component: Component) -> None:
 def check_doclifecycle(component: Component) -> None:
     """Check that a document lifecycle refers to its own states only, and to entry actions of documents.
 
-    :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE.
+    :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE when it does not.
     """
     path = component.full_name
     states = {state.name for state in component.children_of(STATE)}

@@ -1,6 +1,6 @@
 """Declares the component types of documents: document types, fields, lifecycles and rendition types.
 
-Real Vaults export further attributes of features that are missing here; those are stored and returned.
+Other Vaults export further attributes, of features that are missing here; these are stored and returned.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks that the actions that components name exist, and that their parameters fit the objects they run on."""
+"""Checks that the actions that components name exist, and that their parameters fit the objects on which they run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Parameters = Mapping[str, tuple[Scalar, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One use of an action in a component: ``path`` for messages, and the state in which it runs, if any."""
+    """One use of an action in a component: ``path`` is its place for messages, ``state`` where it runs, or None."""
 
     path: str
     target: VaultObject
@@ -53,9 +53,9 @@ class _Use:
 
 
 def check_entry_actions(registry: Registry) -> None:
-    """Check the parameters of entry actions and user actions against every object that they run on.
+    """Check the parameters of entry actions and user actions against every object on which they run.
 
-    :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE, at the first that does not fit.
+    :raises ComponentError: INVALID_ATTRIBUTE or BROKEN_REFERENCE, at the first parameter that does not fit.
     """
     for target in registry.objects.values():
         for use in _uses(registry, target):
@@ -174,7 +174,7 @@ def _action_exists(
 ) -> bool:
     """Return whether an object or its lifecycle has the action ``name``.
 
-    It is written ``{name}``, ``Objectaction.{object}.{name}``, or
+    The name is ``{name}``, ``Objectaction.{object}.{name}``, or
     ``Objectlifecyclestateuseraction.{object}.{state}.{name}``.
     """
     target = use.target

@@ -1,4 +1,4 @@
-"""Applies a statement to all components of a Vault, step by step, each with a registry of its own."""
+"""Applies a statement to all components of a Vault, in steps, each of which results in a registry."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STANDARD = ("__v", "__sys")
 
 @dataclass(frozen=True, slots=True)
 class Renaming:
-    """A component that gets the name ``new_name``; or, with a ``subtype``, its sub-component ``subname`` does."""
+    """The renaming of a component or, with a ``subtype``, of its sub-component ``subname``, to ``new_name``."""
 
     type: str
     name: str
@@ -51,7 +51,7 @@ class Renaming:
 class Step:
     """One step of a statement.
 
-    ``changes`` are the components by their keys before the step; None for a dropped one. A renamed component has
+    ``changes`` has the changed components by their keys before the step; None is a dropped one. A renamed component has
     another key afterwards.
     """
 
@@ -67,7 +67,7 @@ def after(
 ) -> Registry:
     """Return the registry after a statement.
 
-    :raises ComponentError: if it cannot be carried out.
+    :raises ComponentError: if the statement cannot be carried out.
     """
     for step in steps(statement, registry):
         registry = step.after
@@ -82,7 +82,7 @@ def steps(
 
     Each RENAME inside ALTER is a step, so that stored data is renamed before the next change.
 
-    :raises ComponentError: if it cannot be carried out.
+    :raises ComponentError: if the statement cannot be carried out.
     """
     exists = _existing(statement, registry) is not None
     if not statement.condition.holds(exists=exists):
@@ -106,7 +106,10 @@ def _check_change(
     key: Key,
     component: Component | None,
 ) -> None:
-    """Check what a registry cannot check by itself, because it depends on the previous state."""
+    """Check a change whose validity depends on the previous state, which a registry by itself does not know.
+
+    :raises ComponentError: if it is not allowed.
+    """
     kind = kind_of(key[0])
     match kind:
         case ComponentKind.INTEGRATION_RULE:
@@ -135,7 +138,7 @@ def _check_change(
 
 
 def _parts(statement: Statement) -> Iterator[Statement]:
-    """Yield the statement in parts: each RENAME inside ALTER by itself, and the changes in between together."""
+    """Yield parts of the statement: each RENAME inside ALTER by itself, and the changes between them together."""
     pending: list[Change] = []
     for change in statement.changes:
         if not isinstance(change, RenameChild):
@@ -150,7 +153,7 @@ def _parts(statement: Statement) -> Iterator[Statement]:
 
 
 def _existing(statement: Statement, registry: Registry) -> Component | None:
-    """Return the component that a statement is about; every object has a base type to be altered."""
+    """Return the component that a statement names, or None; for ALTER of an undeclared base type, a new component."""
     component = registry.components.get(statement.key)
     if component is None and statement.command is Command.ALTER:
         return _base_type(statement, registry)
@@ -158,7 +161,7 @@ def _existing(statement: Statement, registry: Registry) -> Component | None:
 
 
 def _base_type(statement: Statement, registry: Registry) -> Component | None:
-    """Return the base type of an object that no statement has declared, as a component."""
+    """Return a component for the base type of an object, if the statement names one; else None."""
     owner_name, _, type_name = statement.name.rpartition(".")
     owner = registry.objects.get(owner_name)
     named = (statement.type, type_name) == (ComponentKind.OBJECT_TYPE, BASE_TYPE)
@@ -258,7 +261,7 @@ def _with_new_name(
     owner: Component,
     registry: Registry,
 ) -> Iterator[Component]:
-    """Return the components that refer to a renamed sub-component by name; only some types can be referred to."""
+    """Yield the components that refer to a renamed sub-component by name; only some types can be referred to."""
     kinds = (owner.type, change.type)
     if kinds == (ComponentKind.OBJECT, PartKind.FIELD):
         return renamed_field(

@@ -29,7 +29,7 @@ _SOURCE_ATTRIBUTES = ("query_object", "query_field", "query_field_select")
 
 
 def check_integration_rule(component: Component) -> None:
-    """Check a rule, valid attribute by attribute.
+    """Check that the attributes of a rule, each valid by itself, agree with each other.
 
     :raises ComponentError: naming the part, the attribute, and what is allowed.
     """

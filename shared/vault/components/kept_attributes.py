@@ -14,10 +14,10 @@ from shared.vault.components.types import COMPONENT_TYPES
 MAX_SHOWN = 20  # attributes that one warning names; an export may have one in each of hundreds of fields
 
 
-def kept_warnings(component: Component) -> list[str]:
-    """Return a warning that lists the attributes unknown to the component's type; none without such.
+def ignored_attribute_warnings(component: Component) -> list[str]:
+    """Return one warning that lists the attributes without effect in this Vault; no warning if there are none.
 
-    Vaults with other features export attributes for them, which is no reason to refuse the component. The warning also
+    Vaults with other features export further attributes, which is no reason to refuse the component. The warning also
     shows misspelt names.
     """
     kind = COMPONENT_TYPES.get(component.type)
@@ -36,12 +36,12 @@ def kept_warnings(component: Component) -> list[str]:
     more = len(found) - MAX_SHOWN
     others = f" and {more} more" if more > 0 else ""
     return [
-        f"{component.full_name}: kept without effect in this Vault: {shown}{others}."
+        f"{component.full_name}: stored without effect in this Vault: {shown}{others}."
     ]
 
 
 def _single(component: Component) -> Iterator[str]:
-    """Yield attributes that let a document refer to several records, which is not supported here."""
+    """Yield the attribute that lets a document refer to several records, which is not supported here."""
     of_documents = component.type == ComponentKind.DOCUMENT_FIELD
     refers = of_documents and component.text("type") == "ObjectReference"
     if refers and component.flag("multi_value"):
@@ -56,7 +56,7 @@ def _computed(component: Component) -> Iterator[str]:
 
 
 def _names(component: Component) -> Iterator[str]:
-    """Yield the values of fields that the names of records have in other Vaults; here the number alone names them."""
+    """Yield the references to fields in formats of record names; here a name has the number alone."""
     if component.type != ComponentKind.OBJECT:
         return
     for field in component.children_of(PartKind.FIELD):
@@ -75,9 +75,9 @@ def _other_objects(component: Component) -> Iterator[str]:
 
 
 def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[str]:
-    """Yield the unknown attributes of a component and of its parts, each behind the part's name."""
+    """Yield the unknown attributes of a component and of its parts, each after the part's name."""
     # Types that are kept have no effect as a whole; open ones take parameters of any name.
-    if kind.kept:
+    if kind.stored_only:
         return
     if not kind.open:
         for name in component.attributes:

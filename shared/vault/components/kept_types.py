@@ -1,4 +1,4 @@
-"""Declares the component types that a Vault does not use: their form is checked, and they are returned as written."""
+"""Declares the component types that a Vault does not use: it checks only their form, and returns them as written."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ Userdefinedservice User-Defined Service
 """
 
 
-def _kept(
+def _stored_only_types(
     table: str,
     *,
     code: bool,
@@ -145,15 +145,15 @@ def _kept(
         head, _, contents = line.partition(";")
         name, label = head.split(" ", 1)
         parts = (part.strip() for part in contents.split(",")) if contents else ()
-        yield _kept_type(
+        yield _stored_only_type(
             name,
             label,
-            tuple(_kept_type(part, part) for part in parts),
+            tuple(_stored_only_type(part, part) for part in parts),
             code=code,
         )
 
 
-def _kept_type(
+def _stored_only_type(
     name: str,
     label: str,
     subtypes: tuple[ComponentType, ...] = (),
@@ -171,10 +171,13 @@ def _kept_type(
         NameRule.FREE,
         MAX_KEPT_NAME,
         open=True,
-        kept=True,
+        stored_only=True,
         code=code,
     )
 
 
 # The types in the order of their names, code types last.
-KEPT_TYPES = (*_kept(_METADATA, code=False), *_kept(_CODE, code=True))
+KEPT_TYPES = (
+    *_stored_only_types(_METADATA, code=False),
+    *_stored_only_types(_CODE, code=True),
+)

@@ -1,4 +1,4 @@
-"""Checks lifecycles of records, and builds them into the model from either way of writing a state's members."""
+"""Checks lifecycles of records, and builds the model from both ways in which MDL writes the members of a state."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def check_lifecycle(component: Component) -> None:
 
 
 def build_lifecycle(component: Component) -> Lifecycle:
-    """Return the lifecycle of a valid ``Objectlifecycle`` component, the members of each state by their ``order``."""
+    """Return the lifecycle of a valid ``Objectlifecycle`` component; the members of a state are in their ``order``."""
     types = labelled_state_types(component)
     states = {
         state.name: _state(component, state, types.get(state.name))
@@ -88,9 +88,9 @@ def build_lifecycle(component: Component) -> Lifecycle:
 
 
 def _starting_state(component: Component) -> str:
-    """Return the initial state: the named one, or the one with the label of an initial state.
+    """Return the initial state: the one that ``starting_state`` names, or the one labelled as initial.
 
-    Vaults export either; without both it is empty here, and the lifecycle is refused when it is checked.
+    Vaults export either. Without both the result is empty, and the check of the lifecycle refuses it.
     """
     named = component.text("starting_state")
     if named:
@@ -119,7 +119,7 @@ def associated(
 ) -> dict[str, Lifecycle]:
     """Return the lifecycles with the state types that active association components assign to their states.
 
-    A state with a type of its own keeps it.
+    A state that has a type already keeps it.
     """
     found = dict(lifecycles)
     for component in components:
@@ -140,7 +140,7 @@ def associated(
 
 
 def entry_action(component: Component) -> EntryAction:
-    """Return the entry action of a sub-component; its other attributes are parameters."""
+    """Return the entry action of a sub-component; the attributes that are no part of its definition are parameters."""
     parameters = {
         name: values
         for name, values in component.attributes.items()
@@ -279,7 +279,7 @@ def _entry_criterion(component: Component) -> EntryCriterion | None:
     if criteria is None and field is None:
         return None
     # What fields a record lacks is said together, with the labels that the fields have then.
-    default = "" if field else f"Entry criterion [{component.name}] does not hold"
+    default = "" if field else f"Entry criterion [{component.name}] is not met"
     return EntryCriterion(
         component.name,
         criteria or f"{field} != null",

@@ -41,10 +41,10 @@ MAX_TOKENS = 500_000
 
 
 def parse(text: str) -> list[Statement]:
-    """Read an MDL script; a script of only blanks and comments has no statements.
+    """Return the statements of an MDL script; none if it has only blanks and comments.
 
-    :raises MdlSyntaxError: at the first place that is not MDL, that repeats an attribute or sub-component, that
-        is nested too deeply, or where there are too many values or tokens.
+    :raises MdlSyntaxError: at the first place that is not MDL, that repeats an attribute or sub-component, that is
+        nested too deeply, or where there are too many values or tokens.
     """
     reading = _parser().parse_interactive(text)
     token: Token | None = None
@@ -86,7 +86,7 @@ def _number(token: Token) -> int | float:
 def _values(name: Token, values: Iterable[Scalar | None]) -> tuple[Scalar, ...]:
     """Return the values of an attribute, without omitted ones.
 
-    :raises MdlSyntaxError: when they are more than an attribute may have.
+    :raises MdlSyntaxError: when an attribute may not have so many.
     """
     found = tuple(value for value in values if value is not None)
     if len(found) > MAX_VALUES:
@@ -109,7 +109,7 @@ class _Subcomponent:
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """The changes in one pair of parentheses; ``depth`` is the nesting depth."""
+    """The changes within one pair of parentheses, and their nesting depth."""
 
     changes: tuple[Change, ...]
     depth: int
@@ -125,7 +125,7 @@ _Item = _Attribute | _Subcomponent
 
 
 class _Builder(Transformer[Token, list[Statement]]):
-    """Turns the grammar's rules into statements while the text is read."""
+    """Builds statements from the rules of the grammar while the text is read."""
 
     def start(self, statements: list[Statement | None]) -> list[Statement]:
         return [statement for statement in statements if statement is not None]
@@ -362,7 +362,7 @@ def _component(
 def _checked_depth(depth: int, at: Token) -> int:
     """Return the nesting depth of the construct that begins at a token.
 
-    :raises MdlSyntaxError: when it is nested too deeply for those who go through components level by level.
+    :raises MdlSyntaxError: when it exceeds the depth that the recursion through components allows.
     """
     if depth <= MAX_DEPTH:
         return depth
@@ -378,7 +378,7 @@ def _repeated(
 
 
 def _refused(message: str, at: Token) -> MdlSyntaxError:
-    """Return the error of a token that has its place, and yet may not be."""
+    """Return the error for a token that the grammar allows and another rule does not."""
     return MdlSyntaxError(message, at.line or 1, at.column or 1)
 
 
@@ -388,7 +388,7 @@ def _line(token: Token) -> int:
 
 @cache
 def _parser() -> Lark:
-    """Return the parser of the grammar, made at first use: most starts of a Vault parse nothing."""
+    """Return the parser of the grammar, made at first use, since most processes of a Vault parse nothing."""
     grammar = files("shared.vault.components").joinpath("grammar.lark")
     return Lark(
         grammar.read_text(encoding="utf-8"),

@@ -27,7 +27,7 @@ def render(component: Component) -> str:
 
 
 def render_statement(statement: Statement) -> str:
-    """Return the text of a statement, which parses back to the same statement but for its line."""
+    """Return the text of a statement; parsing it returns the same statement, apart from its line number."""
     condition = f" {statement.condition}" if statement.condition else ""
     head = f"{statement.command} {statement.type}{condition} {statement.name}"
     match statement.command:
@@ -78,7 +78,7 @@ def _change(change: Change, indent: str) -> str:
 
 
 def _if(change: AddChild | ModifyChild | RenameChild | DropChild) -> str:
-    """Return the condition of a change in MDL, before the name; empty without one."""
+    """Return the condition of a change in MDL, which precedes the name; empty without a condition."""
     return f" {change.condition}" if change.condition else ""
 
 

@@ -1,4 +1,4 @@
-"""Merges three versions of a component: the last delivered one, the current one, and the next delivered one."""
+"""Merges three versions of a component: the last delivered, the current, and the next delivered version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Attributes = Mapping[str, tuple[Scalar, ...]]
 
 
 class MergeConflict(Exception):
-    """Raised when both sides have changed the same part differently; the message names it."""
+    """Raised when both sides have changed the same part differently; the message names the part."""
 
 
 def merge(
@@ -25,10 +25,10 @@ def merge(
 ) -> Component | None:
     """Return ``following`` with the changes that ``current`` has made to ``delivered``.
 
-    Attributes and sub-components are compared one by one, at every depth. None is a component that does not exist; the
-    result is None for one that was dropped and has not changed in ``following``.
+    Attributes and sub-components are compared one by one, at every depth. None stands for a component that does not
+    exist; the result is None for a component that was dropped and that ``following`` does not change.
 
-    :raises MergeConflict: when one attribute or sub-component was changed on both sides.
+    :raises MergeConflict: when one attribute or sub-component was changed differently on both sides.
     """
     return _component(
         delivered,
@@ -143,5 +143,5 @@ def _keys_of_both(
     first: Iterable[K],
     second: Iterable[K],
 ) -> Iterable[K]:
-    """Return the keys of both, in the order of the first."""
+    """Return the keys of both, each once: those of ``first`` in their order, then the others."""
     return dict.fromkeys([*first, *second])

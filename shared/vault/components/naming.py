@@ -1,4 +1,4 @@
-"""Derives API names from labels, and prefixes of record ids for objects without one."""
+"""Derives API names from labels, and prefixes of record ids for objects that declare none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESERVED = frozenset({"OOT", "VCM"})  # ids of object types and of components
 def name_of_label(label: str) -> str:
     """Return the API name for a label, as Vault derives it for items that are created with a label only.
 
-    ``North America`` → ``north_america__c``; without Latin letters or digits it is derived from a digest of the label.
+    ``North America`` → ``north_america__c``; from a label without Latin letters or digits, a digest of the label.
     """
     # Of the beginning alone: to order the accents of one letter takes the square of their number.
     decomposed = unicodedata.normalize("NFKD", label[:MAX_LABEL])
@@ -45,7 +45,7 @@ def with_prefix(
     former: Component | None,
     taken: Collection[str],
 ) -> Component:
-    """Return an Object component with a prefix: its own, the former one, or one that is not ``taken``.
+    """Return an Object component with a prefix: its own, the one of ``former``, or one that is not ``taken``.
 
     Components of other types are returned unchanged.
 

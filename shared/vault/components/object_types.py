@@ -281,32 +281,32 @@ PLATFORM_TYPE_ALIASES: Mapping[str, str] = {
 
 
 def named_values(value_format: str) -> list[str]:
-    """Return the references to other fields in a format of names, such as ``{country__cr.name__v}``."""
+    """Return the references to other fields in a format of record names, such as ``{country__cr.name__v}``."""
     return _NAMED_VALUE.findall(value_format)
 
 
 def without_named_values(value_format: str) -> str:
-    """Return a format of names without its references to other fields."""
+    """Return a format of record names without its references to other fields."""
     return _NAMED_VALUE.sub("", value_format)
 
 
 def is_unstored_object(name: str | None) -> bool:
-    """Return whether references to this object are not stored: it is not configured here, or of other Vaults only."""
+    """Return whether references to this object are not stored: it is not configured here, or only in other Vaults."""
     if name is None:
         return False
     return name in UNCONFIGURED or is_other_system_object(name)
 
 
 def is_other_system_object(name: str) -> bool:
-    """Return whether an object of this name belongs to a feature of other Vaults' platform that is missing here."""
+    """Return whether an object of this name belongs to a platform feature of other Vaults that is missing here."""
     return name.endswith("__sys") and name not in SYSTEM_OBJECTS
 
 
 def stored_type(field: Component) -> FieldType | None:
-    """Return the field type under which records store a declared field; None when they do not store it.
+    """Return the field type with which records store a declared field; None when they do not store it.
 
-    Fields that are computed or looked up from other fields have no stored values, nor have references to objects
-    without records here. Such fields are stored with their object's definition, and returned with it.
+    Computed fields, lookup fields, and references to objects without records here have no stored values. Such fields
+    are stored with their object's definition, and returned with it.
     """
     declared = field.text("type")
     if (

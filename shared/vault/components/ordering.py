@@ -1,4 +1,4 @@
-"""Orders components so that they can be created one by one, each after those that it refers to."""
+"""Orders components so that they can be created one by one, each after the components to which it refers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def in_order(
     components: Iterable[Component],
     present: Collection[Key] = (),
 ) -> list[Component]:
-    """Return the components, each after those of them that it refers to, and otherwise in their order.
+    """Return the components, each after those of them to which it refers, and otherwise in their present order.
 
-    Of components that refer to each other in a circle, one that is not ``present`` yet is returned twice: first without
-    its references to those still to come, later in full.
+    If components refer to each other in a circle, one that is not ``present`` yet is returned twice: first without its
+    references to later components, then complete.
     """
     return _Ordering(components, present).run()
 
 
 class _Ordering:
-    """Emits components from a queue as soon as all that they refer to are emitted."""
+    """Returns components from a queue, each as soon as all components to which it refers have been returned."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _Ordering:
             self._release(key)
 
     def _release(self, key: Key) -> None:
-        """Make ready the components that waited for this one only."""
+        """Move the components that waited only for this one to the ready ones."""
         for waiting in self._waiting_for.pop(key, ()):
             waits = self._waits[waiting]
             waits.discard(key)
@@ -87,7 +87,7 @@ class _Ordering:
                 heappush(self._ready, (self._position[waiting], waiting))
 
     def _break_circle(self) -> None:
-        """Emit a component that needs only existing ones in some form, else the first part of a new one."""
+        """Emit a component of a circle: one that needs present ones only, or as much of a new one as can be created."""
         # What only waits behind a circle may need what the circle's components are yet to get.
         for key in self._pending:
             if self._waits[key] <= self._present and self._is_circular(key):
@@ -107,7 +107,7 @@ class _Ordering:
         self._emit(first)
 
     def _is_circular(self, key: Key) -> bool:
-        """Return whether a component refers to one that refers back to it, directly or through others."""
+        """Return whether a component refers to another that refers back to it, directly or through others."""
         reached: set[Key] = set()
         following = list(self._waits[key])
         while following:

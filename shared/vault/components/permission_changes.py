@@ -26,20 +26,20 @@ _STORED = ("__v", "__c")
 
 
 def is_supplied(key: Key) -> bool:
-    """Return whether a key is that of a profile of every Vault, or of its permission set."""
+    """Return whether a key is that of a security profile that every Vault has, or of its permission set."""
     kind, name = key
     return kind in (PROFILE, PERMISSION_SET) and name in SECURITY_PROFILES.entries
 
 
 def object_of(entry: Component) -> str:
-    """Return the name of the object that an ``Objectpermission`` is about."""
+    """Return the name of the object of an ``Objectpermission``."""
     return entry.reference("object") or entry.name
 
 
 def refuse_supplied(key: Key) -> None:
-    """Raise ComponentError for the key of a component that every Vault has.
+    """Check that a component is not one that every Vault has.
 
-    :raises ComponentError: LOCKED.
+    :raises ComponentError: LOCKED when it is.
     """
     if is_supplied(key):
         message = f"{'.'.join(key)} belongs to the Vault and cannot be changed."
@@ -50,11 +50,11 @@ def check_permissions(
     component: Component,
     registry: Registry,
 ) -> None:
-    """Check a component of one of these types against ``registry``.
+    """Check a permission set or security profile against ``registry``.
 
-    Vaults export further attributes that are unknown here: only those that the type declares are checked.
+    Vaults export further attributes that are unknown here: only the declared ones are checked.
 
-    :raises ComponentError: if it is not what its type declares, or names what is not there.
+    :raises ComponentError: if a declared attribute is invalid, or names a missing component.
     """
     # The general check of such types looks at their form alone.
     check_declared(component)

@@ -42,7 +42,7 @@ BUSINESS_OBJECTS = "business_objects__sys"
 
 
 class Operation(StrEnum):
-    """The operations on the records of an object."""
+    """The operations that a permission set may allow on the records of an object."""
 
     READ = "read"
     CREATE = "create"
@@ -51,7 +51,7 @@ class Operation(StrEnum):
 
 
 class Grant(StrEnum):
-    """The permissions that are not about records: ``permissions`` of a permission set."""
+    """The permissions that do not concern records: values of ``permissions`` of a permission set."""
 
     EXECUTE_MDL = "execute_mdl"
     READ_CONFIGURATION = "read_configuration"
@@ -109,7 +109,7 @@ _PERMISSION_SET = ComponentType(
         ),
     ),
     {OBJECT_PERMISSION: _OBJECT_PERMISSION},
-    kept=True,
+    stored_only=True,
 )
 
 _PROFILE = ComponentType(
@@ -123,17 +123,17 @@ _PROFILE = ComponentType(
         text("description", 255),
         component("permission_sets", PERMISSION_SET, multi_value=True),
     ),
-    kept=True,
+    stored_only=True,
 )
 
 PERMISSION_TYPES = (_PERMISSION_SET, _PROFILE)
 
 
 def listed_permissions(component: Component) -> list[dict[str, object]]:
-    """Return what a permission set allows as clients read it, by the names that a user's permissions have.
+    """Return what a permission set allows, in the format of a user's permissions.
 
-    ``{object, permission_group, permission_subgroup, permission_list}`` for each object permission, and one with the
-    object None for what is allowed beside records.
+    ``{object, permission_group, permission_subgroup, permission_list}`` for each object permission, and one entry whose
+    object is None for the permissions that do not concern records.
     """
     listed = []
     for permission in component.children_of(OBJECT_PERMISSION):

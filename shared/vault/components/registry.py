@@ -62,12 +62,12 @@ _NO_RELATIONSHIPS: Mapping[str, tuple[str, Field]] = {}
 
 
 def object_type_id(object_name: str, type_name: str) -> str:
-    """Return the id of an object type, the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
+    """Return the id of an object type, which is the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
     return OBJECT_TYPE_ID_PREFIX + _digits(f"{object_name}.{type_name}")
 
 
 def component_id(type_name: str, name: str) -> str:
-    """Return the id of a component, the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
+    """Return the id of a component, which is the same in every Vault: ``VCM`` and 12 hexadecimal digits."""
     return COMPONENT_ID_PREFIX + _digits(f"{type_name}.{name}")
 
 
@@ -96,9 +96,9 @@ class Registry:
 
     @classmethod
     def build(cls, components: Iterable[Component] = ()) -> Registry:
-        """Return the registry of these components, in any order; of several with one name, the last.
+        """Return the registry of these components, in any order; of several with the same key, the last is used.
 
-        :raises ComponentError: if one is invalid, or refers to something that is not there.
+        :raises ComponentError: if a component is invalid, or refers to a missing one.
         """
         by_key: dict[Key, Component] = {}
         taken: set[str] = set()
@@ -110,11 +110,11 @@ class Registry:
         return _assemble(by_key)
 
     def with_component(self, component: Component) -> Registry:
-        """Return a registry with this component added, or replacing the one of its type and name.
+        """Return a registry with this component added, or in place of the one with its type and name.
 
         An Object without a prefix gets one.
 
-        :raises ComponentError: if it is invalid, or something then refers to what is not there.
+        :raises ComponentError: if the component is invalid, or a component then refers to a missing one.
         """
         return self.with_changes({component.key: component})
 
@@ -140,7 +140,7 @@ class Registry:
     def with_changes(self, changes: Mapping[Key, Component | None]) -> Registry:
         """Return a registry with several components added, replaced, or, where the value is None, removed at once.
 
-        :raises ComponentError: if one is invalid, or something then refers to what is not there.
+        :raises ComponentError: if a component is invalid, or then refers to a missing one.
         """
         components = dict(self.components)
         # An object that is replaced may keep its prefix.
@@ -158,11 +158,11 @@ class Registry:
 
     @cached_property
     def used_in(self) -> Mapping[Key, frozenset[Key]]:
-        """Return the components that refer to each component."""
+        """Return, by the key of each component, the keys of those that refer to it."""
         return users_of(self.components)
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
-        """Return the to-many relationships of an object: their name → (child object, the child's reference field)."""
+        """Return the to-many relationships of an object by name: the child object and its reference field."""
         return self._inbound.get(object_name, _NO_RELATIONSHIPS)
 
     def object_type_id(
@@ -170,11 +170,11 @@ class Registry:
         object_name: str,
         type_name: str,
     ) -> str:
-        """Return the id of an object type, as ``object_type__v`` has it."""
+        """Return the id of an object type, which is its value in ``object_type__v``."""
         return object_type_id(object_name, type_name)
 
     def object_type(self, type_id: str) -> ObjectType | None:
-        """Return the object type of an id, or None."""
+        """Return the object type with an id, or None."""
         return self._types_by_id.get(type_id)
 
     def types_of(self, object_name: str) -> Mapping[str, ObjectType]:
@@ -222,7 +222,7 @@ class Registry:
 
 
 def _names(users: Sequence[Key]) -> str:
-    """Return the full name of the first of the components, and the number of the others."""
+    """Return the full names of the first of the components, and the number of the others."""
     named = [f"{kind}.{user}" for kind, user in users[:MAX_NAMED_USERS]]
     joined = ", ".join(named)
     others = len(users) - MAX_NAMED_USERS
@@ -269,7 +269,7 @@ def _built(
 
 
 def _objects(components: Mapping[Key, Component]) -> dict[str, VaultObject]:
-    """Return the objects with their user actions, also those that are components of their own."""
+    """Return the objects with their user actions: declared in the object, as components, or by the platform."""
     objects = _built(components, ComponentKind.OBJECT, build.build_object)
     for component in _of_kind(components, ComponentKind.OBJECT_ACTION):
         object_name = component.name.partition(".")[0]
@@ -289,7 +289,7 @@ def _objects(components: Mapping[Key, Component]) -> dict[str, VaultObject]:
 
 
 def _picklists(components: Mapping[Key, Component]) -> dict[str, Picklist]:
-    """Return the picklists; a component may redefine the statuses, but not the security profiles."""
+    """Return the picklists; a component may redefine ``default_status__v``, but not the security profiles."""
     picklists = {platform.DEFAULT_STATUS.name: platform.DEFAULT_STATUS}
     picklists |= _built(components, ComponentKind.PICKLIST, build.build_picklist)
     profiles = build.build_profiles(_of_kind(components, PROFILE))
@@ -324,7 +324,7 @@ def is_business(object_name: str) -> bool:
 
 
 def is_written_by_connections(object_name: str, field: Field) -> bool:
-    """Return whether a field that users may not edit may be set by a connection; fields of the Vault itself may not."""
+    """Return whether connections may set a field that users may not edit; False for fields that the Vault sets."""
     by_vault = field.system or field.system_managed_name
     # Documents say at each field what may be edited, and to everybody the same.
     of_records = is_business(object_name) and object_name != "documents"

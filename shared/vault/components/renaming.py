@@ -40,7 +40,7 @@ def renamed_component(
     key: Key,
     new_name: str,
 ) -> dict[Key, Component | None]:
-    """Return the components that change when the one with ``key`` is renamed, by their keys before."""
+    """Return the components that change when the component ``key`` is renamed, by their keys before the renaming."""
     changes: dict[Key, Component | None] = {}
     rename = _ComponentRenaming(key, new_name)
     for component in registry.components.values():
@@ -51,7 +51,7 @@ def renamed_component(
 
 
 class _ComponentRenaming:
-    """Replaces a component's name in others, one component after the other."""
+    """Replaces the name of a renamed component in the components that refer to it."""
 
     def __init__(self, key: Key, new_name: str) -> None:
         self._key = key
@@ -67,7 +67,7 @@ class _ComponentRenaming:
         )
 
     def applied(self, component: Component) -> Component:
-        """Return the component with every use of the name replaced; itself if there is none."""
+        """Return the component with every use of the name replaced; the same instance if there is none."""
         kind, name = self._key
         changed = _rewritten(component, self._rewrite)
         if component.key == self._key:
@@ -78,7 +78,7 @@ class _ComponentRenaming:
         return self._with_bare_names(changed)
 
     def _with_bare_names(self, component: Component) -> Component:
-        """Return a component with the new name where it names the renamed one without its type; others unchanged."""
+        """Return a component with those uses of the name replaced that do not include its type."""
         type_name, name = self._key
         kind = kind_of(type_name)
         match kind:
@@ -206,9 +206,9 @@ def _own_lifecycle(
     registry: Registry,
     object_name: str,
 ) -> Key | None:
-    """Return the key of an object's lifecycle; None when it has none, or shares it.
+    """Return the key of an object's lifecycle; None when it has none, or when other objects share it.
 
-    A shared lifecycle refers to fields that other objects have under the old name.
+    A shared lifecycle refers to fields that the other objects have under the old name.
     """
     name = registry.objects[object_name].lifecycle
     sharing = [other for other in registry.objects.values() if other.lifecycle == name]
@@ -229,7 +229,7 @@ def _rewritten(
     component: Component,
     rewrite: Rewrite,
 ) -> Component:
-    """Return the component with its values rewritten; itself if none changes."""
+    """Return the component with its values rewritten; the same instance if none changes."""
     attributes = {
         name: tuple(rewrite(name, value) for value in values)
         for name, values in component.attributes.items()
@@ -259,7 +259,7 @@ def _reference_rewrite(
 ) -> Rewrite:
     """Return the function that replaces the name in ``Type.old``, ``Type.old.more`` and ``Member.old.more``.
 
-    In values of other languages it replaces the name anywhere.
+    In embedded XML and expressions it replaces the name anywhere.
     """
     name = re.escape(old)
     parts = [rf"({'|'.join(types)})\.{name}(?![A-Za-z0-9_])"]
@@ -295,7 +295,7 @@ def _plain_rewrite(
     old: str,
     new: str,
 ) -> Rewrite:
-    """Return the function that replaces the bare name in some attributes, and ``Type.old`` in all."""
+    """Return the function that replaces the name without its type in these attributes, and ``Type.old`` in all."""
     old_reference = f"{kind}.{old}"
     new_reference = f"{kind}.{new}"
 
@@ -377,7 +377,7 @@ def _with_owner(
     old: str,
     new: str,
 ) -> Component:
-    """Return the component ``{old}.{name}`` as ``{new}.{name}``; itself when it belongs to another owner."""
+    """Return the component ``{old}.{name}`` as ``{new}.{name}``; unchanged when it belongs to another owner."""
     if not component.name.startswith(f"{old}."):
         return component
     rest = component.name.removeprefix(old)

@@ -1,4 +1,4 @@
-"""Checks changes of integration rules: the locks of a delivered rule, and filters that are VQL."""
+"""Checks that changes of integration rules respect the locks of delivered rules, and that filters are VQL."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def check_rule_change(
     before: Component | None,
     after: Component | None,
 ) -> None:
-    """Check a change of a rule; ``before`` is None for a new one, ``after`` for a dropped one.
+    """Check a change of a rule; ``before`` is None for a new rule, ``after`` for a dropped one.
 
-    :raises ComponentError: LOCKED if a lock of the rule forbids it, INVALID_ATTRIBUTE if a filter is no condition.
+    :raises ComponentError: LOCKED if a lock of the rule forbids the change, INVALID_ATTRIBUTE if a filter is not VQL.
     """
     if before is not None:
         _check_locks(before, after)
@@ -48,7 +48,7 @@ def locked_attributes(
     rule_type = COMPONENT_TYPES[RULE]
     part_type = rule_type if part is rule else rule_type.subtypes[part.type]
     names = part_type.attributes.keys()
-    # A lock cannot be taken away: it locks itself.
+    # A lock cannot be removed: it locks itself.
     locked = {lock for lock in _LOCKS if rule.flag(lock)} & names
     if rule.flag(LOCK_ACTIVATION):
         locked.add(_ACTIVE)
@@ -79,9 +79,9 @@ def _check_locks(
         raise _locked(f"{path} cannot be dropped: {locks[0]} is set.")
     if not all(after.flag(lock) for lock in locks):
         names = " and ".join(locks)
-        raise _locked(f"{path}: {names} cannot be taken away.")
+        raise _locked(f"{path}: {names} cannot be removed.")
     if LOCK_ACTIVATION in locks and _activity(before) != _activity(after, before):
-        message = "lock_activation forbids to activate or inactivate it or its delivered parts."
+        message = "lock_activation forbids activating or inactivating the rule or its delivered parts."
         raise _locked(f"{path}: {message}")
     if LOCK_DEFAULTS not in locks:
         return
@@ -94,9 +94,9 @@ def _activity(
     rule: Component,
     former: Component | None = None,
 ) -> dict[str, bool]:
-    """Return whether the rule, under the key ``""``, and each of its delivered parts is active.
+    """Return whether each of the rule's delivered parts is active, by part; the rule itself has the key ``""``.
 
-    A delivered part that ``former`` has and the rule lacks is not.
+    A delivered part that ``former`` has and the rule lacks is not active.
     """
     active = {"": rule.flag(_ACTIVE, True)}
     for part in rule.children:
@@ -112,7 +112,7 @@ def _changed(
     before: Component,
     after: Component,
 ) -> Iterator[str]:
-    """Yield the names of delivered parts that have changed in more than being active or not."""
+    """Yield the names of delivered parts that have changed in more than their ``active`` flag."""
     if _content(before) != _content(after):
         yield "the rule's own attributes"
     for part in before.children:

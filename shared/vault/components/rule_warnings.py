@@ -1,4 +1,4 @@
-"""Finds likely mistakes in an integration rule that its own Vault can recognize."""
+"""Finds likely mistakes in an integration rule, as far as its own Vault can recognize them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rule_warnings(rule: Component, registry: Registry) -> list[str]:
 
 
 def _target(part: Component, registry: Registry) -> Field | None:
-    """Return the target field of a field rule; None for a field of documents."""
+    """Return the target field of a field rule; None if it is a field of documents, or unknown."""
     owner = registry.objects.get(part.reference("target_object") or "")
     name = part.reference("target_object_field") or ""
     return owner.fields.get(name) if owner else None
@@ -72,7 +72,7 @@ def _is_key(part: Component, target: Field) -> bool:
 
 
 def _identifies(part: Component) -> bool:
-    """Return whether the value is the source record's own key, unchanged."""
+    """Return whether a field rule maps the source record's own key, unchanged."""
     translated = part.text("reference_lookup") or part.text("target_field_lookup")
     return not translated and part.text("query_field") in _KEY_SOURCES
 
@@ -82,7 +82,7 @@ def _without_key(
     parts: list[Component],
     registry: Registry,
 ) -> Iterator[str]:
-    """Yield the target objects without a key, for rules of custom integration points."""
+    """Yield a warning for each target object without a key, if the rule is for a custom integration point."""
     if rule.text("integration_point").endswith(_DELIVERED):
         return
     keyed: dict[str, bool] = {}
@@ -110,7 +110,7 @@ def _without_key(
 
 
 def _several(rule: Component, parts: list[Component]) -> Iterator[str]:
-    """Yield field rules that fill one target field from the same query without an order between them."""
+    """Yield a warning for field rules that fill one target field from the same query without an order between them."""
     by_target: dict[tuple[str, ...], list[Component]] = {}
     for part in parts:
         target = (

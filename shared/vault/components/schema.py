@@ -1,4 +1,4 @@
-"""Names tables, columns, indexes and constraints of objects as SQL text, and types their columns."""
+"""Names tables, columns, indexes and constraints of objects as SQL text, and chooses the types of their columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.vault.model.component_model import (
     RelationshipDeletion,
     VaultObject,
 )
-from shared.vault.model.field_types import NEVER_EMPTY, words_sql
+from shared.vault.model.field_types import NEVER_EMPTY, follows_from_id, words_sql
 
 SCHEMA = "records"
 FILES = "platform.field_file (handle)"  # what fields of type Attachment refer to
@@ -27,7 +27,7 @@ _INDEXED = frozenset(
 
 
 def quote(identifier: str) -> str:
-    """Return an identifier as SQL text; every name of a component enters SQL by this function.
+    """Return an identifier as SQL text; every name of a component enters SQL through this function.
 
     :raises ComponentError: INVALID_NAME if it has anything but lower-case letters, digits and underscores.
     """
@@ -39,9 +39,9 @@ def quote(identifier: str) -> str:
 
 
 def constant(value: object) -> str:
-    """Return a declared value, or a list of them, as SQL text, for the condition of an index, which has no parameters.
+    """Return a declared value, or a list of values, as SQL text: the condition of an index can have no parameters.
 
-    :raises ComponentError: INVALID_NAME as ``quote`` does.
+    :raises ComponentError: INVALID_NAME if a value has anything but lower-case letters, digits and underscores.
     """
     if isinstance(value, list):
         return f"ARRAY[{', '.join(map(constant, value))}]"
@@ -85,7 +85,9 @@ def refers(field: Field) -> bool:
 
 def needs_unique_index(field: Field) -> bool:
     """Return whether a field needs an index to keep its values unique; ids have the primary key."""
-    return field.unique and field.type is not FieldType.ID
+    # Global IDs are as unique as the ids in them, by which records are found.
+    by_id = field.type is FieldType.ID or follows_from_id(field)
+    return field.unique and not by_id
 
 
 def needs_index(field: Field) -> bool:
@@ -102,8 +104,7 @@ def schema_name(
 ) -> str:
     """Return the name of a constraint (``fkey``) or index (``key``, ``idx``) of a field.
 
-    A name that PostgreSQL would cut off ends in a digest of the whole name instead, so that two long names stay
-    distinct.
+    A name that PostgreSQL would cut off ends in a digest of the whole name instead, so that long names stay distinct.
     """
     name = f"{object_name}_{field_name}_{suffix}"
     if len(name) <= _MAX_IDENTIFIER:
@@ -128,7 +129,7 @@ def _on_delete(deletion: RelationshipDeletion) -> str:
 
 
 def foreign_key(object_name: str, field: Field) -> str:
-    """Return the constraint of a reference field, for CREATE TABLE and ALTER TABLE … ADD."""
+    """Return the foreign key of a reference field, for CREATE TABLE and ALTER TABLE … ADD."""
     constraint = quote(schema_name(object_name, field.name, "fkey"))
     column = quote(field.name)
     if field.object is None:
@@ -144,7 +145,7 @@ def create_unique_index(
     object_name: str,
     field_name: str,
 ) -> str:
-    """Return the statement that creates the index for unique values of a field."""
+    """Return the statement that creates the index that keeps the values of a field unique."""
     return _create_index(
         object_name,
         field_name,
@@ -179,14 +180,14 @@ def search_index(object_name: str) -> str:
 
 
 def create_search_index(owner: VaultObject, *, concurrently: bool = False) -> str:
-    """Return the statement that creates an object's search index; ``concurrently`` does not block writes meanwhile."""
+    """Return the statement that creates an object's search index; with ``concurrently`` it does not block writes."""
     kind = "INDEX CONCURRENTLY" if concurrently else "INDEX"
     name = search_index(owner.name)
     return f"CREATE {kind} {name} ON {table(owner.name)} USING gin ({words_sql(owner)})"
 
 
 def drop_search_index(object_name: str) -> str:
-    """Return the statement that drops an object's search index, which may be missing."""
+    """Return the statement that drops an object's search index, if the index exists."""
     return f"DROP INDEX IF EXISTS {SCHEMA}.{search_index(object_name)}"
 
 
@@ -198,7 +199,7 @@ def order_index(object_name: str, field_name: str, *, descending: bool) -> str:
 def create_order_index(object_name: str, field_name: str, *, descending: bool) -> str:
     """Return the statement that creates the index for ordering an object's records by a field, as queries do.
 
-    It does not block writes meanwhile.
+    The creation does not block writes.
     """
     name = quote(order_index(object_name, field_name, descending=descending))
     # Queries say nothing of records without a value where there are none.
@@ -209,7 +210,7 @@ def create_order_index(object_name: str, field_name: str, *, descending: bool) -
 
 
 def count_records(object_name: str) -> list[str]:
-    """Return the statements that start counting an object's records, while it has none."""
+    """Return the statements that start counting the records of a new object, which has none."""
     # Migration 0043 has the function, and the same triggers for the objects that there were.
     counted = f"ON {table(object_name)} REFERENCING"
     call = "AS changed_records FOR EACH STATEMENT EXECUTE FUNCTION platform.count_records()"
@@ -220,14 +221,14 @@ def count_records(object_name: str) -> list[str]:
 
 
 def count_under(object_name: str, new_name: str) -> str:
-    """Return the statement that renames the count of an object's records."""
+    """Return the statement that stores the count of an object's records under the object's new name."""
     quote(object_name)
     quote(new_name)
     return f"UPDATE platform.record_count SET object = '{new_name}' WHERE object = '{object_name}'"
 
 
-def forget_count(object_name: str) -> str:
-    """Return the statement that removes the count of an object that is dropped."""
+def delete_count(object_name: str) -> str:
+    """Return the statement that removes the count of a dropped object's records."""
     quote(object_name)
     return f"DELETE FROM platform.record_count WHERE object = '{object_name}'"
 

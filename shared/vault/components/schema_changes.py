@@ -13,9 +13,9 @@ from shared.vault.components.schema import (
     create_indexes,
     create_search_index,
     create_unique_index,
+    delete_count,
     drop_search_index,
     foreign_key,
-    forget_count,
     has_sequence,
     needs_unique_index,
     quote,
@@ -51,7 +51,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """DDL to run in order; the guards come first, in the same transaction."""
+    """The DDL of a change, in order; the guards run before it, in the same transaction."""
 
     statements: tuple[str, ...] = ()
     guards: tuple[Guard, ...] = ()
@@ -76,7 +76,7 @@ def rename_table(
     old: VaultObject,
     new_name: str,
 ) -> tuple[str, ...]:
-    """Return the DDL that renames the table of ``old`` for an object with the new name and the same fields."""
+    """Return the DDL that renames the table of ``old`` for the renamed object, which has the same fields."""
     statements = [
         f"ALTER TABLE {table(old.name)} RENAME TO {quote(new_name)}",
         count_under(old.name, new_name),
@@ -119,7 +119,7 @@ def _renamed_parts(
     before: tuple[str, str],
     after: tuple[str, str],
 ) -> Iterator[str]:
-    """Yield the DDL that renames the indexes and constraints of a field; the table is renamed already.
+    """Yield the DDL that renames the indexes and constraints of a field, after the table has been renamed.
 
     ``before`` and ``after`` are the names of the object and of the field.
     """
@@ -149,7 +149,7 @@ def _create(new: VaultObject) -> list[str]:
     columns = [f"{_column(field)}{_column_suffix(field)}" for field in fields]
     constraints = [foreign_key(new.name, field) for field in fields if refers(field)]
     contents = ", ".join(columns + constraints)
-    statements = [f"CREATE TABLE {table(new.name)} ({contents}){_room(new)}"]
+    statements = [f"CREATE TABLE {table(new.name)} ({contents}){_fill_factor(new)}"]
     for field in fields:
         statements += create_indexes(new.name, field)
     if has_index(new):
@@ -161,8 +161,8 @@ def _create(new: VaultObject) -> list[str]:
     return statements
 
 
-def _room(new: VaultObject) -> str:
-    """Return the fill factor of a new object's table: records that connections write get free space on their pages."""
+def _fill_factor(new: VaultObject) -> str:
+    """Return the fill factor of a new table as SQL; pages of business records keep free space for updates."""
     # A version in its record's own page, by a change of no indexed column, costs no index an entry (HOT).
     if is_business(new.name):
         return f" WITH (fillfactor = {FILLED})"
@@ -181,7 +181,7 @@ def _drop(old: VaultObject) -> SchemaChange:
         f"AND confrelid = to_regclass('{name}') AND conrelid <> confrelid)",
         f"Other objects still refer to object {old.name}.",
     )
-    statements = [f"DROP TABLE {name}", forget_count(old.name)]
+    statements = [f"DROP TABLE {name}", delete_count(old.name)]
     if has_sequence(old):
         statements.append(f"DROP SEQUENCE {name_sequence(old.name)}")
     return SchemaChange(tuple(statements), (has_records, is_referred_to))
@@ -232,7 +232,7 @@ class _Alteration:
         self._statements.append(f"ALTER TABLE {self._table} {change}")
 
     def _drop_search_index(self) -> None:
-        """Drop a search index with other columns than the new one; it is built again in the background."""
+        """Drop the search index if the new one has other columns; the new one is built in the background."""
         unwanted = has_index(self._old) and not has_index(self._new)
         # First, since the columns of its expression are about to change.
         if unwanted or words_sql(self._old) != words_sql(self._new):
@@ -257,7 +257,7 @@ class _Alteration:
         condition: str,
         problem: str,
     ) -> None:
-        """Refuse the change if a record meets ``condition``, in which ``{column}`` is the field's column."""
+        """Add a guard that refuses the change if a record meets ``condition``; ``{column}`` is the field's column."""
         column = quote(field.name)
         found = f"{column} IS NOT NULL"
         if condition:
@@ -289,7 +289,7 @@ class _Alteration:
 
     @staticmethod
     def _is_replacement(old: Field, new: Field) -> bool:
-        """Return whether no value of the old field can be one of the new field."""
+        """Return whether no value of the old field can be a value of the new field."""
         # Texts of all lengths have one type of column.
         if old.type is not new.type:
             both_are_text = is_text(old.type) and is_text(new.type)

@@ -1,4 +1,4 @@
-"""Describes component types: their attributes with types of values, and their sub-component types."""
+"""Describes component types: their attributes with the types of values, and their sub-component types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class ValueType(StrEnum):
-    """The type of an attribute's values, as component metadata names it."""
+    """The type of an attribute's values, by its name in component metadata."""
 
     STRING = "String"
     BOOLEAN = "Boolean"
@@ -23,9 +23,9 @@ class ValueType(StrEnum):
 class Attribute:
     """One attribute of a component type.
 
-    ``max_length`` is in characters. ``component`` is the type that a COMPONENT attribute refers to, which values may
-    omit, as Vaults write some references (``object('account__v')``). ``minimum`` and ``maximum`` bound a NUMBER, which
-    is whole unless ``fractional``.
+    ``max_length`` is in characters. ``component`` is the type to which a COMPONENT attribute refers; a value may omit
+    it, as in some references that Vaults write (``object('account__v')``). ``minimum`` and ``maximum`` bound a NUMBER,
+    which is whole unless ``fractional``.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Attribute:
 
 
 class NameRule(StrEnum):
-    """Which names a component type allows."""
+    """The rules for names of components of a type."""
 
     NAMESPACED = "namespaced"  # lower-case letters and digits, single underscores, then __v, __c or __sys
     OPTIONAL_NAMESPACE = "optional namespace"  # the same, the suffix may be missing
@@ -55,10 +55,10 @@ class NameRule(StrEnum):
 class ComponentType:
     """One component or sub-component type.
 
-    All types accept further attributes of any name, as Vaults with other features export them; for ``open`` types these
-    are expected (parameters of an action), for others they cause a warning. ``redefinable`` names are those of platform
-    sub-components, whose omitted attributes keep the platform's value. Components of ``kept`` types are stored and
-    returned as written, and only their form is checked.
+    All types accept further attributes of any name, since Vaults with other features export such; for ``open`` types
+    these are expected (parameters of an action), for others they cause a warning. ``redefinable`` are the names of
+    platform sub-components, whose omitted attributes keep the platform's value. Components of ``stored_only`` types are
+    stored and returned as written, and only their form is checked.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ComponentType:
     max_name_length: int = 50
     open: bool = False
     redefinable: frozenset[str] = frozenset()
-    kept: bool = False
+    stored_only: bool = False
     code: bool = False  # class "code": what it holds is program text
 
 
@@ -82,7 +82,7 @@ def text(
     required: bool = False,
     multi_value: bool = False,
 ) -> Attribute:
-    """Return a text attribute of at most ``max_length`` characters a value."""
+    """Return a text attribute with at most ``max_length`` characters in each value."""
     return Attribute(
         name,
         ValueType.STRING,
@@ -161,5 +161,5 @@ def expression(
 
 
 def by_name(*attributes: Attribute) -> Mapping[str, Attribute]:
-    """Return the attributes by their names, in order."""
+    """Return the attributes by their names, in the order of the arguments."""
     return {attribute.name: attribute for attribute in attributes}

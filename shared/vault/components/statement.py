@@ -1,4 +1,4 @@
-"""Represents the statements of an MDL script as parsed."""
+"""Represents the statements of an MDL script after parsing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Command(StrEnum):
 
 
 class Condition(StrEnum):
-    """The condition of a statement or of a change inside ALTER; if it is not met, nothing is done."""
+    """The condition of a statement or of a change inside ALTER; when it is not met, nothing is changed."""
 
     NONE = ""
     IF_EXISTS = "IF EXISTS"
     IF_NOT_EXISTS = "IF NOT EXISTS"
 
     def holds(self, *, exists: bool) -> bool:
-        """Return whether to go on; ``exists`` says whether the named component exists."""
+        """Return whether the condition is met; ``exists`` says whether the named component exists."""
         match self:
             case Condition.NONE:
                 return True
@@ -134,5 +134,5 @@ class Statement:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Return type and name of the component that the statement is about."""
+        """Return type and name of the component that the statement names."""
         return self.type, self.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.components.component_kinds import ComponentKind
-from shared.vault.components.kept_attributes import kept_warnings
+from shared.vault.components.kept_attributes import ignored_attribute_warnings
 from shared.vault.components.rule_warnings import rule_warnings
 from shared.vault.components.workflow_definitions import read_workflow
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def statement_warnings(statement: Statement, registry: Registry) -> list[str]:
-    """Return a text for each thing to look at again; ``registry`` has the components after the statement."""
+    """Return a warning for each likely mistake; ``registry`` has the components after the statement."""
     component = registry.components.get(statement.key)
     if component is None:
         return []
-    found = kept_warnings(component)
+    found = ignored_attribute_warnings(component)
     if component.type == ComponentKind.INTEGRATION_RULE:
         found += rule_warnings(component, registry)
     if component.type == ComponentKind.WORKFLOW:
         problems = read_workflow(component).problems()
         found += [
-            f"{component.full_name}: kept, and not started here: {each}."
+            f"{component.full_name}: stored, but cannot be started here: {each}."
             for each in problems
         ]
     return found

@@ -12,7 +12,7 @@ MAX_DEPTH = 20
 
 
 class XmlFault(Exception):
-    """Raised for text that is not XML, or contains what a Vault's XML never does; ``message`` names it."""
+    """Raised for text that is not XML, or contains a construct that no file of a Vault has; ``message`` names it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -20,9 +20,9 @@ class XmlFault(Exception):
 
 
 def parse_xml(text: bytes) -> Element:
-    """Return the root element, names of elements and attributes without their namespaces.
+    """Return the root element; names of elements and attributes have no namespaces.
 
-    :raises XmlFault: when it is no XML, too large, too deep, or declares a document type.
+    :raises XmlFault: when the text is not XML, is too large or too deep, or declares a document type.
     """
     if len(text) > MAX_BYTES:
         raise XmlFault(f"is larger than {MAX_BYTES} bytes")

@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 
 def _owner_kind(kind: ComponentKind) -> ComponentKind | None:
-    """Return the type of the owner for types whose components are named ``{owner}.{name}``; None for other types."""
+    """Return the owner's type for a type whose components are named ``{owner}.{name}``; None for other types."""
     match kind:
         case ComponentKind.OBJECT_TYPE | ComponentKind.OBJECT_ACTION:
             return ComponentKind.OBJECT
@@ -83,7 +83,7 @@ _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,59})\.([A-Za-z0-9_]+(?:\.[A-Za-z0-9_]
 
 
 def users_of(components: Mapping[Key, Component]) -> Mapping[Key, frozenset[Key]]:
-    """Return the referring components of each component that is referred to."""
+    """Return, for each component to which others refer, the keys of the components that refer to it."""
     users: dict[Key, set[Key]] = defaultdict(set)
     for component in components.values():
         for used in uses_of(component, components):
@@ -95,7 +95,7 @@ def uses_of(
     component: Component,
     components: Mapping[Key, Component],
 ) -> frozenset[Key]:
-    """Return those of the components that one refers to, without itself."""
+    """Return the keys of those ``components`` to which one component refers, without its own."""
     found = set()
     for type_name, name in _possible_uses(component):
         key = _resolved(type_name, name, components)
@@ -105,7 +105,7 @@ def uses_of(
 
 
 def _possible_uses(component: Component) -> Iterator[Key]:
-    """Yield the references of a component, some of which may lead to no component."""
+    """Yield the keys to which a component refers; there may be no component with such a key."""
     owner = OWNERS.get(component.type)
     if owner is not None:
         yield owner, component.name
@@ -169,7 +169,7 @@ def _resolved(
     name: str,
     components: Mapping[Key, Component],
 ) -> Key | None:
-    """Return the key of a referenced component; the name may continue with a sub-component or a member."""
+    """Return the key of a referenced component, or None; ``name`` may continue with that of a sub-component."""
     if type_name not in COMPONENT_TYPES:
         return None
     # The longest name that is a component: ``Object.a__c.b__c`` may be a field of ``Object.a__c``.
@@ -182,7 +182,7 @@ def _resolved(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Dependency:
-    """A component that another refers to, or one of its sub-components."""
+    """A component to which another refers, or one of its sub-components."""
 
     type: str
     name: str
@@ -198,7 +198,7 @@ class Dependency:
 def dependencies_of(component: Component) -> tuple[Dependency, ...]:
     """Return the references of a component, in order of type and name, without references to itself.
 
-    They are read from the tree only, so that packages may refer to components of any type that the Vault does not have.
+    They are read from the tree only, so that packages may refer to components of types that the Vault does not have.
     """
     found = set(_implied_dependencies(component))
     found.update(_written_dependencies(component))
@@ -207,7 +207,7 @@ def dependencies_of(component: Component) -> tuple[Dependency, ...]:
 
 
 def _implied_dependencies(component: Component) -> Iterator[Dependency]:
-    """Yield the references that a name or a bare attribute makes."""
+    """Yield the references in the component's own name, and in attributes that omit the type."""
     owner, _, _ = component.name.partition(".")
     if component.type in OWNERS:
         yield Dependency(OWNERS[component.type], owner)
@@ -245,7 +245,7 @@ def _implied_dependencies(component: Component) -> Iterator[Dependency]:
 
 
 def _written_dependencies(component: Component) -> Iterator[Dependency]:
-    """Yield the references written ``Type.name``; a ``Field.name`` belongs to the object named next to it."""
+    """Yield the references written ``Type.name``; ``Field.name`` belongs to the object named beside it."""
     target = component.reference("target_object")
     field = component.reference("target_object_field")
     if target is not None and field is not None:
@@ -269,7 +269,7 @@ def _written_dependencies(component: Component) -> Iterator[Dependency]:
 
 
 def _referenced_object(component: Component) -> str | None:
-    """Return the object that a field refers to, which Vaults export without its type; None without one."""
+    """Return the object to which a field refers by its name alone, as Vaults export it; None without one."""
     if component.type != PartKind.FIELD or component.name in PLATFORM_FIELD_TYPES:
         return None
     name = component.reference("object")

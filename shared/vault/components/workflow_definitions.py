@@ -35,9 +35,9 @@ __all__ = [
 
 VERDICT = "verdict_public_key__c"
 OWNER = "workflow_owner__sys"
-"""The participant that every workflow has: whoever owns it."""
+"""The participant that every workflow has: its owner."""
 ENVELOPE = "envelope_lifecycle__sys"
-"""The lifecycle of workflows that documents enter; which ones, ``document_lifecycles`` may say."""
+"""The lifecycle of workflows that documents enter; ``document_lifecycles`` may restrict the documents."""
 
 _USER_TASK = "userTask"
 MAX_STEPS = 200
@@ -55,14 +55,14 @@ class StepKind(StrEnum):
 
 
 class Assignment(StrEnum):
-    """Which of a task's participants get it: each of them, or any one, who accepts it."""
+    """Who gets a task: each of its participants, or the one who accepts it."""
 
     ANY = "any"
     EACH = "each"
 
 
 class VerdictMatch(StrEnum):
-    """How a decision compares the verdicts of a task with its own."""
+    """How a decision compares the verdicts of a task with the verdict of its condition."""
 
     ANY = "any_label"
     ALL = "all_label"
@@ -70,7 +70,7 @@ class VerdictMatch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldPrompt:
-    """A field of the record that a task or a verdict asks for."""
+    """A field of the record that the user enters with a task or a verdict."""
 
     object: str
     field: str
@@ -79,7 +79,7 @@ class FieldPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One verdict of a task; ``comment`` is the label of the comment that it asks for."""
+    """One verdict of a task; ``comment`` is the label of the comment that the user enters with it."""
 
     name: str
     label: str
@@ -112,7 +112,7 @@ class ParticipantControl:
 
 @dataclass(frozen=True, slots=True)
 class TaskCondition:
-    """A condition that is met when the verdicts of a task's last round are the one with this label."""
+    """A condition that is met when any or all verdicts (``match``) in the last round of a task have this label."""
 
     step: str
     label: str
@@ -121,7 +121,7 @@ class TaskCondition:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRule:
-    """One branch of a decision; without conditions it is taken when no rule before it applies."""
+    """One branch of a decision; one without conditions is taken when no rule before it applies."""
 
     next_steps: tuple[str, ...]
     task: TaskCondition | None = None
@@ -130,7 +130,7 @@ class DecisionRule:
 
 @dataclass(frozen=True)
 class Step:
-    """One step; ``kind`` decides which of its members are set, and is None for a type that is not supported here."""
+    """One step; ``kind``, None for an unsupported type, decides which of the other members are set."""
 
     name: str
     label: str
@@ -148,7 +148,7 @@ class Step:
     problems: tuple[str, ...] = ()
 
     def verdict(self, name: str) -> Verdict | None:
-        """Return the verdict of a name, or None."""
+        """Return the verdict with a name, or None."""
         return next((each for each in self.verdicts if each.name == name), None)
 
 
@@ -168,17 +168,17 @@ class WorkflowDefinition:
 
     @property
     def of_documents(self) -> bool:
-        """Return whether documents enter it, and no records."""
+        """Return whether documents enter the workflow, not records."""
         return ENVELOPE in self.lifecycles
 
     @property
     def start(self) -> Step | None:
-        """Return the step that it begins with."""
+        """Return the start step, or None."""
         starts = (step for step in self.steps.values() if step.kind is StepKind.START)
         return next(starts, None)
 
     def problems(self) -> list[str]:
-        """Return a text for each thing for which it cannot be carried out here, each with the step's name."""
+        """Return a text for each reason why this Vault cannot carry out the workflow, with the name of the step."""
         found = [] if self.start else ["it has no step of type start"]
         for step in self.steps.values():
             path = f"Objectworkflowstep {step.name}"
@@ -187,7 +187,7 @@ class WorkflowDefinition:
 
 
 def read_workflow(component: Component) -> WorkflowDefinition:
-    """Return the workflow of a component; unsupported parts of it are listed as problems."""
+    """Return the workflow that a component defines; its ``problems`` list the unsupported parts."""
     parts = component.children_of(PartKind.WORKFLOW_STEP)
     steps = {part.name: _step(part) for part in parts}
     participants: dict[str, ParticipantControl] = {}
@@ -268,7 +268,7 @@ def _of_step(step: Step, definition: WorkflowDefinition) -> Iterator[str]:
 
 
 def _detail(part: Component) -> tuple[Element | None, str]:
-    """Return the root of a step's XML, None without one; and why it cannot be read."""
+    """Return the root element of a step's XML and an empty text; for XML that cannot be read, None and the reason."""
     value = part.first("step_detail")
     text = value.content if isinstance(value, Embedded) else str(value or "")
     if not text.strip():
@@ -340,7 +340,7 @@ def _verdicts(root: Element | None) -> tuple[Verdict, ...]:
 
 
 def _of_controls(root: Element | None) -> Iterator[FieldPrompt]:
-    """Yield the fields that a task asks for with any verdict."""
+    """Yield the fields that the user enters with a task, whatever the verdict."""
     for control in _controls(root, "field"):
         yield from _prompts(control)
 

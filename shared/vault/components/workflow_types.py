@@ -42,7 +42,7 @@ _STEP = ComponentType(
     name_rule=NameRule.FREE,
     max_name_length=_MAX_NAME,
     open=True,
-    kept=True,
+    stored_only=True,
 )
 _CANCELATION = ComponentType(
     "Workflowcancelationaction",
@@ -53,7 +53,7 @@ _CANCELATION = ComponentType(
     name_rule=NameRule.FREE,
     max_name_length=_MAX_NAME,
     open=True,
-    kept=True,
+    stored_only=True,
 )
 
 WORKFLOW = ComponentType(
@@ -79,5 +79,5 @@ WORKFLOW = ComponentType(
     name_rule=NameRule.FREE,
     max_name_length=_MAX_NAME,
     open=True,
-    kept=True,
+    stored_only=True,
 )

@@ -1,4 +1,4 @@
-"""Stores the content files of components: uploaded first, then named by an attribute, and removed when unnamed."""
+"""Stores the content files of components: uploaded first, then referred to by an attribute, removed when unused."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ComponentFile:
     sha1_checksum: str
 
     def to_json(self) -> dict[str, object]:
-        """Return the file as the API describes it."""
+        """Return the file in the format of the API."""
         return {
             "name__v": self.name,
             "original_name__v": self.original_name,
@@ -87,9 +87,10 @@ class ComponentFiles:
         original_name: str,
         content: bytes,
     ) -> ComponentFile:
-        """Store a file that a component can then name, and return it; the same content has the same name.
+        """Store a file to which components can then refer, and return it; the same content has the same name.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; EXCEEDS_FILE_MAX_SIZE; OPERATION_NOT_ALLOWED when there are too many.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change components; EXCEEDS_FILE_MAX_SIZE when it
+            is too large; OPERATION_NOT_ALLOWED when there are too many files.
         """
         authorize(caller, Grant.EXECUTE_MDL)
         if len(content) > MAX_FILE_BYTES:
@@ -115,7 +116,7 @@ class ComponentFiles:
         if stored is None:
             raise VaultFault(
                 ErrorType.OPERATION_NOT_ALLOWED,
-                f"A Vault keeps at most {MAX_FILES} component files",
+                f"A Vault stores at most {MAX_FILES} component files",
             )
         return ComponentFile(**stored)
 
@@ -124,9 +125,10 @@ class ComponentFiles:
         caller: Caller,
         component_name: str,
     ) -> Sequence[ComponentFile]:
-        """Return the files that a component names.
+        """Return the files to which a component refers.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read components; INVALID_DATA when there is no
+            such component.
         """
         component = self._components.component(caller, component_name)
         # Any text may name a file: which attributes do is not part of the component's type.
@@ -142,7 +144,8 @@ class ComponentFiles:
     ) -> tuple[ComponentFile, bytes]:
         """Return a file and its bytes.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such file.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read components; INVALID_DATA when there is no
+            such file.
         """
         authorize(caller, Grant.READ_CONFIGURATION)
         async with self._database.connection() as connection:
@@ -167,7 +170,7 @@ def _texts(component: Component) -> Iterator[str]:
 
 
 def _plain_name(original_name: str) -> str:
-    """Return a file's name without the folders of the sender's machine; ``file`` if nothing is left."""
+    """Return a file's name without the folders of the sender's machine; ``file`` if nothing remains."""
     path = original_name.replace("\\", "/")
     # PostgreSQL stores no null characters in texts.
     name = path.rpartition("/")[2].replace("\0", "")

@@ -30,7 +30,7 @@ WHERE job_type = $1 AND status IN ('SCHEDULED', 'QUEUED') AND parameters -> 'obj
 
 
 class ScriptJobs:
-    """Submits, runs and cancels MDL scripts; ``vault_label`` names the Vault in results."""
+    """Submits, runs and cancels jobs that execute MDL scripts; ``vault_label`` is the Vault's name in results."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ScriptJobs:
         self._vault_label = vault_label
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return the job types of this part, with their handlers."""
+        """Return the job types of this module, with their handlers."""
         return {EXECUTE: JobType(self.execute)}
 
     async def submit(
@@ -53,10 +53,10 @@ class ScriptJobs:
         caller: Caller,
         script: str,
     ) -> tuple[int, Sequence[Statement]]:
-        """Queue a script, and return its job's id and its statements.
+        """Submit a script as a job, and return the job's id and the script's statements.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when it is not MDL;
-            EXCEEDS_FILE_MAX_SIZE.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not execute it; INVALID_DATA when it is not MDL;
+            EXCEEDS_FILE_MAX_SIZE when it is too large.
         """
         statements = await self._components.statements(caller, script)
         # Stored with the job, so that a deployment can be cancelled by its object.
@@ -71,10 +71,10 @@ class ScriptJobs:
         return job_id, statements
 
     async def cancel_deployment(self, caller: Caller, object_name: str) -> None:
-        """Cancel the scripts that wait to change an object.
+        """Cancel the jobs whose scripts wait to change an object.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object;
-            OPERATION_NOT_ALLOWED when no script waits to change it.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change objects; INVALID_DATA for an unknown
+            object; OPERATION_NOT_ALLOWED when no script waits to change it.
         """
         authorize(caller, Grant.EXECUTE_MDL)
         async with self._database.connection() as connection:
@@ -96,7 +96,7 @@ class ScriptJobs:
     async def execute(self, context: JobContext) -> JobResult:
         """Execute a script up to the first statement that fails.
 
-        A second run begins after the last statement that an earlier run has executed.
+        A repeated run begins after the last statement that an earlier run has executed.
         """
         started = time.perf_counter()
         text = str(context.parameters["script"])

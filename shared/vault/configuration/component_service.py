@@ -32,17 +32,17 @@ from shared.vault.configuration.component_table import (
     REVISION,
     ObjectDates,
     Revision,
-    note_fields,
     object_dates,
     read_revision,
+    store_field_stamps,
     store_step,
 )
 from shared.vault.configuration.held_components import (
     ComponentsChanged,
     lock_for_writing,
     lock_tables,
-    unless_busy,
-    waiting_briefly,
+    repeated_while_busy,
+    short_lock_timeout,
 )
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow
@@ -89,13 +89,13 @@ BUSY = (
 SUPPLIED = supplied_components()  # those that every Vault has and none stores
 
 BUSY_CODE = "GEN-F-503"
-BUSY_TEXT = "The database was busy with other work for too long; nothing of this statement was done."
+BUSY_TEXT = "The database was busy with other work for too long; this statement has changed nothing."
 
 
 class ComponentService:
     """Executes MDL, and returns components from the registry, which is replaced as a whole after every change.
 
-    ``revision`` is that of the registry.
+    ``revision`` is the number of the configuration that the registry has.
     """
 
     def __init__(self, database: Database) -> None:
@@ -110,7 +110,7 @@ class ComponentService:
     async def within(self, transaction: OneTransaction) -> ComponentService:
         """Return this service bound to one transaction, with the components as that transaction reads them.
 
-        No other script changes components before the transaction ends. Statements raise TablesBusy when the transaction
+        Until the transaction ends, no other script changes components. Statements raise TablesBusy when the transaction
         has to be started again.
         """
         own = copy.copy(self)
@@ -123,17 +123,17 @@ class ComponentService:
         return own
 
     async def load(self) -> None:
-        """Read all components that have changed."""
+        """Read all components from the database if they have changed."""
         async with self._reading, self._database.connection() as connection:
             self._renew(await self._current(connection))
 
     async def lock_for_writing(
         self, connection: Connection, tables: Collection[str]
     ) -> int:
-        """Lock the components of tables until the transaction ends, and refresh the registry if needed.
+        """Lock the components of tables until the transaction ends, and return their revision; refresh the registry.
 
-        Return their revision. Components of other tables may change meanwhile: call ``confirm`` after writing such
-        tables.
+        The registry is refreshed if it is older. Components of other tables may still change: call ``confirm`` after
+        writing such tables.
         """
         revision = await lock_for_writing(connection, tables)
         if revision > self.revision:
@@ -142,20 +142,20 @@ class ComponentService:
         return revision
 
     async def confirm(self, connection: Connection, revision: int) -> None:
-        """Check that no components have changed since a revision, of tables that the transaction has written.
+        """Check that ``revision`` is still current, after writing tables whose components are not locked.
 
-        :raises ComponentsChanged: the registry may have been an old one.
+        :raises ComponentsChanged: when it is not, so that the transaction may have used old components.
         """
         if await connection.fetchval(REVISION) != revision:
             raise ComponentsChanged
 
     def _renew(self, current: Revision) -> None:
-        """Replace the registry by that of the stored components, unless it is newer."""
+        """Replace the registry by that of ``current``, unless the registry is newer."""
         if current[0] >= self.revision:
             self.revision, self.registry = current
 
     async def _current(self, connection: Connection) -> Revision:
-        """Return the current components; reuse the registry when nothing has changed since it was loaded."""
+        """Return the current components; reuse the registry if nothing has changed since it was loaded."""
         revision = await connection.fetchval(REVISION)
         if revision == self.revision:
             return revision, self.registry
@@ -164,10 +164,10 @@ class ComponentService:
     async def execute(self, caller: Caller, text: str) -> ScriptExecution:
         """Execute a script, and return its results; stop at the first statement that is refused.
 
-        The statements before it stay: each is a transaction of its own.
+        The effect of earlier statements stays: each is a transaction of its own.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, with line and column, when the text is not MDL;
-            EXCEEDS_FILE_MAX_SIZE.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not execute it; INVALID_DATA, with line and column,
+            when the text is not MDL; EXCEEDS_FILE_MAX_SIZE when it is too large.
         """
         statements = await self.statements(caller, text)
         script = ScriptExecution()
@@ -191,7 +191,7 @@ class ComponentService:
         caller: Caller,
         text: str,
     ) -> list[Statement]:
-        """Return the statements of a script, all of which the caller may execute.
+        """Return the statements of a script after checking that the caller may execute them all.
 
         :raises VaultFault: as ``execute`` does.
         """
@@ -200,7 +200,7 @@ class ComponentService:
         if len(text) > MAX_SCRIPT:
             raise VaultFault(
                 ErrorType.EXCEEDS_FILE_MAX_SIZE,
-                f"A script holds at most {MAX_SCRIPT} characters",
+                f"A script has at most {MAX_SCRIPT} characters",
             )
         if text.count(";") > MAX_SEMICOLONS:
             raise _too_many_statements()
@@ -224,14 +224,15 @@ class ComponentService:
     ) -> StatementResult:
         """Execute one statement in one transaction, and return its result.
 
-        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``, which the caller has read, any more.
-        :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. Nothing
-            was changed then.
+        :param seen: the component as the caller has read it; None executes the statement without a comparison.
+        :raises VaultFault: RACE_CONDITION when the component has changed since it was read.
+        :raises DatabaseUnavailable: the database cannot be reached; asyncpg's errors in BUSY when it is busy. In both
+            cases nothing was changed.
         """
 
         async def work(connection: Connection) -> tuple[Revision, bool]:
             await connection.execute(LOCK_COMPONENTS, LOCK)
-            async with waiting_briefly(connection):
+            async with short_lock_timeout(connection):
                 return await self._change(connection, caller, statement, seen)
 
         try:
@@ -259,13 +260,13 @@ class ComponentService:
         )
 
     async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run a change in a transaction, and return its result; again while its tables are busy.
+        """Run a change in a transaction, and return its result; repeat it while its tables are busy.
 
-        :raises TablesBusy: they are, and the transaction is a part of another one.
+        :raises TablesBusy: the tables are busy, and the change is part of a larger transaction.
         """
         if self._bound:
             return await self._database.unit_of_work(work)
-        return await unless_busy(lambda: self._database.unit_of_work(work))
+        return await repeated_while_busy(lambda: self._database.unit_of_work(work))
 
     async def _change(
         self,
@@ -277,7 +278,7 @@ class ComponentService:
         """Carry out a statement in its transaction; return the components after it, and whether it changed any.
 
         :raises ComponentError: the statement is refused.
-        :raises VaultFault: RACE_CONDITION when its component is not as ``seen``.
+        :raises VaultFault: RACE_CONDITION when the component is not equal to ``seen`` any more.
         """
         revision, registry = await self._current(connection)
         if seen is not None and registry.components.get(statement.key) != seen:
@@ -300,9 +301,9 @@ class ComponentService:
         statement: Statement,
         step: Step,
     ) -> None:
-        """Carry out one step of a statement: change data and components, date the change, and write its audit entries.
+        """Carry out one step of a statement: change data and components, and store who changed them and when.
 
-        :raises ComponentError: the step would lose data, or grant permissions or show values that the caller does not
+        :raises ComponentError: the step would lose data, or give permissions or show values that the caller does not
             have.
         """
         if statement.type in (PERMISSION_SET, PROFILE):
@@ -315,7 +316,7 @@ class ComponentService:
         else:
             await carry_over(connection, step.before, step.after, statement.key)
         await store_step(connection, caller, step)
-        await note_fields(connection, caller, step)
+        await store_field_stamps(connection, caller, step)
         for key, component in step.changes.items():
             before = step.before.components.get(key)
             await write_component_change(
@@ -325,7 +326,8 @@ class ComponentService:
     def component(self, caller: Caller, name: str) -> Component:
         """Return the component ``Type.name``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such component.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read components; INVALID_DATA when there is no
+            such component.
         """
         authorize(caller, Grant.READ_CONFIGURATION)
         kind, _, rest = name.partition(".")
@@ -338,7 +340,7 @@ class ComponentService:
         return found
 
     async def dates(self, object_name: str) -> ObjectDates:
-        """Return the audit dates and users of an object and its fields: created and last changed.
+        """Return when and by whom an object and each of its fields were created and last changed.
 
         :raises VaultFault: INVALID_DATA when there is no such object.
         """
@@ -365,7 +367,7 @@ class ComponentService:
     ) -> list[dict[str, object]]:
         """Return all components of a type, as ``GET /configuration/{Type}`` returns them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read components.
         """
         authorize(caller, Grant.READ_CONFIGURATION)
         registry = self.registry

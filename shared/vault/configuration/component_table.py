@@ -59,7 +59,7 @@ FROM platform.object_field WHERE object = $1
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The users (ids) who created and last changed an object or field, with the dates."""
+    """The users (ids) who created and last changed an object or field, and the dates."""
 
     created_by: int
     created_date: datetime
@@ -75,7 +75,7 @@ class ObjectDates:
     fields: Mapping[str, Stamp]
 
     def field(self, name: str) -> Stamp:
-        """Return the stamp of a field; a platform field has that of the creation of its object."""
+        """Return the stamp of a field; for a platform field, of the creation of its object."""
         own = self.own
         created = Stamp(
             own.created_by, own.created_date, own.created_by, own.created_date
@@ -84,7 +84,7 @@ class ObjectDates:
 
 
 async def object_dates(connection: Connection, object_name: str) -> ObjectDates | None:
-    """Return the audit dates and users of an object and its fields, None when there is no such object."""
+    """Return the stamps of an object and its fields; None when there is no such object."""
     rows = await connection.fetch(DATES, object_name)
     stamps = {row["name"]: _stamp(row) for row in rows}
     own = stamps.pop(None, None)
@@ -92,7 +92,7 @@ async def object_dates(connection: Connection, object_name: str) -> ObjectDates 
 
 
 def _stamp(row: Record) -> Stamp:
-    """Return a row of DATES as a stamp."""
+    """Return the stamp in a row of the query DATES."""
     return Stamp(
         row["created_by"],
         row["created_date"],
@@ -102,7 +102,7 @@ def _stamp(row: Record) -> Stamp:
 
 
 async def read_revision(connection: Connection) -> Revision:
-    """Return all stored components, with the number of their revision."""
+    """Return all stored components, and the revision to which they belong."""
     # The number first: components newer than it are read once more, never taken for current.
     number = await connection.fetchval(REVISION)
     rows = await connection.fetch(COMPONENTS)
@@ -127,12 +127,12 @@ async def store_step(
         await connection.execute(STORE, *component.key, definition, caller.user_id)
 
 
-async def note_fields(
+async def store_field_stamps(
     connection: Connection,
     caller: Caller,
     step: Step,
 ) -> None:
-    """Store the stamps of fields that a step creates, changes, renames or deletes, after storing the components."""
+    """Store the stamps of fields that a step creates, changes, renames or deletes; call it after ``store_step``."""
     for key, component in step.changes.items():
         if key[0] != ComponentKind.OBJECT or component is None:
             continue
@@ -156,12 +156,12 @@ async def note_fields(
 
 
 def _renames_field_of(renaming: Renaming, key: tuple[str, str]) -> bool:
-    """Return whether a step renames a field of this object."""
+    """Return whether a renaming renames a field of the object ``key``."""
     return renaming.subtype == PartKind.FIELD and (renaming.type, renaming.name) == key
 
 
 def _fields(component: Component | None) -> dict[str, Component]:
-    """Return the fields that an object declares, by name; no fields for None."""
+    """Return the fields that an object declares, by name; none for None."""
     if component is None:
         return {}
     return {field.name: field for field in component.children_of(PartKind.FIELD)}

@@ -1,4 +1,4 @@
-"""Locks the components of the tables that a transaction writes until it ends, and no others."""
+"""Locks, until a transaction ends, the components of those tables that it writes, and no others."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _written: ContextVar[set[str] | None] = ContextVar("written", default=None)
 
 
 class ComponentsChanged(Exception):
-    """Raised when components changed while they were used; the transaction is repeated with the new ones."""
+    """Raised when components changed while a transaction used them; the transaction is repeated with the new ones."""
 
 
 class TablesBusy(Exception):
-    """Raised when other transactions use a table for longer than a change may wait; nothing was done."""
+    """Raised when other transactions use a table for longer than a change may wait; nothing was changed."""
 
 
 @asynccontextmanager
-async def waiting_briefly(connection: Connection) -> AsyncIterator[None]:
-    """Wait within the block for each table for half a second at most.
+async def short_lock_timeout(connection: Connection) -> AsyncIterator[None]:
+    """Limit the wait for each table's lock to half a second within the block.
 
     :raises TablesBusy: a table was in use for longer; its cause is the driver's error.
     """
@@ -60,10 +60,10 @@ async def waiting_briefly(connection: Connection) -> AsyncIterator[None]:
     await connection.execute(WAIT_AS_OTHERS)
 
 
-async def unless_busy(change: Callable[[], Awaitable[T]]) -> T:
-    """Run a change in a transaction of its own, and again while its tables are busy; return its result.
+async def repeated_while_busy(change: Callable[[], Awaitable[T]]) -> T:
+    """Run a change in a transaction of its own, and return its result; repeat it while its tables are busy.
 
-    :raises LockNotAvailableError: they were, in each attempt.
+    :raises LockNotAvailableError: the tables were busy in each attempt.
     """
     for attempt in range(2, BUSY_TABLE.attempts + 1):
         try:
@@ -77,8 +77,8 @@ async def unless_busy(change: Callable[[], Awaitable[T]]) -> T:
 
 
 @contextmanager
-def noting_written() -> Iterator[set[str]]:
-    """Yield a set that collects the tables which this task writes in the block, as SQL names them."""
+def collecting_written_tables() -> Iterator[set[str]]:
+    """Yield a set that collects the SQL names of the tables that this task writes within the block."""
     written: set[str] = set()
     token = _written.set(written)
     try:
@@ -87,8 +87,8 @@ def noting_written() -> Iterator[set[str]]:
         _written.reset(token)
 
 
-def note_written(table: str) -> None:
-    """Note a table that is about to be written, based on the components of its rows."""
+def add_written_table(table: str) -> None:
+    """Add a table to the set of ``collecting_written_tables`` before writing rows that depend on its components."""
     written = _written.get()
     if written is not None:
         written.add(table)
@@ -101,9 +101,9 @@ async def lock_for_writing(connection: Connection, tables: Collection[str]) -> i
 
 
 async def lock_tables(connection: Connection, tables: Sequence[str]) -> None:
-    """Wait until nobody writes the tables, and block writes until the transaction ends.
+    """Wait until no transaction writes the tables, and block writes until the transaction ends.
 
-    A search index that is being built on one of them, which may take minutes, is cancelled.
+    The building of a search index on one of them, which may take minutes, is cancelled.
     """
     for name in tables:
         await connection.execute(GIVE_WAY, name)

@@ -1,8 +1,8 @@
-"""Keeps indexes of the conditions by which lists of many records are narrowed, in the order of these lists.
+"""Keeps indexes for the conditions of lists of many records, in the order of these lists.
 
-A condition on picklist values and states becomes that of a partial index, which has only the records that meet it, so
-that a write pays for it only where a record enters or leaves. Fields that are compared with one other value each, such
-as a person or a reference, come first in the index, and then the order.
+A condition on picklist values and states becomes the condition of a partial index, which has only the records that meet
+it, so that a write costs more only where a record enters or leaves the index. Fields that each list compares with
+another value, such as a person or a reference, come first in the index, and then the order.
 """
 
 from __future__ import annotations
@@ -62,9 +62,10 @@ WHERE i.relnamespace = to_regnamespace($1) AND i.relname ~ '_list$'
 
 @dataclass(frozen=True, slots=True)
 class ListedCondition:
-    """What an index can have of a list's condition.
+    """The part of a list's condition that an index can have.
 
-    ``statement`` is VQL with the terms on declared values, and the order; ``keys`` are the fields with other values.
+    ``statement`` is VQL that has the comparisons with declared values and the order; ``keys`` are the fields that are
+    compared with other values.
     """
 
     statement: str
@@ -73,7 +74,7 @@ class ListedCondition:
 
 @dataclass(frozen=True, slots=True)
 class ListIndex:
-    """The index of a listed condition as SQL: its columns, of which ``order`` has the last ones, and its condition."""
+    """The index of a listed condition as SQL: its columns, the last of which are ``order``, and its condition."""
 
     object: str
     name: str
@@ -84,14 +85,14 @@ class ListIndex:
 
     @property
     def create(self) -> str:
-        """Return the statement that builds it while others read and write."""
+        """Return the statement that builds the index without blocking reads and writes."""
         where = f" WHERE {self.condition}" if self.condition else ""
         place = f"{quote(self.name)} ON {table(self.object)}"
         return f"CREATE INDEX CONCURRENTLY {place} ({self.columns}){where}"
 
     @property
-    def first_met(self) -> str:
-        """Return the statement that counts the first records of the order that meet the condition."""
+    def count_matching(self) -> str:
+        """Return the statement that counts how many of the first records in the order meet the condition."""
         source = f"{table(self.object)} ORDER BY {self.order} LIMIT {PASSED}"
         passed = f"SELECT * FROM {source}"
         met = f"SELECT FROM ({passed}) passed WHERE {self.condition} LIMIT {FULL}"
@@ -99,7 +100,7 @@ class ListIndex:
 
 
 class ListedConditions:
-    """Remembers by what lists of many records are narrowed; ``changed`` is called when there is something new."""
+    """Remembers the conditions of lists of many records; ``changed`` is called when a condition is new."""
 
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
@@ -108,7 +109,7 @@ class ListedConditions:
         self._day = date.min
 
     async def note(self, compiled: vql.CompiledQuery, registry: Registry) -> None:
-        """Note what a list is narrowed by; once a day for each is enough."""
+        """Remember the condition of a list, at most once a day."""
         today = datetime.now(UTC).date()
         if self._day != today:
             self._day = today
@@ -129,7 +130,7 @@ class ListedConditions:
 def listed_condition(
     compiled: vql.CompiledQuery, registry: Registry
 ) -> ListedCondition | None:
-    """Return what an index can have of a list's condition; None where one would be of no use."""
+    """Return the part of a list's condition that an index can have; None where an index would be of no use."""
     # The last term is the id; one without a name is no field of a record's own.
     order = compiled.order[:-1]
     if not order or not all(term.field for term in order):
@@ -155,7 +156,7 @@ def listed_condition(
 
 
 def _declared(term: vql.Expression, owner: VaultObject, registry: Registry) -> str:
-    """Return the VQL of a term that compares a field with declared values, or with none; empty for any other."""
+    """Return the VQL of a term that compares a field with declared values, or with null; empty for any other term."""
     field = _own_field(term, owner)
     if field is None:
         return ""
@@ -171,7 +172,7 @@ def _declared(term: vql.Expression, owner: VaultObject, registry: Registry) -> s
 
 
 def _key(term: vql.Expression, owner: VaultObject, registry: Registry) -> str:
-    """Return the field that a term compares with one value, if an index by it is of use; empty for any other."""
+    """Return the field that a term compares with one value, if an index by it is of use; empty for any other term."""
     field = _own_field(term, owner)
     is_equality = isinstance(term, vql.Comparison) and term.operator is Operator.EQUAL
     if field is None or field.unique or not is_equality or not sorts(field):
@@ -181,7 +182,7 @@ def _key(term: vql.Expression, owner: VaultObject, registry: Registry) -> str:
 
 
 def _own_field(term: vql.Expression, owner: VaultObject) -> Field | None:
-    """Return the field of the object itself that a term compares; None where it compares something else."""
+    """Return the field that a term compares if it is one of ``owner`` itself; otherwise None."""
     match term:
         case vql.Comparison(vql.Operand(vql.Path((name,)), None)) | vql.Contains(
             vql.Operand(vql.Path((name,)), None)
@@ -193,7 +194,7 @@ def _own_field(term: vql.Expression, owner: VaultObject) -> Field | None:
 
 
 def _values(field: Field, owner: VaultObject, registry: Registry) -> frozenset[object]:
-    """Return the values that the configuration declares for a field; none for a field whose values it does not know."""
+    """Return the values that the configuration declares for a field; empty for a field without declared values."""
     lifecycle = registry.lifecycles.get(owner.lifecycle or "")
     if field.name == STATE and lifecycle is not None:
         return frozenset(lifecycle.states)
@@ -212,7 +213,7 @@ def _literal(value: object) -> str:
 
 
 async def build_list_indexes(connection: Connection, registry: Registry) -> None:
-    """Build the indexes that are missing while records are read and written, and drop those that are of no use."""
+    """Build missing indexes without blocking reads and writes, and drop those that are of no use."""
     await connection.execute(FORGET)
     rows = await connection.fetch(EXISTING, SCHEMA)
     existing = {row["name"]: row["whole"] for row in rows}
@@ -232,7 +233,7 @@ async def build_list_indexes(connection: Connection, registry: Registry) -> None
 async def _wanted(
     connection: Connection, registry: Registry, existing: Mapping[str, bool]
 ) -> Mapping[str, ListIndex]:
-    """Return the indexes that there have to be, by name: of the conditions that were used last."""
+    """Return the required indexes by name: those of the conditions used last."""
     wanted: dict[str, ListIndex] = {}
     of_object: Counter[str] = Counter()
     for row in await connection.fetch(NOTED):
@@ -247,15 +248,15 @@ async def _wanted(
 
 
 async def _is_rare(connection: Connection, index: ListIndex) -> bool:
-    """Return whether many records have to be passed in the order of a list until a page is full."""
+    """Return whether so few records meet the condition that a page in the list's order has to pass many others."""
     if index.keyed:
         return True
-    met: int = await connection.fetchval(index.first_met, timeout=BUILD_SECONDS)
+    met: int = await connection.fetchval(index.count_matching, timeout=BUILD_SECONDS)
     return met < FULL
 
 
 def index_of(listed: ListedCondition, registry: Registry) -> ListIndex | None:
-    """Return the index of a listed condition; None when the configuration has its object or fields no more."""
+    """Return the index of a listed condition; None when its object or one of its fields no longer exists."""
     try:
         query = vql.parse(listed.statement)
         compiled = vql.compile_query(query, registry, lambda _: True)

@@ -49,7 +49,7 @@ BUILD_SECONDS = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class OrderedField:
-    """A field of an object, and the direction in which its records are ordered by it."""
+    """A field of an object, and the direction in which records are ordered by it."""
 
     object: str
     field: str
@@ -57,7 +57,7 @@ class OrderedField:
 
 
 class OrderedFields:
-    """Remembers by which fields records are ordered; ``changed`` is called for a new one."""
+    """Remembers the fields by which records are ordered; ``changed`` is called for a new one."""
 
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class OrderedFields:
         self._noted: dict[OrderedField, date] = {}
 
     async def note(self, owner: VaultObject, ordered: OrderedField, total: int) -> None:
-        """Note that ``total`` records were ordered by a field; each field is noted at most once a day."""
+        """Remember that ``total`` records were ordered by a field, at most once a day for each field."""
         today = datetime.now(UTC).date()
         if total < MANY_RECORDS or self._noted.get(ordered) == today:
             return
@@ -81,7 +81,7 @@ class OrderedFields:
 
 
 def sorts(field: Field) -> bool:
-    """Return whether an index can have the values of a field in their order."""
+    """Return whether an index can have the values of a field in the order of queries."""
     if not field.active or field.multi_value or not traits(field.type).sorted:
         return False
     is_long = (field.max_length or 0) > MOST_CHARACTERS

@@ -1,4 +1,4 @@
-"""Describes the results of MDL scripts, statement by statement, as the API returns them."""
+"""Describes the results of MDL scripts, statement by statement, in the format of the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUCCESS_CODE = "GEN-S-0"
 class StatementResult:
     """The result of one MDL statement: ``code`` is empty when it was executed.
 
-    ``affected`` is False when there was nothing to change; ``warnings`` are about likely mistakes.
+    ``affected`` is False when there was nothing to change; ``warnings`` name likely mistakes.
     """
 
     number: int
@@ -43,7 +43,7 @@ class ScriptExecution:
 
     @property
     def failures(self) -> list[StatementResult]:
-        """Return the statements that were refused."""
+        """Return the results of the statements that were refused."""
         return [s for s in self.statements if not s.ok]
 
     def to_json(self, vault_name: str) -> dict[str, object]:

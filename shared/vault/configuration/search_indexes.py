@@ -43,7 +43,7 @@ WHERE t.relnamespace = to_regnamespace($1) AND i.indexprs IS NOT NULL
 
 
 async def index_states(connection: Connection) -> dict[str, bool]:
-    """Return the objects that have a search index, each with whether it is complete and used by searches."""
+    """Return, by object with a search index, whether the index is complete, so that searches use it."""
     rows = await connection.fetch(STATES, SCHEMA)
     return {row["object"]: row["indisvalid"] for row in rows}
 
@@ -51,8 +51,8 @@ async def index_states(connection: Connection) -> dict[str, bool]:
 class SearchIndexes:
     """Builds the search indexes that a Vault's objects need.
 
-    New objects get theirs with their table. Missing are those of changed objects, and of objects older than search
-    indexes.
+    A new object gets its index with its table. The index is missing for changed objects, and for objects that are older
+    than search indexes.
     """
 
     def __init__(self, database: Database, components: ComponentService) -> None:
@@ -71,7 +71,7 @@ class SearchIndexes:
         await end(self._task)
 
     def wake(self) -> None:
-        """Look again which indexes are missing: objects may have changed."""
+        """Look for missing indexes again, since objects may have changed."""
         self._changed.set()
 
     async def _keep(self) -> None:

@@ -41,30 +41,30 @@ WHERE withheld IS NOT NULL ORDER BY kind, name
 
 
 class StandardLoadFailed(Exception):
-    """Raised when an item is refused in a new Vault: a fault of the installation, not of a user."""
+    """Raised when a new Vault refuses an item of its standard configuration, which is a fault of the installation."""
 
 
 class Note(NamedTuple):
-    """The version of an item that was installed last, and a later one that was withheld; None if there is none."""
+    """The text of an item as last installed, and of a later version that was withheld; None where there is none."""
 
     installed: str | None = None
     withheld: str | None = None
 
 
 class StandardPass:
-    """One pass through a part of the standard configuration; ``first`` in a Vault without anything of this part."""
+    """One pass through a part of the standard configuration; ``first`` in a Vault that has no item of the part yet."""
 
     def __init__(self, connection: Connection, *, first: bool) -> None:
         self._connection = connection
         self._first = first
 
     async def notes(self, kind: str) -> Mapping[str, Note]:
-        """Return the items of a kind that were installed or withheld before, by name."""
+        """Return the notes of the items of a kind that were installed or withheld before, by name."""
         rows = await self._connection.fetch(NOTES, kind)
         return {row["name"]: Note(row["given"], row["withheld"]) for row in rows}
 
     async def record_installed(self, kind: str, items: Mapping[str, str]) -> None:
-        """Record that items were installed; ``items`` are their texts by name."""
+        """Store that items were installed; ``items`` are their texts by name."""
         names, texts = list(items), list(items.values())
         await self._connection.execute(RECORD_INSTALLED, kind, names, texts)
 
@@ -75,7 +75,7 @@ class StandardPass:
         text: str,
         reason: str,
     ) -> None:
-        """Record an item that could not be installed, and log it the first time.
+        """Store that an item could not be installed, and log it the first time.
 
         :raises StandardLoadFailed: in a new Vault, where every item has to be accepted.
         """
@@ -93,7 +93,7 @@ class StandardPass:
 async def withheld(database: Database, caller: Caller) -> list[Record]:
     """Return the withheld items, which administrators have to look at.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS.
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller is no administrator.
     """
     authorize(caller, Grant.EXECUTE_MDL)
     async with database.connection() as connection:
@@ -105,7 +105,7 @@ async def delivered_mdl(
 ) -> str | None:
     """Return a component of the standard configuration as MDL; None for one that it does not contain.
 
-    :raises VaultFault: INSUFFICIENT_ACCESS
+    :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read the configuration.
     """
     authorize(caller, Grant.READ_CONFIGURATION)
     async with database.connection() as connection:

@@ -1,4 +1,4 @@
-"""Adapts stored data to a change of a component: moves it to new names, fills in defaults, and never loses any."""
+"""Adapts stored data to a change of a component: moves it to new names, fills in defaults, and refuses to lose any."""
 
 from __future__ import annotations
 
@@ -62,23 +62,23 @@ async def carry_over(
             await _enter_lifecycle(connection, before, after, name)
             await _enter_types(connection, before, after, name)
         case ComponentKind.PICKLIST:
-            await _keep_values(connection, before, after, name)
+            await _refuse_lost_values(connection, before, after, name)
         case ComponentKind.LIFECYCLE:
-            await _keep_states(connection, before, after, name)
+            await _refuse_lost_states(connection, before, after, name)
         case ComponentKind.OBJECT_TYPE:
-            await _keep_types(connection, after, name)
+            await _refuse_lost_type(connection, after, name)
         case ComponentKind.QUEUE:
             if key not in after.components:
                 await _close_queue(connection, name)
         case ComponentKind.SECURITY_PROFILE:
-            await _keep_profiles(connection, after, name)
+            await _update_groups(connection, after, name)
         case (
             ComponentKind.DOCUMENT_FIELD
             | ComponentKind.DOCUMENT_TYPE
             | ComponentKind.DOCUMENT_LIFECYCLE
         ):
             await _fit(connection, before.documents.versions, after.documents.versions)
-            await _keep_documents(connection, before.documents, after.documents)
+            await _refuse_lost_documents(connection, before.documents, after.documents)
         case (
             ComponentKind.OBJECT_ACTION
             | ComponentKind.STATE_TYPE_ASSOCIATION
@@ -107,7 +107,7 @@ async def _change_table(
 async def _fit(
     connection: Connection, old: VaultObject | None, new: VaultObject | None
 ) -> None:
-    """Change the table of an object from its old definition to the new one.
+    """Change the table of an object from its old definition to the new one; None stands for an object without a table.
 
     :raises ComponentError: DATA_LOSS when a stored value would be lost.
     """
@@ -150,38 +150,38 @@ def _usable(registry: Registry, lifecycle: str) -> list[str]:
     return [state.name for state in states if state.active]
 
 
-def _gone(before: Collection[str], after: Collection[str]) -> list[str]:
+def _removed(before: Collection[str], after: Collection[str]) -> list[str]:
     """Return the names that exist before a change and not after it."""
     return [name for name in before if name not in after]
 
 
-async def _keep_values(
+async def _refuse_lost_values(
     connection: Connection, before: Registry, after: Registry, picklist: str
 ) -> None:
     """Check that no record has a value that a picklist loses.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     if picklist not in before.picklists:
         return
-    kept = after.picklists[picklist].entries if picklist in after.picklists else ()
-    gone = _gone(before.picklists[picklist].entries, kept)
-    if not gone:
+    remaining = after.picklists[picklist].entries if picklist in after.picklists else ()
+    removed = _removed(before.picklists[picklist].entries, remaining)
+    if not removed:
         return
     versions = after.documents.versions
     documents = [] if versions is None else [versions]
     for owner in [*after.objects.values(), *documents]:
         for field in owner.fields.values():
             if field.picklist == picklist:
-                await _refuse_values(connection, owner, field, gone)
+                await _refuse_values(connection, owner, field, removed)
 
 
 async def _refuse_values(
-    connection: Connection, owner: VaultObject, field: Field, gone: list[str]
+    connection: Connection, owner: VaultObject, field: Field, removed: list[str]
 ) -> None:
-    """Check that no record has one of these values.
+    """Check that no record has one of the values ``removed``.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     holds = "&&" if field.multi_value else "= ANY"
     sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE {quote(field.name)} {holds} ($1::text[]))"
@@ -189,37 +189,37 @@ async def _refuse_values(
         f"Picklist {field.picklist}: records of {owner.name} have values that would be removed;"
         " inactivate the values instead."
     )
-    await _refuse_if(connection, problem, sql, gone)
+    await _refuse_if(connection, problem, sql, removed)
 
 
-async def _keep_states(
+async def _refuse_lost_states(
     connection: Connection, before: Registry, after: Registry, lifecycle: str
 ) -> None:
     """Check that no record is in a state that a lifecycle no longer has, or that becomes inactive.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one is.
     """
     # A lifecycle that an object has cannot be dropped.
     if lifecycle not in before.lifecycles or lifecycle not in after.lifecycles:
         return
-    gone = _gone(_usable(before, lifecycle), _usable(after, lifecycle))
-    if not gone:
+    removed = _removed(_usable(before, lifecycle), _usable(after, lifecycle))
+    if not removed:
         return
     for owner in after.objects.values():
         if owner.lifecycle != lifecycle:
             continue
         sql = f"SELECT EXISTS (SELECT FROM {table(owner.name)} WHERE state__v = ANY ($1::text[]))"
         problem = (
-            f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that would go,"
-            " or be inactive."
+            f"Objectlifecycle {lifecycle}: records of {owner.name} are in states that"
+            " would be removed or inactive."
         )
-        await _refuse_if(connection, problem, sql, gone)
+        await _refuse_if(connection, problem, sql, removed)
 
 
-async def _keep_types(connection: Connection, after: Registry, key: str) -> None:
+async def _refuse_lost_type(connection: Connection, after: Registry, key: str) -> None:
     """Check that no record has the dropped object type ``object.type``.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     owner, name = key.split(".", 1)
     # No record is left without the base type, and objects without types have no column for it.
@@ -230,7 +230,7 @@ async def _keep_types(connection: Connection, after: Registry, key: str) -> None
     await _refuse_if(connection, problem, sql, after.object_type_id(owner, name))
 
 
-async def _keep_profiles(connection: Connection, after: Registry, name: str) -> None:
+async def _update_groups(connection: Connection, after: Registry, name: str) -> None:
     """Update the groups of a security profile.
 
     :raises ComponentError: DATA_LOSS when users have a dropped profile, or active users an inactive one.
@@ -248,27 +248,27 @@ async def _keep_profiles(connection: Connection, after: Registry, name: str) -> 
     await connection.execute(INTERNAL_USERS, list(profiles))
 
 
-async def _keep_documents(
+async def _refuse_lost_documents(
     connection: Connection, before: DocumentModel, after: DocumentModel
 ) -> None:
     """Check that no document has a dropped type or state.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS when one has.
     """
     if before.versions is None or after.versions is None:
         return
     of_type = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', type__v, subtype__v, classification__v) = ANY ($1::text[]))"""
-    for name in _gone(before.types, after.types):
+    for name in _removed(before.types, after.types):
         problem = f"Doctype {name}: there are documents of this type."
         await _refuse_if(connection, problem, of_type, [name])
     in_state = f"""SELECT EXISTS (SELECT FROM {table(VERSIONS)}
         WHERE concat_ws('.', lifecycle__v, status__v) = ANY ($1::text[]))"""
-    gone = _gone(_document_states(before), _document_states(after))
-    if gone:
-        lifecycle = gone[0].partition(".")[0]
-        problem = f"Doclifecycle {lifecycle}: documents are in states that would go."
-        await _refuse_if(connection, problem, in_state, gone)
+    removed = _removed(_document_states(before), _document_states(after))
+    if removed:
+        lifecycle = removed[0].partition(".")[0]
+        problem = f"Doclifecycle {lifecycle}: documents are in removed states."
+        await _refuse_if(connection, problem, in_state, removed)
 
 
 def _document_states(model: DocumentModel) -> list[str]:
@@ -298,7 +298,7 @@ async def _refuse_if(
 ) -> None:
     """Check that a query of one Boolean returns false.
 
-    :raises ComponentError: DATA_LOSS.
+    :raises ComponentError: DATA_LOSS, with ``problem``, when it returns true.
     """
     if await connection.fetchval(sql, value):
         raise ComponentError(problem, Code.DATA_LOSS)

@@ -1,7 +1,7 @@
 """Establishes connections between two Vaults by signed files, and checks changes of connections."""
 
 AWAY = (
-    "The connector does not answer, or a Vault is away; look whether both run, and try again"
+    "The connector does not answer, or a Vault cannot be reached; check that both run, and try again"
     " in a minute"
 )
-"""What a Vault says when the connector cannot be asked."""
+"""The message of a Vault whose connector does not answer."""

@@ -1,4 +1,4 @@
-"""Decides whether a Vault may send messages to an address, by a list of its operator."""
+"""Decides whether a Vault may send messages to an address, by a list that its operator configures."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class AllowedAddresses:
     def listed(cls, texts: Iterable[str]) -> AllowedAddresses:
         """Return the addresses of a list.
 
-        :raises ValueError: one of them is not a plain address.
+        :raises ValueError: when one of the texts is not a plain address.
         """
         urls = []
         for text in texts:
             url = read_address(text)
             if url is None:
                 message = (
-                    f"[{text}] is not an address of https without user, query and dots"
+                    f"[{text}] is not an https address without user, query and dots"
                 )
                 raise ValueError(message)
             urls.append(url)
         return cls(tuple(urls))
 
     def allow(self, text: str) -> bool:
-        """Return whether an address is plain, and on the list or below an address on it."""
+        """Return whether an address is plain, and equals an address of the list or is below one."""
         url = read_address(text)
         return url is not None and any(_is_within(url, each) for each in self.urls)
 
 
 def read_address(text: str) -> URL | None:
-    """Return an address as the HTTP client parses it; None if another parser could read it differently."""
+    """Return an address as the HTTP client parses it; None if another parser could parse it differently."""
     # The path as it stands: the client removes dots from it, and whoever compares texts does not.
     head, _, _ = text.partition("?")
     _, separator, path = head.partition("://")
@@ -73,7 +73,7 @@ def _origin(url: URL) -> tuple[str, str | None, int | None]:
 
 
 def _is_within(url: URL, allowed: URL) -> bool:
-    """Return whether an address is an allowed one or below it; a query is part of the address itself."""
+    """Return whether an address equals an allowed one, with its query, or has a path below that of the allowed one."""
     if _origin(url) != _origin(allowed):
         return False
     # With a slash, so that a path that begins with an allowed one is another path.

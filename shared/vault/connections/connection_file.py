@@ -20,7 +20,7 @@ from shared.vault.connections.connection_rules import DomainType
 
 MAX_BYTES = 65_536
 MAX_TEXT = 1500
-NO_FILE = "The file is no connection file"
+NO_FILE = "The file is not a connection file"
 
 
 class Kind(StrEnum):
@@ -31,15 +31,15 @@ class Kind(StrEnum):
 
 
 class InvalidDocument(Exception):
-    """Raised for a text that is not a document, or was changed after signing; the message says which."""
+    """Raised for a text that is not a signed document, or was changed after signing; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     """The content of a signed document between two Vaults; ``nonce`` connects an acceptance with its file.
 
-    ``remote_vault_id`` is the Vault that the document is for, None for any; ``remote_connection`` is the API name of
-    the connection there, empty if unknown.
+    ``remote_vault_id`` is the Vault for which the document is made, None for any Vault; ``remote_connection`` is the
+    API name of the connection in that Vault, empty if unknown.
     """
 
     kind: Kind
@@ -80,10 +80,10 @@ def write(
 def read(text: bytes) -> Document:
     """Return the document in a text after verifying its signature.
 
-    The signature proves that nothing was changed, not who signed: the certificate is part of the document. The
-    document is trusted because an administrator uploads it.
+    The signature proves that nothing was changed, not who signed: the certificate is part of the document. The document
+    is trusted because an administrator uploads it.
 
-    :raises InvalidDocument: the text is not a document, or was changed since it was signed.
+    :raises InvalidDocument: when the text is not a document, or was changed after signing.
     """
     if len(text) > MAX_BYTES:
         raise InvalidDocument("The file is too large for a connection file")
@@ -108,7 +108,7 @@ def read(text: bytes) -> Document:
 
 
 def _saved(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the signed document from a saved answer of the API, or from a file that contains only the document."""
+    """Return the signed document in a saved answer of the API, or in a file that contains only the document."""
     if "responseStatus" in value:
         value = value["data"]
     inner: dict[str, Any] = value.get("acceptance", value)
@@ -116,14 +116,14 @@ def _saved(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _signed_bytes(content: Mapping[str, object]) -> bytes:
-    """Return the bytes to sign, with sorted members, so that their order in a file does not matter."""
+    """Return the bytes to sign; the members are sorted, so that their order in a file does not matter."""
     return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
 
 
 def _typed(content: Mapping[str, object]) -> Document:
-    """Return the members of a signed document as a document.
+    """Return the members of a signed document as a Document.
 
-    :raises InvalidDocument: a member is missing, unknown, or not valid.
+    :raises InvalidDocument: when a member is missing, unknown, or not valid.
     """
     if content.keys() != {field.name for field in fields(Document)}:
         raise InvalidDocument(NO_FILE)
@@ -154,7 +154,7 @@ def _typed(content: Mapping[str, object]) -> Document:
 def _text(content: Mapping[str, object], name: str) -> str:
     """Return a member that is a text.
 
-    :raises ValueError: it is not a text, too long, or has a null character, which PostgreSQL would refuse.
+    :raises ValueError: when it is not a text, is too long, or has a null character, which PostgreSQL would refuse.
     """
     value = content[name]
     if not isinstance(value, str) or len(value) > MAX_TEXT or "\x00" in value:
@@ -165,7 +165,7 @@ def _text(content: Mapping[str, object], name: str) -> str:
 def _id(value: object) -> int:
     """Return a member that is the id of a Vault.
 
-    :raises ValueError: it is not a positive whole number.
+    :raises ValueError: when it is not a positive whole number.
     """
     # True is an int to Python, and no number to JSON.
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:

@@ -28,7 +28,7 @@ OBJECT = "connection__sys"
 API_NAME = re.compile(r"[a-z0-9_]{1,40}")
 VAULT_ID = re.compile(r"[1-9][0-9]{0,18}")
 AUTHORIZED_USER = "authorized_connection_user__sys"
-MIGHTIER = "The Authorized Connection User may do more than the caller, who cannot let a remote Vault act as them"
+MIGHTIER = "The Authorized Connection User has more permissions than the caller, who may therefore not set this user"
 
 
 class State(StrEnum):
@@ -48,7 +48,7 @@ class DomainType(StrEnum):
 
     @property
     def value_name(self) -> str:
-        """Return the value of picklist ``domain_type__sys``."""
+        """Return the name of this value in picklist ``domain_type__sys``."""
         return f"{self}__sys"
 
 
@@ -74,10 +74,10 @@ UNESTABLISHED: dict[str, object] = {
     "state__v": State.PENDING.value,
     **dict.fromkeys(DETAILS),
 }
-"""The changes that take a connection back to where it can be established."""
+"""The changes that reset a connection, so that it can be established again."""
 
 SESSION_FIELDS = frozenset({"state__v", "status__v", AUTHORIZED_USER})
-"""What the sessions of a remote Vault depend on: they end when one of these changes."""
+"""The fields of a connection whose change ends the sessions of the remote Vault."""
 
 # The sessions of connections.
 END_SESSIONS = "DELETE FROM platform.session WHERE connection_id = ANY($1::text[])"
@@ -90,7 +90,7 @@ STORED = f"SELECT id, object_type__v, url__sys FROM records.{OBJECT} WHERE id = 
 class ConnectionTrigger:
     """Refuses invalid API names, remote Vault ids and addresses, and changes of established connections.
 
-    A caller may set only a user with no more permissions as the user that a remote Vault signs in as.
+    A caller may set an Authorized Connection User only if that user has no more permissions than the caller.
     """
 
     columns: tuple[str, ...] = (
@@ -106,7 +106,7 @@ class ConnectionTrigger:
         addresses: AllowedAddresses,
         profiles: SecurityProfiles,
     ) -> None:
-        """Take the allowed ``addresses`` of External connections, and the security profiles."""
+        """Store the allowed ``addresses`` of External connections, and the security profiles."""
         self._addresses = addresses
         self._profiles = profiles
 
@@ -116,11 +116,11 @@ class ConnectionTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Check new connections, which begin as Pending; those of the standard configuration are system-managed."""
+        """Check new connections, which begin as Pending; mark those of the standard configuration as system-managed."""
         values = [row.values for row in rows]
-        mightier = await self._mightier(connection, caller, values)
+        exceeding = await self._with_more_permissions(connection, caller, values)
         for row in rows:
-            if row.values.get(AUTHORIZED_USER) in mightier:
+            if row.values.get(AUTHORIZED_USER) in exceeding:
                 row.fail(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
             default = ConnectionType.VAULT_TO_VAULT.value
             chosen = row.values.setdefault("object_type__v", default)
@@ -141,7 +141,7 @@ class ConnectionTrigger:
         stored: Record,
         changes: dict[str, object],
     ) -> ApiError | None:
-        """Return the error that refuses a change; reset a connection to Pending when its Remote Vault ID changes."""
+        """Return the error that refuses a change, or None; a changed Remote Vault ID resets the state to Pending."""
         untyped = stored["object_type__v"] == ConnectionType.UNTYPED
         if "object_type__v" in changes and not untyped:
             return ApiError(
@@ -172,13 +172,13 @@ class ConnectionTrigger:
     ) -> None:
         """End the sessions of connections whose state, status or user has changed.
 
-        ``updated`` are pairs of a connection as it was, and its changes.
+        ``updated`` are pairs of a connection before the change, and its changes.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when a change names a user who may do more than the caller; no change of
-            the call is stored then.
+        :raises VaultFault: INSUFFICIENT_ACCESS when a change names a user with more permissions than the caller; no
+            change of the call is stored then.
         """
         all_changes = [changes for _, changes in updated]
-        if await self._mightier(connection, caller, all_changes):
+        if await self._with_more_permissions(connection, caller, all_changes):
             raise VaultFault(ErrorType.INSUFFICIENT_ACCESS, MIGHTIER)
         changed = [
             stored["id"]
@@ -187,30 +187,30 @@ class ConnectionTrigger:
         ]
         await connection.execute(END_SESSIONS, changed)
 
-    async def _mightier(
+    async def _with_more_permissions(
         self,
         connection: Connection,
         caller: Caller,
         rows: Sequence[Mapping[str, object]],
     ) -> frozenset[object]:
-        """Return the Authorized Connection Users of rows who have more permissions than the caller."""
+        """Return those Authorized Connection Users of the rows who have more permissions than the caller."""
         named = [row.get(AUTHORIZED_USER) for row in rows]
         users = [str(user) for user in named if user]
         if not users:
             return frozenset()
-        mightier = set()
+        exceeding = set()
         for row in await connection.fetch(PROFILES, users):
             profile = self._profiles.in_full(row["security_profile"])
             if not holds_all_of(caller, profile):
-                mightier.add(row["user_id"])
-        return frozenset(mightier)
+                exceeding.add(row["user_id"])
+        return frozenset(exceeding)
 
     def before_delete(
         self,
         caller: Caller,
         stored: Record,
     ) -> ApiError | None:
-        """Return an error for a connection of the standard configuration or an Active one, which cannot be deleted."""
+        """Return the error for a system-managed or Active connection, which cannot be deleted; None for any other."""
         del caller
         if stored["system_managed__sys"]:
             return ApiError(
@@ -225,7 +225,7 @@ class ConnectionTrigger:
         return None
 
     def _refusal(self, values: Mapping[str, object]) -> ApiError | None:
-        """Return the error of an invalid name, remote Vault id or address of a connection; None when all are valid."""
+        """Return the error of an invalid API name, remote Vault id or address; None when all of them are valid."""
         name = values.get("api_name__sys")
         if name is not None and not API_NAME.fullmatch(str(name)):
             text = "[api_name__sys] takes lower-case letters, digits and underscores"
@@ -252,7 +252,7 @@ def connection_type(stored: object) -> ConnectionType | None:
 def activation_refusal(
     type_: ConnectionType | None, url: str | None
 ) -> ApiError | None:
-    """Return why the action cannot activate a connection of this type and URL; None when it can."""
+    """Return the error with which *Activate* refuses a connection of this type and URL; None when it does not."""
     match type_:
         case ConnectionType.VAULT_TO_VAULT:
             text = "A Vault to Vault connection is established by its connection file"
@@ -269,7 +269,7 @@ def activation_refusal(
 
 
 async def activate(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Activate*, for connections that need no agreement of a remote Vault; return errors by record id."""
+    """Run *Activate*, for connections that need no agreement with a remote Vault; return errors by record id."""
     errors: dict[str, ApiError] = {}
     for row in await context.connection.fetch(STORED, list(context.ids)):
         type_ = connection_type(row["object_type__v"])
@@ -280,7 +280,7 @@ async def activate(context: ActionContext) -> Mapping[str, ApiError]:
 
 
 async def reject(context: ActionContext) -> Mapping[str, ApiError]:
-    """Run *Reject*: remove the Vault that has uploaded the file, so that the connection can be established again."""
+    """Run *Reject*: remove the id of the Vault that uploaded the file; the connection can be established again."""
     changes = {**UNESTABLISHED, "remote_vault_id__sys": None}
     return await _set(context, changes)
 
@@ -301,7 +301,7 @@ async def _set(
 
 
 def activation_refused(stored: Mapping[str, object]) -> bool:
-    """Return whether *Activate* would be refused for a connection as it is stored."""
+    """Return whether *Activate* would be refused for a stored connection."""
     url = stored.get("url__sys")
     type_ = connection_type(stored.get("object_type__v"))
     return activation_refusal(type_, str(url) if url else None) is not None
@@ -310,11 +310,11 @@ def activation_refused(stored: Mapping[str, object]) -> bool:
 REFUSED: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "activate_connection": activation_refused
 }
-"""Whether a named action would be refused for a record: pages do not offer it then."""
+"""Functions that return whether an action would be refused for a record, so that pages do not offer it."""
 
 ACTIONS = {
     "activate_connection": activate,
     "reject_connection": reject,
     "release_connection": release,
 }
-"""By the names that the lifecycle uses."""
+"""The actions by the names that the lifecycle uses."""

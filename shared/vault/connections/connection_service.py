@@ -52,7 +52,7 @@ class Connections:
         identity: Identity,
         addresses: AllowedAddresses,
     ) -> None:
-        """Take the ``addresses`` that messages to External connections may go to."""
+        """Construct the services; ``addresses`` are those to which messages of External connections may be sent."""
         self.signing = Signing(database, identity.vault_id)
         self.handshake = Handshake(
             database, components, records, self.signing, identity
@@ -67,7 +67,7 @@ class Connections:
 
 
 class ConnectionSessions:
-    """Opens sessions for the remote Vaults of this Vault's connections."""
+    """Opens the sessions in which remote Vaults' connectors call this Vault."""
 
     def __init__(
         self,
@@ -85,8 +85,8 @@ class ConnectionSessions:
         The session ends when the connection is no longer Active, or has another user. In a production Vault, the
         session of a sandbox Vault may only read.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
-            that is not Active, or whose user is inactive or may execute MDL.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not open it; INVALID_DATA for an unknown connection;
+            OPERATION_NOT_ALLOWED for one that is not Active, or whose user is inactive or may execute MDL.
         """
         authorize(caller, Grant.OPEN_CONNECTION_SESSIONS)
         in_person(caller)
@@ -118,12 +118,12 @@ class ConnectionSessions:
 
 
 def _refusal(row: Record, profile: SecurityProfile) -> str | None:
-    """Return why a connection cannot be used, as the second half of a sentence; None when it can."""
+    """Return why a connection cannot be used, as the end of a sentence; None when it can."""
     if not row["active"]:
         return "is not Active"
     if not row["user_active"]:
         return "has an Authorized Connection User who is inactive"
     # A remote Vault must not come to change this Vault's configuration, permissions among it.
     if Grant.EXECUTE_MDL in profile.grants:
-        return "cannot be used by a System Admin, or who else executes MDL; name another Authorized Connection User"
+        return "cannot be used by a System Admin or another user who may execute MDL; set another one in the connection"
     return None

@@ -1,4 +1,4 @@
-"""Sends the questions of a Vault's pages to the connector, and says what it refuses as this Vault would."""
+"""Sends the requests of a Vault's pages to the connector, and converts its refusals to faults of this Vault."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.client.errors import VaultRefused, VaultUnavailable
-from shared.client.results import SeenRevision
+from shared.client.results import LatestRevision
 from shared.client.transport import Request, Transport
 from shared.protocol.error_types import ErrorType
 from shared.vault.connections import AWAY
@@ -19,14 +19,14 @@ AT_ONCE = 8
 
 
 class ConnectorLink:
-    """The connections to one connector, which are opened as they are needed."""
+    """The HTTP connections to one connector, which are opened when they are needed."""
 
     def __init__(self, url: str) -> None:
-        """Take the connector's address.
+        """Store the connector's address.
 
-        :raises ValueError: it is no http or https address.
+        :raises ValueError: when it is not an http or https address.
         """
-        self._transport = Transport(url, CLIENT_ID, SECONDS, AT_ONCE, SeenRevision())
+        self._transport = Transport(url, CLIENT_ID, SECONDS, AT_ONCE, LatestRevision())
 
     async def send(
         self,
@@ -38,9 +38,9 @@ class ConnectorLink:
         headers: Mapping[str, str],
         params: Mapping[str, str] | None,
     ) -> Any:
-        """Return the data of the connector's answer to a question; with ``json`` it is posted.
+        """Return the data of the connector's answer to a request: a POST with ``json``, a GET when that is None.
 
-        :raises VaultFault: UNEXPECTED_ERROR when the connector is away, else whatever it refused.
+        :raises VaultFault: UNEXPECTED_ERROR when the connector cannot be reached, else the fault with which it refuses.
         """
         request = Request(
             call=question,
@@ -64,7 +64,7 @@ class ConnectorLink:
 
 
 def _fault(refused: VaultRefused) -> VaultFault:
-    """Return what the connector refused, as this Vault would say it."""
+    """Return the fault of this Vault for a request that the connector has refused."""
     # A type that this version does not know, or an answer that is none, is the connector's fault.
     known = {each.value: each for each in ErrorType}
     error_type = known.get(refused.type, ErrorType.UNEXPECTED_ERROR)

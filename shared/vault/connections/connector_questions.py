@@ -1,4 +1,4 @@
-"""Asks the connector, which reads both Vaults, for data that a page shows to a visitor."""
+"""Requests data for pages from the connector, which reads both Vaults."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ SEEN_SECONDS = 5.0
 # A look takes no longer, however many wait for the same answer.
 LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
-NOT_SET = "This Vault does not know where its connector is: set VAULT_CONNECTOR_URL"
+NOT_SET = "This Vault has no address of its connector: set VAULT_CONNECTOR_URL"
 
 
 @dataclass(frozen=True, slots=True)
-class AskerSessions:
-    """A visitor's sessions: of this Vault, and of the source Vault, empty without one."""
+class PageSessions:
+    """The session ids of a page's user: in this Vault, and in the source Vault, empty when there is none."""
 
     own: str
     source: str = ""
 
 
 class ConnectorQuestions:
-    """Asks one connector about this Vault; the connector checks the sessions' rights."""
+    """Requests data about this Vault from one connector, which checks the rights of the sessions."""
 
     def __init__(self, url: str | None, vault_id: int) -> None:
-        """Take the connector's address, None when it is not known."""
+        """Store the connector's address; None when it is not configured."""
         self._url = url
         self._vault_id = vault_id
         self._link: ConnectorLink | None = None
@@ -48,16 +48,16 @@ class ConnectorQuestions:
         self,
         question: str,
         *names: str,
-        sessions: AskerSessions,
+        sessions: PageSessions,
         params: Mapping[str, str] | None = None,
         json: object | None = None,
     ) -> Any:
-        """Return the data of the connector's answer to ``question``, for example ``readiness`` of a connection's name.
+        """Return the data of the connector's answer to ``question`` (for example ``readiness``) about the named object.
 
-        With ``json`` it is posted.
+        The request is a POST with ``json``, a GET when that is None.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when the connector's address is not known, UNEXPECTED_ERROR when it is
-            away, else whatever it refused.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when the connector's address is not configured, UNEXPECTED_ERROR when
+            it cannot be reached, else the fault with which it refuses.
         """
         if not self._url:
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, NOT_SET)
@@ -75,12 +75,12 @@ class ConnectorQuestions:
             params=params,
         )
 
-    async def traffic(self, sessions: AskerSessions) -> Mapping[str, Any]:
+    async def traffic(self, sessions: PageSessions) -> Mapping[str, Any]:
         """Return the connector's data on the other Vaults' queues, at most 5 seconds old.
 
-        One answer is shared by all visitors; the caller checks their rights.
+        All users share one answer; the caller of this function checks their rights.
 
-        :raises VaultFault: as ``ask``.
+        :raises VaultFault: as ``ask`` does; UNEXPECTED_ERROR also when there is no answer in time.
         """
         try:
             async with asyncio.timeout(LOOK_SECONDS), self._looking:
@@ -99,7 +99,7 @@ class ConnectorQuestions:
 
 
 def _link(url: str) -> ConnectorLink:
-    """Return the link to the connector; loading the client takes a tenth of a Vault's start, and many never ask."""
+    """Return the link to the connector; the client is imported only here, as that takes a tenth of a Vault's start."""
     from shared.vault.connections.connector_link import ConnectorLink  # noqa: PLC0415
 
     return ConnectorLink(url)

@@ -56,7 +56,7 @@ UNION SELECT integration_point_api_name__sys FROM records.{POINT}
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The names of the copy of a connection, and the id of the Vault that it is for, empty if unknown."""
+    """The names of the copy of a connection, and the id of its remote Vault, empty if unknown."""
 
     name: str
     api_name: str
@@ -84,10 +84,10 @@ class Duplication:
     ) -> str:
         """Copy a connection with its integrations, points, lookups, rules and queue connections; return the copy's id.
 
-        The copy is Pending and its integrations are inactive. All of it is one transaction.
+        The copy is Pending and its integrations are inactive. Everything is copied in one transaction.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, or a name that is not free or
-            does not end in ``__c``; and the errors of creating the records.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not copy it; INVALID_DATA for an unknown connection,
+            or for a name that is not free or does not end in ``__c``; and the errors of creating the records.
         """
         authorize(caller, Grant.MANAGE_CONNECTIONS)
         authorize(caller, Grant.MANAGE_INTEGRATIONS)
@@ -110,7 +110,7 @@ class Duplication:
 
 @dataclass(frozen=True, slots=True)
 class _Copying:
-    """One duplication, inside its transaction; ``original`` is the API name of the connection that is copied."""
+    """One duplication, within its transaction; ``original`` is the API name of the connection that is copied."""
 
     connection: Connection
     caller: Caller
@@ -156,7 +156,7 @@ class _Copying:
         return str(found)
 
     async def _points(self, original: str, copied: str) -> dict[str, str]:
-        """Copy integrations and their points; return API name of a point → API name of its copy."""
+        """Copy integrations and their integration points; return the API names of the points' copies by point."""
         taken = {row[0] for row in await self.connection.fetch(TAKEN)}
         integrations = await self._integrations(original, copied, taken)
         points: dict[str, str] = {}
@@ -180,7 +180,7 @@ class _Copying:
         copied: str,
         taken: set[str],
     ) -> dict[str, str]:
-        """Copy integrations, and return id of an integration → id of its copy.
+        """Copy integrations, and return the id of each copy by the id of the integration.
 
         ``taken`` are the API names in use, to which the names of the copies are added.
         """
@@ -202,7 +202,7 @@ class _Copying:
         return dict(zip(ids, created, strict=True))
 
     def _rules(self, points: Mapping[str, str]) -> list[str]:
-        """Return the MDL of a copy of each rule of the connection; ``points`` are the copies' names."""
+        """Return the MDL of a copy of each rule of the connection; ``points`` are the names of the points' copies."""
         registry = self.components.registry
         taken = {name for kind, name in registry.components if kind == RULE}
         texts = []
@@ -258,9 +258,9 @@ class _Copying:
         return ids
 
     async def _execute(self, texts: list[str]) -> None:
-        """Execute MDL.
+        """Execute MDL statements.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED with the text of the first statement that is refused.
+        :raises VaultFault: OPERATION_NOT_ALLOWED with the error of the first statement that is refused.
         """
         # A connection without rules and queues needs no script.
         if not texts:

@@ -1,7 +1,7 @@
-"""Establishes a Vault to Vault connection: a signed file goes to the other Vault, its signed acceptance comes back.
+"""Establishes a Vault to Vault connection: a signed file goes to the other Vault, and its signed acceptance comes back.
 
-An administrator uploads the acceptance in the Vault that issued the file, which then knows of the upload. Both
-documents contain the same nonce, and each Vault accepts it once.
+An administrator uploads the acceptance in the Vault that issued the file, which learns by it that the file was
+accepted. Both documents contain the same nonce, and each Vault accepts it once.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ USE = "UPDATE platform.connection_file SET used = true WHERE connection_id = $1 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The description of a Vault in its documents; ``url`` may be empty, files are valid for ``file_days``."""
+    """The description of a Vault in its connection documents; ``url`` may be empty, files expire in ``file_days``."""
 
     vault_id: int
     name: str
@@ -71,7 +71,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The result of an upload: the connection's state, and the acceptance to upload in the other Vault, if needed."""
+    """The result of an upload: the connection's state, and the acceptance to upload in the other Vault, or None."""
 
     connection: str
     state: State
@@ -98,8 +98,8 @@ class Handshake:
     async def file(self, caller: Caller, api_name: str) -> bytes:
         """Return a new connection file of a Pending connection.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one
-            that is not Vault to Vault, or not Pending.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not manage connections; INVALID_DATA for an unknown
+            connection; OPERATION_NOT_ALLOWED for one that is not Vault to Vault, or not Pending.
         """
         self._authorize(caller)
         nonce = secrets.token_hex(32)
@@ -126,10 +126,11 @@ class Handshake:
         text: bytes,
         api_name: str = "",
     ) -> Established:
-        """Process an uploaded file or acceptance; a file is for connection ``api_name``, by default that named in it.
+        """Process an uploaded file or acceptance; ``api_name`` is the file's connection, by default the one it names.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a text that is no such file, has been changed, or
-            names no connection here; OPERATION_NOT_ALLOWED for one that has expired, was used, or is for another Vault.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not manage connections; INVALID_DATA for a text that
+            is no such file, was changed, or names no connection of this Vault; OPERATION_NOT_ALLOWED for a file that
+            has expired, was used, or is for another Vault.
         """
         self._authorize(caller)
         try:
@@ -147,7 +148,7 @@ class Handshake:
             case Kind.CONNECTION_FILE:
                 if received.vault_id == self._identity.vault_id:
                     raise _refused(
-                        "The file was issued by this Vault; upload it in the other one"
+                        "The file was issued by this Vault; upload it in the other Vault"
                     )
                 name = api_name or received.connection
                 return await self._accept(caller, received, name)
@@ -245,7 +246,7 @@ class Handshake:
     ) -> None:
         """Run the work in a transaction.
 
-        :raises VaultFault: whatever the work raises; the error of a record that could not be changed.
+        :raises VaultFault: as the work does; or the error of the first record that could not be changed.
         """
         for result in await self._records.carry_out(work):
             if result.errors:
@@ -281,16 +282,16 @@ class Handshake:
     def _authorize(caller: Caller) -> None:
         """Check that the caller may manage and edit connections.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not.
         """
         authorize(caller, Grant.MANAGE_CONNECTIONS)
         require(caller, OBJECT, Operation.EDIT)
 
 
 async def _pending(connection: Connection, api_name: str) -> Record:
-    """Return the Pending Vault to Vault connection of an API name, locked until the transaction ends.
+    """Return the Pending Vault to Vault connection with an API name, locked until the transaction ends.
 
-    :raises VaultFault: INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for any other.
+    :raises VaultFault: INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one of another type or state.
     """
     possible = "\x00" not in api_name
     row = await connection.fetchrow(FIND, api_name) if possible else None
@@ -299,7 +300,7 @@ async def _pending(connection: Connection, api_name: str) -> Record:
             ErrorType.INVALID_DATA, f"There is no connection [{api_name[:40]}]"
         )
     if row["object_type__v"] != ConnectionType.VAULT_TO_VAULT:
-        raise _refused(f"Connection [{api_name}] is no Vault to Vault connection")
+        raise _refused(f"Connection [{api_name}] is not a Vault to Vault connection")
     if row["state__v"] != State.PENDING:
         raise _refused(
             f"Connection [{api_name}] is not Pending; inactivate it and establish it again"
@@ -308,9 +309,9 @@ async def _pending(connection: Connection, api_name: str) -> Record:
 
 
 async def _answered(connection: Connection, nonce: str) -> str:
-    """Return the API name of the connection whose file carries a nonce, locked against another upload.
+    """Return the API name of the connection whose file has the nonce, locked against another upload.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when this Vault has not issued the file, or it was used.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when this Vault has not issued the file, or the file was used.
     """
     issued = await connection.fetchrow(ISSUED, _digest(nonce))
     if issued is None:
@@ -324,16 +325,16 @@ async def _answered(connection: Connection, nonce: str) -> str:
 def _require_expected(row: Record, received: Document) -> None:
     """Check that a document comes from the Vault that the connection names, if it names one.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when it comes from another one.
     """
     expected = row["remote_vault_id__sys"]
     if expected not in (None, str(received.vault_id)):
-        text = f"The file comes from Vault {received.vault_id}, and the connection's Remote Vault ID is another"
+        text = f"The file comes from Vault {received.vault_id}, but the connection has another Remote Vault ID"
         raise _refused(text)
 
 
 def _refused(text: str) -> VaultFault:
-    """Return the fault for a document or a connection that cannot establish a connection."""
+    """Return the fault for a document or connection by which no connection can be established."""
     return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
 
 

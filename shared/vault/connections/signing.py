@@ -50,7 +50,7 @@ FROM records.{OBJECT} WHERE api_name__sys = $1
 
 
 class Signing:
-    """Signs for a Vault with RSA and SHA-256; ``certificate`` (PEM) verifies the signatures."""
+    """Signs bytes for a Vault with RSA and SHA-256; ``certificate`` (PEM) verifies the signatures."""
 
     def __init__(self, database: Database, vault_id: int) -> None:
         self._database = database
@@ -61,7 +61,7 @@ class Signing:
     async def start(self) -> None:
         """Read the key pair; generate it at the Vault's first start.
 
-        :raises TypeError: the stored key is not an RSA key.
+        :raises TypeError: when the stored key is not an RSA key.
         """
         # Read again after it is stored, for another process may have stored its own first.
         while (row := await self._stored()) is None:
@@ -82,7 +82,7 @@ class Signing:
     def sign(self, data: bytes) -> bytes:
         """Return the signature of bytes: RSA PKCS #1 v1.5 with SHA-256.
 
-        :raises RuntimeError: the Vault has not started.
+        :raises RuntimeError: when ``start`` has not been called.
         """
         if self._key is None:
             raise RuntimeError("the Vault has not started")
@@ -129,14 +129,14 @@ def key_pair(subject: str) -> tuple[bytes, str]:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The address to which a connection's messages are sent, and the headers of each message, in order."""
+    """The address to which a connection's messages are sent, and the headers of each message, in the given order."""
 
     url: str
     headers: tuple[dict[str, str], ...]
 
 
 class MessageSigning:
-    """Signs messages of one Vault: only its own envelopes, for the addresses of its own connections."""
+    """Signs a Vault's messages: only envelopes of this Vault, for the addresses of its connections."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class MessageSigning:
         vault_id: int,
         addresses: AllowedAddresses,
     ) -> None:
-        """Take the ``addresses`` that messages may go to now, whatever connections were established with."""
+        """Store the parts; messages may go only to ``addresses``, even if a connection was established with others."""
         self._database = database
         self._signing = signing
         self._vault_id = vault_id
@@ -159,9 +159,9 @@ class MessageSigning:
     ) -> Signed:
         """Sign messages that are about to be sent over an Active External connection.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown connection, too many messages, or a body
-            that is not a message; OPERATION_NOT_ALLOWED for a connection that is not External, or not Active, or whose
-            address is not among the allowed ones.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not sign; INVALID_DATA for an unknown connection,
+            too many messages, or a body that is not a message; OPERATION_NOT_ALLOWED for a connection that is not
+            External, or not Active, or whose address is not allowed.
         """
         authorize(caller, Grant.SIGN_MESSAGES)
         if len(bodies) > MAX_MESSAGES:
@@ -181,7 +181,8 @@ class MessageSigning:
     async def _address(self, api_name: str) -> str:
         """Return the URL of an Active External connection.
 
-        :raises VaultFault: INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for any other.
+        :raises VaultFault: INVALID_DATA for an unknown connection; OPERATION_NOT_ALLOWED for one of another type or
+            state.
         """
         async with self._database.connection() as connection:
             possible = "\x00" not in api_name

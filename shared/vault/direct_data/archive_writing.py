@@ -1,4 +1,4 @@
-"""Packs files of CSV to an archive (``.tar.gz``) in parts, of which no more than a chunk is in memory."""
+"""Packs CSV files into an archive (``.tar.gz``) in parts, with at most a chunk in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL = 2
 
 
 class PartWriter:
-    """Writes bytes to files ``001``, ``002`` … of a folder, each of ``limit`` bytes but the last."""
+    """Writes bytes to files ``001``, ``002`` … of a folder; each has ``limit`` bytes, the last one may have fewer."""
 
     def __init__(self, folder: Path, limit: int = PART_BYTES) -> None:
         self._folder = folder
@@ -26,7 +26,7 @@ class PartWriter:
         self.parts: list[Path] = []
 
     def write(self, data: bytes) -> int:
-        """Write bytes, in as many parts as they need; return their number."""
+        """Write bytes to as many parts as they need; return the number of bytes."""
         rest = memoryview(data)
         while rest:
             if not self._room:
@@ -38,11 +38,14 @@ class PartWriter:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: the parts are flushed when they are closed."""
+        """Do nothing: a part is flushed when it is closed."""
 
     @property
     def _current(self) -> BinaryIO:
-        """Return the open part."""
+        """Return the open part.
+
+        :raises ValueError: when no part is open.
+        """
         if self._file is None:
             message = "no part is open"
             raise ValueError(message)
@@ -80,7 +83,7 @@ def pack(
 ) -> list[Path]:
     """Pack files of a folder, named by their paths in it, into parts in ``target``; return the paths of the parts.
 
-    Each file is removed once it is packed, so that the disk never holds all data twice.
+    Each file is removed when it has been packed, so that the disk never has all data twice.
     """
     with (
         PartWriter(target, limit) as parts,
@@ -96,7 +99,7 @@ def pack(
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Return a member without the names of this machine's users."""
+    """Return a member of the archive without the names of this machine's users and groups."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = 0o644

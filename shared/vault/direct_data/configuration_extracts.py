@@ -32,7 +32,7 @@ BETWEEN = "|"  # no name of the configuration has it
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationExtract:
-    """One extract of the configuration: its rows by a text made of their ``keys``, which are names of columns.
+    """One extract of the configuration: its rows by their ``keys``, the values of some columns joined to a text.
 
     The column ``date`` is empty in rows whose date is unknown.
     """
@@ -56,7 +56,7 @@ class ConfigurationExtract:
         return [column.name for column in self.columns].index(self.date)
 
     def digests(self) -> dict[str, str]:
-        """Return a digest of each row, its date aside, by its key."""
+        """Return a digest of each row, without its date, by the row's key."""
         index = self.date_index
         found: dict[str, str] = {}
         for key, cells in self.rows.items():
@@ -65,7 +65,7 @@ class ConfigurationExtract:
         return found
 
     def updates(self, keys: Sequence[str], otherwise: datetime | None) -> list[Cells]:
-        """Return the header and the rows with these keys; a row without a date gets ``otherwise``."""
+        """Return the header, and the rows with these keys; a row without a date gets the date ``otherwise``."""
         header = tuple(column.name for column in self.columns)
         index = self.date_index
         sheet: list[Cells] = [header]
@@ -76,7 +76,7 @@ class ConfigurationExtract:
         return sheet
 
     def deletes(self, keys: Sequence[str], when: datetime) -> list[Cells]:
-        """Return header and keys of rows that are gone, with a date."""
+        """Return the header, and the keys of removed rows, each with the date ``when``."""
         sheet: list[Cells] = [(*self.keys, "deleted_date")]
         sheet += [(*key.split(BETWEEN), date_time_text(when)) for key in keys]
         return sheet
@@ -101,7 +101,7 @@ def difference(extract: ConfigurationExtract, former: Mapping[str, str]) -> Diff
 def configuration_extracts(
     registry: Registry, changed: Mapping[str, datetime]
 ) -> list[ConfigurationExtract]:
-    """Return the extracts of picklists, object types and components; ``changed`` are dates by ``Type.name``."""
+    """Return the extracts of picklists, object types and components; ``changed`` has dates by ``Type.name``."""
     targets = vql.registry_targets(registry).values()
     records = [_records(target, changed) for target in targets]
     return [_picklists(registry, changed), *records]
@@ -110,7 +110,7 @@ def configuration_extracts(
 def metadata_extract(
     extracts: Sequence[TableExtract | ConfigurationExtract],
 ) -> ConfigurationExtract:
-    """Return the extract of all columns of these extracts."""
+    """Return the extract that lists the columns of all these extracts."""
     text = ColumnType.STRING
     columns = (
         Column("modified_date", "Modified Date", ColumnType.DATE_TIME),
@@ -138,7 +138,7 @@ def metadata_extract(
 def _picklists(
     registry: Registry, changed: Mapping[str, datetime]
 ) -> ConfigurationExtract:
-    """Return the extract of the values of picklists, for each field that has one."""
+    """Return the extract of picklist values: the values of each field that has a picklist."""
     text = ColumnType.STRING
     columns = (
         Column("modified_date__v", "Modified Date", ColumnType.DATE_TIME),
@@ -185,7 +185,7 @@ def _picklist_fields(registry: Registry) -> Iterator[tuple[str, Field]]:
 def _records(
     target: vql.Target, changed: Mapping[str, datetime]
 ) -> ConfigurationExtract:
-    """Return the extract of records that only the registry contains: object types, components."""
+    """Return the extract of records that only the registry has: object types or components."""
     shown = [field for field in target.object.fields.values() if field.name != "id"]
     columns = (
         Column("id", "ID", ColumnType.STRING, length=ID_LENGTH),

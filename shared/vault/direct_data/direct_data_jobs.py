@@ -50,7 +50,7 @@ FOLDER = "direct_data"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A file to make: its kind and period, and the chain that it continues or begins."""
+    """A file to make: its type and period, and the chain that it continues or begins."""
 
     extract_type: ExtractType
     start: datetime
@@ -60,8 +60,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """The result of a plan: the content, the packed parts, and the moment until which its data are complete."""
+class MadeFile:
+    """A file that was written: its content, its packed parts, and the moment until which its data are complete."""
 
     written: Written
     parts: list[Path]
@@ -69,7 +69,7 @@ class Made:
 
 
 class DirectDataJobs:
-    """Makes Direct Data files; ``scheduled`` says whether also on a schedule."""
+    """Makes Direct Data files: on request and, if ``scheduled``, on a schedule."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class DirectDataJobs:
         self._table = FileTable(database)
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return the job types of this part, with their handlers."""
+        """Return the job types of this module, with their handlers."""
         return {
             MAKE: JobType(self.make_one, timeout=TIMEOUT),
             INCREMENTAL: JobType(self.make_windows, timeout=TIMEOUT),
@@ -100,7 +100,7 @@ class DirectDataJobs:
         }
 
     async def schedule(self) -> None:
-        """Schedule the next files, if files are made on a schedule; the first full file is due at once."""
+        """Schedule the next files if files are made on a schedule; the first full file is due at once."""
         if not self._scheduled:
             return
         await self._schedule(INCREMENTAL, next_window(datetime.now(UTC)))
@@ -140,7 +140,7 @@ class DirectDataJobs:
         return _result(made)
 
     async def make_daily(self, context: JobContext) -> JobResult:
-        """Make a full file, and the log file of yesterday; remove files that have expired."""
+        """Make a full file and the log file of yesterday, and remove files that have expired."""
         if not self._scheduled:
             return JobResult()
         now = datetime.now(UTC)
@@ -152,20 +152,20 @@ class DirectDataJobs:
         return _result([full, log])
 
     async def purge(self) -> None:
-        """Remove the files that are no longer available."""
+        """Remove the files that have expired."""
         for folder in await self._table.remove_expired():
             await delete_tree(self._files, folder)
 
     async def _chain(self) -> Chain | None:
-        """Return the chain; None where its last file is no longer available, so that no reader can continue from it."""
+        """Return the chain; None if its last file has expired, so that no reader can continue from it."""
         chain = await self._table.chain()
-        oldest = datetime.now(UTC) - ExtractType.INCREMENTAL.kept
+        oldest = datetime.now(UTC) - ExtractType.INCREMENTAL.retention
         return None if chain is None or chain.data_until < oldest else chain
 
     async def _plan(self, extract_type: ExtractType) -> Plan:
-        """Return the file of a kind that would be made now.
+        """Return the plan of a file of a type that is made now.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for an incremental file before the first full one.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for an incremental file before the first full file.
         """
         now = datetime.now(UTC)
         minute = now.replace(second=0, microsecond=0)
@@ -192,7 +192,7 @@ class DirectDataJobs:
                 assert_never(extract_type)
 
     async def _make(self, context: JobContext, plan: Plan) -> DataFile:
-        """Make a planned file, and return it."""
+        """Make a planned file, store it, and return it."""
         context.raise_if_stopped()
         name = file_name(self._vault_id, plan.extract_type, plan.stop)
         # Of this job alone: a file of the same name stays until this one takes its place.
@@ -212,7 +212,7 @@ class DirectDataJobs:
         await self._publish(plan, made, file)
         return file
 
-    async def _write(self, plan: Plan, scratch: Path) -> Made:
+    async def _write(self, plan: Plan, scratch: Path) -> MadeFile:
         """Write and pack the content of a file; the database connection is released before packing begins."""
         contents = Path(tempfile.mkdtemp(dir=scratch))
         # Before the snapshot, which then has all changes that are dated before this moment.
@@ -224,10 +224,10 @@ class DirectDataJobs:
         parts = await asyncio.to_thread(
             pack, contents, written.names, packed, self._part_bytes
         )
-        return Made(written, parts, clock.complete_until)
+        return MadeFile(written, parts, clock.complete_until)
 
-    async def _publish(self, plan: Plan, made: Made, file: DataFile) -> None:
-        """Record a file whose parts are stored, and the new end of the chain."""
+    async def _publish(self, plan: Plan, made: MadeFile, file: DataFile) -> None:
+        """Store the row of a file whose parts are stored, and the new end of the chain."""
         chain = Chain(plan.stop, made.data_until, made.written.digests)
 
         async def work(connection: Connection) -> str | None:
@@ -249,7 +249,7 @@ class DirectDataJobs:
 async def _written(contents: FileContents, plan: Plan, now: datetime) -> Written:
     """Write the content of a planned file.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED for an incremental file that continues nothing.
+    :raises VaultFault: OPERATION_NOT_ALLOWED for an incremental file when there is no chain that it can continue.
     """
     match plan.extract_type:
         case ExtractType.FULL:
@@ -282,7 +282,7 @@ def next_day(moment: datetime) -> datetime:
 
 
 def _result(made: list[DataFile]) -> JobResult:
-    """Return the result of a job that made these files, to whose parts its status links."""
+    """Return the result of a job that made these files; the job's status has links to their parts."""
     paths = [
         f"/services/directdata/files/{file.name}.{number:03}"
         for file in made

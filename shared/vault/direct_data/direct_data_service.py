@@ -1,4 +1,4 @@
-"""Lists Direct Data files, reads their parts and has files made, for callers who may read the whole Vault."""
+"""Lists Direct Data files, returns their parts and submits jobs that make them, for readers of the whole Vault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The period in which the listed files lie; None for an open side."""
+    """The period within which the listed files lie; a side that is None is not limited."""
 
     start: datetime | None = None
     stop: datetime | None = None
@@ -33,7 +33,7 @@ class Period:
 class DirectDataService:
     """Carries out the calls of Direct Data.
 
-    A file has all records, all documents and the audit trails: the caller must be allowed to read all of them.
+    A file has all records, all documents and the audit trails, so the caller must be allowed to read all of them.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class DirectDataService:
     async def listed(
         self, caller: Caller, extract_type: str | None, period: Period
     ) -> Sequence[DataFile]:
-        """Return the files of a kind that lie within a period, the earliest end first.
+        """Return the files of a type that lie within a period, the earliest end first.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown kind; OPERATION_NOT_ALLOWED before the
-            first full file.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read Direct Data; INVALID_DATA for an unknown
+            type; OPERATION_NOT_ALLOWED before the first full file.
         """
         self.authorize(caller)
         kind = None if extract_type is None else extract_type_named(extract_type)
@@ -67,9 +67,10 @@ class DirectDataService:
     async def part(
         self, caller: Caller, name: str
     ) -> tuple[str, int, AsyncIterator[bytes]]:
-        """Return the file name, the size and the bytes of a part; the number may be omitted for a single part.
+        """Return the file name, the size and the bytes of a part; ``name`` may omit the number of a single part.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA when there is no such part.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read Direct Data; INVALID_DATA when there is no
+            such part.
         """
         self.authorize(caller)
         stem, dot, digits = name.rpartition(".")
@@ -85,9 +86,10 @@ class DirectDataService:
         return sent, size, self._files.get(file.key(number))
 
     async def request(self, caller: Caller, extract_type: str) -> int:
-        """Submit a job that makes a file of a kind now, and return its id.
+        """Submit a job that makes a file of a type now, and return the job's id.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an unknown kind.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read Direct Data; INVALID_DATA for an unknown
+            type.
         """
         self.authorize(caller)
         authorize(caller, Grant.MANAGE_JOBS)
@@ -107,9 +109,9 @@ class DirectDataService:
 
 
 def extract_type_named(text: str) -> ExtractType:
-    """Return the kind of file of a name.
+    """Return the extract type with a name.
 
-    :raises VaultFault: INVALID_DATA when there is none of this name.
+    :raises VaultFault: INVALID_DATA when there is none.
     """
     try:
         return ExtractType(text)

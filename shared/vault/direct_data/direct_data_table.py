@@ -1,4 +1,4 @@
-"""Stores which Direct Data files there are, and until where the incremental ones have read."""
+"""Stores the list of Direct Data files, and the end of the chain of incremental files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class ExtractType(StrEnum):
-    """The kinds of Direct Data files, as the API names them."""
+    """The types of Direct Data files, by their names in the API."""
 
     FULL = "full_directdata"
     INCREMENTAL = "incremental_directdata"
@@ -33,7 +33,7 @@ class ExtractType(StrEnum):
 
     @property
     def letter(self) -> str:
-        """Return the letter at the end of file names of this kind."""
+        """Return the letter at the end of the names of files of this type."""
         match self:
             case ExtractType.FULL:
                 return "F"
@@ -45,8 +45,8 @@ class ExtractType(StrEnum):
                 assert_never(self)
 
     @property
-    def kept(self) -> timedelta:
-        """Return how long a file is available."""
+    def retention(self) -> timedelta:
+        """Return how long a file of this type is available."""
         match self:
             case ExtractType.INCREMENTAL:
                 return timedelta(days=10)
@@ -57,7 +57,7 @@ class ExtractType(StrEnum):
 
     @property
     def job_title(self) -> str:
-        """Return the title of a job that makes such a file."""
+        """Return the title of a job that makes a file of this type."""
         return f"Direct Data {self.name.capitalize()}"
 
 
@@ -71,7 +71,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Direct Data file; its parts are in the store in ``folder``, by their numbers."""
+    """One Direct Data file; its parts are stored below the key ``folder``, by their numbers."""
 
     name: str
     extract_type: ExtractType
@@ -93,7 +93,7 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The end of the data in the incremental files.
+    """The end of the chain of incremental files.
 
     The next file starts at ``stop_time``, which is in its name, and contains the changes from ``data_until`` on.
     """
@@ -140,7 +140,7 @@ UPDATE platform.direct_data_chain SET stop_time = $1, data_until = $2, digests =
 
 
 async def record(connection: Connection, file: DataFile) -> str | None:
-    """Store a file, replacing one of the same name; return the folder of the replaced one."""
+    """Store a file in place of one with the same name; return the folder of that one, or None."""
     replaced: str | None = await connection.fetchval(REPLACED, file.name)
     parts = [{"size": part.size, "md5": part.md5} for part in file.parts]
     await connection.execute(
@@ -159,9 +159,9 @@ async def record(connection: Connection, file: DataFile) -> str | None:
 async def move_chain(
     connection: Connection, former: Chain | None, chain: Chain, *, begin: bool
 ) -> None:
-    """Store until where the files have read now, unless another file did so since ``former`` was read.
+    """Store the new end of the chain, unless another file has moved it since ``former`` was read.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when another one did.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when another file has moved it.
     """
     seen = None if former is None else former.stop_time
     digests = orjson.dumps(chain.digests).decode()
@@ -175,7 +175,7 @@ async def move_chain(
 
 
 class FileTable:
-    """Reads the table of files, and the chain."""
+    """Reads the table of files, and the end of the chain."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -186,7 +186,7 @@ class FileTable:
         start: datetime | None = None,
         stop: datetime | None = None,
     ) -> Sequence[DataFile]:
-        """Return the files of a kind that lie within a period, the earliest end first."""
+        """Return the files that lie within a period, the earliest end first; None as a bound or type includes all."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(LISTED, extract_type, start, stop)
         return [_file(row) for row in rows]
@@ -200,7 +200,7 @@ class FileTable:
         return _file(row)
 
     async def chain(self) -> Chain | None:
-        """Return the end of the data in the incremental files; None before the first full file."""
+        """Return the end of the chain; None before the first full file."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow(CHAIN)
         if row is None:
@@ -209,10 +209,10 @@ class FileTable:
         return Chain(row["stop_time"], row["data_until"], digests)
 
     async def remove_expired(self) -> list[str]:
-        """Remove the files that are no longer available; return the folders of their parts."""
+        """Remove the rows of expired files; return the folders of their parts."""
         folders: list[str] = []
         for extract_type in ExtractType:
-            before = datetime.now(UTC) - extract_type.kept
+            before = datetime.now(UTC) - extract_type.retention
             async with self._database.connection() as connection:
                 rows = await connection.fetch(EXPIRED, extract_type, before)
             folders += [row["folder"] for row in rows]

@@ -44,7 +44,7 @@ COMPONENT_DATES = (
 UPDATES, DELETES = "updates", "deletes"
 
 Digests = Mapping[str, Mapping[str, str]]
-"""By extract of the configuration, a digest of each row by its key: what the next file is compared with."""
+"""Digests of rows by extract of the configuration and by row key; the next file is compared with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ManifestLine:
 
 @dataclass(slots=True)
 class Written:
-    """The written content: the files by their paths in the folder, the manifest, and the state of the configuration."""
+    """The written content: the files by their paths in the folder, the manifest, and digests of the configuration."""
 
     names: list[str] = field(default_factory=list)
     lines: list[ManifestLine] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Written:
 async def snapshot(
     database: Database, components: ComponentService
 ) -> AsyncIterator[tuple[Connection, Registry]]:
-    """Yield a connection that reads one snapshot of the database, and the components of its tables."""
+    """Yield a connection that reads one snapshot of the database, and the components to which its tables belong."""
     # Another process may have changed them since this one heard of a change.
     await components.load()
     registry = components.registry
@@ -91,10 +91,7 @@ async def snapshot(
 
 
 class FileContents:
-    """Writes the extracts of one file to a folder.
-
-    ``connection`` reads the snapshot; ``since`` is None for all rows, or the moment from which changes are written.
-    """
+    """Writes the extracts of one file to a folder; ``connection`` reads the snapshot."""
 
     def __init__(
         self, connection: Connection, registry: Registry, folder: Path
@@ -124,8 +121,8 @@ class FileContents:
     ) -> Written:
         """Write the rows that have changed since a moment, and the keys of deleted rows.
 
-        ``until`` is the date for changes of the configuration without a date of their own; ``former`` is its last
-        state.
+        ``until`` is the date for changes of the configuration without a date of their own; ``former`` are the digests
+        of the configuration in the previous file.
         """
         for extract in self._tables:
             await self._copy(extract, extract.rows_since, since)
@@ -144,7 +141,7 @@ class FileContents:
         return await self._with_manifest()
 
     async def logs(self, start: datetime, stop: datetime) -> Written:
-        """Write the entries of the audit trails from ``start`` until before ``stop``."""
+        """Write the entries of the audit trails from ``start`` on and before ``stop``."""
         extracts = log_extracts()
         for extract in extracts:
             await self._copy(extract, extract.rows_between, start, stop)
@@ -192,7 +189,7 @@ class FileContents:
     async def _sheet(
         self, extract: ConfigurationExtract, kind: str, sheet: Sequence[Cells]
     ) -> None:
-        """Write header and rows to the file of an extract, unless there are no rows."""
+        """Write header and rows to a file of an extract, unless there are no rows."""
         ending = "_deletes" if kind == DELETES else ""
         file = f"{extract.component}/{extract.name}{ending}.csv"
         records = len(sheet) - 1
@@ -206,7 +203,7 @@ class FileContents:
         self._written.names.append(METADATA_FULL)
 
     async def _with_manifest(self) -> Written:
-        """Write the manifest, as the first file, and return what was written."""
+        """Write the manifest as the first file, and return the written content."""
         sheet: list[Cells] = [("extract", "extract_label", "type", "records", "file")]
         for line in self._written.lines:
             file = line.file if line.records else None

@@ -1,4 +1,4 @@
-"""Describes the extracts of records, documents and audit trails: columns as in metadata, and their SQL."""
+"""Describes the extracts of records, documents and audit trails: their columns, as in metadata, and their SQL."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RENDITION = "viewable_rendition__v"
 
 
 class ColumnType(StrEnum):
-    """The types of columns, as ``metadata.csv`` names them."""
+    """The types of columns, by their names in ``metadata.csv``."""
 
     STRING = "String"
     LONG_TEXT = "LongText"
@@ -53,7 +53,7 @@ class ColumnType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of an extract; ``sql`` reads its text from the extract's source, ``related`` is another extract."""
+    """One column of an extract; ``sql`` selects its text, ``related`` is the extract to which its values refer."""
 
     name: str
     label: str
@@ -67,8 +67,8 @@ class Column:
 class TableExtract:
     """One extract that a query reads.
 
-    ``component`` is the folder of its file, ``source`` the FROM of the query, ``changed`` the SQL of the date of a
-    row, ``deleted`` what the list of deletions calls its object, None where no row is ever deleted.
+    ``component`` is the folder of its file, ``source`` the FROM of the query, ``changed`` the SQL of the date of a row,
+    ``deleted`` the name of its object in the list of deletions, None where no row is ever deleted.
     """
 
     component: str
@@ -97,7 +97,7 @@ class TableExtract:
 
     @property
     def rows_between(self) -> str:
-        """Return the SELECT of the rows that are dated from the moment $1 on, and before $2."""
+        """Return the SELECT of the rows dated from the moment $1 on, and before $2."""
         return f"{self.rows_since} AND {self.changed} < $2"
 
 
@@ -228,12 +228,12 @@ def relationship_extract() -> TableExtract:
 
 
 def log_extracts() -> list[TableExtract]:
-    """Return the extracts of the audit trails that a log file has."""
+    """Return the extracts of those audit trails that a log file contains."""
     return [_log_extract(TRAILS[trail]) for trail in AuditTrail if _is_logged(trail)]
 
 
 def _is_logged(trail: AuditTrail) -> bool:
-    """Return whether a log file has an extract of the trail."""
+    """Return whether a log file contains an extract of the trail."""
     match trail:
         case (
             AuditTrail.DOCUMENT
@@ -302,7 +302,7 @@ def _column_type(field: Field) -> ColumnType:
 
 
 def _text_sql(field: Field, sql: str) -> str:
-    """Return the SQL of a field's value as the extracts write it."""
+    """Return the SQL of the text of a field's value in an extract."""
     values = value_class(field.type)
     match values:
         case ValueClass.TEXT:
@@ -348,7 +348,7 @@ def _length(field: Field, kind: ColumnType) -> int | None:
 
 
 def _related(field: Field, kind: ColumnType) -> str | None:
-    """Return the extract that contains the values of a field's column, or None."""
+    """Return the extract to which the values of a field's column refer, or None."""
     match kind:
         case ColumnType.PICKLIST | ColumnType.MULTI_PICKLIST:
             return PICKLISTS
@@ -368,7 +368,7 @@ def _related(field: Field, kind: ColumnType) -> str | None:
 
 
 def moment_text(sql: str) -> str:
-    """Return the SQL of a moment as the extracts write it."""
+    """Return the SQL of a moment's text in an extract."""
     return f"to_char({sql} AT TIME ZONE 'UTC', {MOMENT})"
 
 

@@ -34,7 +34,7 @@ JOIN platform.workflow_item i ON i.id = v.item_id"""
 
 
 def workflow_extracts(documents: DocumentModel) -> list[TableExtract]:
-    """Return the extracts of workflows, of active and of ended ones."""
+    """Return the extracts of active and ended workflows."""
     items, changed = _items(documents)
     return [
         _extract("workflow", "Workflow", _workflow(), _WORKFLOWS, "w.modified_date"),
@@ -82,7 +82,7 @@ def _workflow() -> list[Column]:
 def _items(documents: DocumentModel) -> tuple[list[Column], tuple[str, str]]:
     """Return the columns of the contents of workflows, with their source and the date of their change.
 
-    A document is there in its latest version, and so changes with each version.
+    A document's latest version is listed, so that its row changes with each new version.
     """
     version, source, changed = "NULL::text", _ITEMS, "w.modified_date"
     if documents.versions is not None:
@@ -167,7 +167,7 @@ def _user(name: str, label: str, sql: str) -> Column:
 
 
 def _of(name: str, label: str, sql: str, part: str) -> Column:
-    """Return the column of a row of another extract of workflows."""
+    """Return a column that refers to a row of another extract of workflows."""
     related = f"{COMPONENT}.{part}__sys"
     return Column(
         name, label, ColumnType.RELATIONSHIP, f"{sql}::text", ID_LENGTH, related

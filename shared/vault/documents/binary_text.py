@@ -52,7 +52,7 @@ UNREADABLE = (
 def binary_text(data: bytes, media_type: str) -> str:
     """Return the words of a PDF or Office file, separated by one space each; at most ``MAX_TEXT`` characters.
 
-    ``media_type`` is one of ``MEDIA_TYPES``. Of a broken file it returns the words before the fault.
+    ``media_type`` is one of ``MEDIA_TYPES``. For a broken file, only the words before the fault are returned.
     """
     pieces = _pdf(data) if media_type == PDF else _office(data, media_type)
     words: list[str] = []
@@ -76,7 +76,7 @@ def _pdf(data: bytes) -> Iterator[str]:
 
 
 def _office(data: bytes, media_type: str) -> Iterator[str]:
-    """Yield the texts in the parts of an Office file; a part that is too long, or has entities, ends them."""
+    """Yield the texts in the parts of an Office file, up to a part that is too long or has XML entities."""
     beginnings = OFFICE_PARTS[media_type]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         named = [name for name in archive.namelist() if name.startswith(beginnings)]
@@ -88,7 +88,7 @@ def _office(data: bytes, media_type: str) -> Iterator[str]:
 def _texts(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
     """Yield the texts of one part.
 
-    :raises ValueError: the part is longer than ``MAX_PART``, whatever size the archive states.
+    :raises ValueError: when the part is longer than ``MAX_PART``, whatever size the archive declares.
     """
     with archive.open(name) as part:
         content = part.read(MAX_PART + 1)
@@ -101,13 +101,13 @@ def _texts(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
 
 
 def bound(seconds: int, memory: int) -> None:
-    """Let this process have no more than these seconds of processor time and bytes of memory."""
+    """Limit this process to these seconds of processor time and bytes of memory."""
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
 def main() -> None:
-    """Write the text of the file in the input."""
+    """Write the text of the file that standard input contains to standard output."""
     bound(SECONDS, MEMORY)
     text = binary_text(sys.stdin.buffer.read(), sys.argv[1])
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))

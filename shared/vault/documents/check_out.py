@@ -1,4 +1,4 @@
-"""Checks documents out, and undoes it, by the lock calls."""
+"""Checks documents out and undoes check-outs, for the lock calls."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class DocumentLocks:
             return await lock_of(connection, document_id)
 
     async def unlock(self, caller: Caller, document_id: int) -> None:
-        """Undo a check-out: for who has checked the document out, who created it, and who may delete it.
+        """Undo a check-out, for the user who made it, the user who created the document, and users who may delete it.
 
         :raises VaultFault: INVALID_DATA when there is no such document; OPERATION_NOT_ALLOWED when it is not checked
             out, or by another user.

@@ -1,4 +1,4 @@
-"""Stores attachments of documents; an attachment of a document belongs to all its versions."""
+"""Stores attachments of documents; an attachment belongs to all versions of its document."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ FROM {store.VERSION_TABLE} WHERE id = $1"""
 
 
 class DocumentAttachmentWriter(AttachmentWriter):
-    """Writes attachments of documents, which have an audit trail of their own."""
+    """Writes attachments of documents; their changes are in the audit trail of documents."""
 
     async def audit(self, changes: Sequence[Change]) -> None:
-        """Write each change as an edit of its document."""
+        """Write an audit entry for each change, as an edit of its document."""
         lines: dict[int, list[tuple[str, object, object]]] = {}
         for document_id, before, after in changes:
             listed = lines.setdefault(int(document_id), [])
@@ -52,7 +52,7 @@ class DocumentAttachmentWriter(AttachmentWriter):
 
 
 class DocumentAttachments(AttachmentService):
-    """Serves the attachments of documents; who may read or edit documents may read or change their attachments."""
+    """Serves attachments of documents: whoever may read or edit documents may read or change their attachments."""
 
     def __init__(
         self,
@@ -66,27 +66,27 @@ class DocumentAttachments(AttachmentService):
         self._documents = documents
 
     def require(self, caller: Caller, object_name: str, operation: Operation) -> None:  # noqa: ARG002  the base names it
-        """Check an operation of the caller on documents.
+        """Check that the caller may carry out an operation on documents.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         self._documents.model(caller, operation)
 
     async def require_record(
         self, owner: FileOwner, operation: Operation = Operation.EDIT
     ) -> None:
-        """Check that the document is there and the caller may do this with it.
+        """Check that the document exists, and that the caller may carry out the operation on it.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; INVALID_DATA when there is no such document.
         """
         await self.require_version(owner.caller, Place(int(owner.record_id)), operation)
 
     async def require_version(
         self, caller: Caller, place: Place, operation: Operation = Operation.READ
     ) -> None:
-        """Check that a version is there and the caller may do this with it.
+        """Check that a version exists, and that the caller may carry out the operation on it.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; INVALID_DATA when there is no such version.
         """
         self._documents.model(caller, operation)
         async with self._database.connection() as connection:
@@ -123,7 +123,7 @@ class DocumentAttachments(AttachmentService):
 
 
 class DocumentAttachmentBatches(AttachmentBatches):
-    """Serves the attachment calls of many documents, which rows identify by ``id``."""
+    """Carries out attachment calls on many documents, which rows identify by ``id``."""
 
     def __init__(
         self,
@@ -138,17 +138,18 @@ class DocumentAttachmentBatches(AttachmentBatches):
         self._documents = documents
 
     def require(self, caller: Caller, object_name: str, rows: Source) -> None:  # noqa: ARG002  the base names it
-        """Check a call with these rows.
+        """Check that the caller may make a call with these rows.
 
-        :raises VaultFault: when the caller may not change documents, or there are too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change documents; INVALID_DATA when there are
+            too many rows.
         """
         self._documents.model(caller, Operation.EDIT)
         require_size(rows)
 
     def key(self, object_name: str, id_param: str | None) -> str:  # noqa: ARG002  the base names it
-        """Return the name of the field by which rows name documents, ``id``.
+        """Return ``id``, the name of the field by which rows identify documents.
 
-        :raises VaultFault: INVALID_DATA for another field.
+        :raises VaultFault: INVALID_DATA when ``id_param`` names another field.
         """
         if id_param not in (None, ID):
             message = f"Documents are named by [{ID}] here"
@@ -163,7 +164,7 @@ class DocumentAttachmentBatches(AttachmentBatches):
         key_name: str,  # noqa: ARG002  the base names it
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the documents of rows, and return their ids; a row without an existing document fails, and has None."""
+        """Lock the documents of rows, and return their ids; None, and an error in the row, without such a document."""
         _, versions = self._documents.model(caller, Operation.EDIT)
         ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
         wanted = [each for each in ids if each]

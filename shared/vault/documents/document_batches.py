@@ -1,4 +1,4 @@
-"""Creates, changes and deletes up to 500 documents in one call, with the errors of each row in its result."""
+"""Creates, changes and deletes up to 500 documents in one call, with a result for each row."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.document_keys import ID, fail_taken, named
+from shared.vault.documents.document_keys import ID, fail_existing_values, named
 from shared.vault.documents.document_role_rules import fill_document_roles
-from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.unchanged_fields import Texts, without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
@@ -71,14 +71,17 @@ class DocumentBatches:
 
         With ``id_param``, the name of a text field, a row fails when a document, or an earlier row, has the same value.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or an ``id_param`` that is not a text
-            field; OPERATION_NOT_ALLOWED in a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not create documents; INVALID_DATA for too many
+            rows, or an ``id_param`` that is not a text field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         require_size(rows)
         self._documents.model(caller, Operation.CREATE)
         sources = [texts(row) for row in rows]
         # Before the transaction, which would be open while large files are copied.
-        files = [await self._kept(caller, source.get(FILE)) for source in sources]
+        files = [
+            await self._store_staged_or_fault(caller, source.get(FILE))
+            for source in sources
+        ]
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self._documents.model(caller, Operation.CREATE)
@@ -94,7 +97,7 @@ class DocumentBatches:
                     beginnings[row.index] = beginning
             if id_param is not None:
                 candidates = [read[at] for at in beginnings]
-                await fail_taken(connection, versions, id_param, candidates)
+                await fail_existing_values(connection, versions, id_param, candidates)
             accepted = {
                 at: beginning
                 for at, beginning in beginnings.items()
@@ -116,7 +119,7 @@ class DocumentBatches:
         accepted: Mapping[int, Beginning],
         files: Sequence[SourceFile | VaultFault | None],
     ) -> dict[int, int]:
-        """Store the documents of accepted rows with their files, and return row index → document id."""
+        """Store the documents of accepted rows with their files, and return the document ids by row index."""
         id_rows = await connection.fetch(store.NEXT_IDS, len(accepted))
         ids = [int(row["id"]) for row in id_rows]
         writing = await self._documents.writing(connection, caller)
@@ -131,7 +134,7 @@ class DocumentBatches:
         for at, version in zip(accepted, stored, strict=True):
             file = files[at]
             if isinstance(file, SourceFile):
-                await keep_file(connection, str(version["id"]), SOURCE_FILE, file)
+                await store_file(connection, str(version["id"]), SOURCE_FILE, file)
         changes = dict.fromkeys(ids, ())
         await entries.write_document_changes(
             connection, caller, entries.CREATE, changes
@@ -213,24 +216,24 @@ class DocumentBatches:
         versions: VaultObject,
         rows: Source,
     ) -> list[ResolvedRow]:
-        """Return rows of column values, with an error for each value that cannot be stored."""
+        """Return the rows with column values, and an error for each value that cannot be stored."""
         read = self._documents.read(rows, versions)
         batch = self._records.batch(connection, caller, versions)
         return await batch.resolve(read)
 
-    async def _kept(
+    async def _store_staged_or_fault(
         self,
         caller: Caller,
         path: str | None,
     ) -> SourceFile | VaultFault | None:
-        """Store the staged file that a row names, and return it; return the fault when it cannot be stored."""
+        """Store the staged file that a row names, and return it; None without a path, the fault when that fails."""
         try:
-            return await self.kept(caller, path)
+            return await self.store_staged(caller, path)
         except VaultFault as fault:
             return fault
 
-    async def kept(self, caller: Caller, path: str | None) -> SourceFile | None:
-        """Store the staged file of this path as content, and return it; None without a path.
+    async def store_staged(self, caller: Caller, path: str | None) -> SourceFile | None:
+        """Store the staged file at this path as content, and return it; None without a path.
 
         :raises VaultFault: when there is no such file, or it cannot be stored.
         """
@@ -238,9 +241,9 @@ class DocumentBatches:
             return None
         item = await self._staging.file(caller, path)
         staged = self._staging.content(item)
-        kept = await self._content.keep(staged, limit=self._limit)
-        file = SourceFile(kept, file_name(path))
-        await self._texts.note(kept, file.format, caller.user_id)
+        content = await self._content.keep(staged, limit=self._limit)
+        file = SourceFile(content, file_name(path))
+        await self._texts.extract(content, file.format, caller.user_id)
         return file
 
 
@@ -270,7 +273,7 @@ def _plain(value: object) -> str:
 
 
 def _without(row: Texts, columns: set[str]) -> Texts:
-    """Return a row without some columns."""
+    """Return a row without these columns."""
     return {name: value for name, value in row.items() if name not in columns}
 
 
@@ -279,7 +282,7 @@ def _beginning_of(
     row: ResolvedRow,
     source: Texts,
 ) -> Beginning | None:
-    """Return the beginning of a row's document; None after adding an error to a row with an invalid choice."""
+    """Return the choices of a row for its new document; None, after adding an error to the row, when invalid."""
     try:
         return beginning_of(model, source)
     except VaultFault as fault:
@@ -294,7 +297,7 @@ async def _changed(
     found: Sequence[int | None],
     rows: Sequence[Texts],
 ) -> list[Texts]:
-    """Return rows without the values that their documents already have; ``stored`` is by document id."""
+    """Return the rows without values that their documents already have; ``stored`` has the documents by id."""
     known = [at for at, document_id in enumerate(found) if document_id in stored]
     calls = [(stored[found[at] or 0]["id"], rows[at]) for at in known]
     changed = await without_unchanged(connection, model, calls)
@@ -307,7 +310,7 @@ def _fail_unknown(
     known: Collection[int],
     key: str,
 ) -> None:
-    """Fail rows (each with its document id) that name no known document, or the document of an earlier row."""
+    """Add an error to each row whose document id is not ``known``, or is that of an earlier row."""
     seen: set[int] = set()
     for row, document_id in rows:
         if document_id is None or document_id not in known:
@@ -323,7 +326,7 @@ def _fail_unknown(
 
 
 def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
-    """Return the result of a row; ``document_id`` is that of the new document, None for a refused row."""
+    """Return the result of a row; ``document_id`` is the id of the new document, None for a refused row."""
     if document_id is None:
         return row.refused().result()
     return RowResult(id=str(document_id), event=CREATED)

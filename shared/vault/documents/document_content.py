@@ -10,7 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
 from shared.vault.documents import document_store as store
-from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import SOURCE_FILE
 
@@ -45,7 +45,7 @@ class StoredFile:
 def file_name(sent: str | None) -> str:
     """Return the name of a file without the folders of the sender's machine.
 
-    :raises VaultFault: INVALID_DATA when nothing is left, it is too long, or it is not printable.
+    :raises VaultFault: INVALID_DATA when nothing remains, or the name is too long or not printable.
     """
     path = (sent or "").replace("\\", "/")
     name = path.rpartition("/")[2].strip()
@@ -141,7 +141,7 @@ class DocumentFiles:
                     ErrorType.OPERATION_NOT_ALLOWED,
                     f"The version has {have} rendition [{rendition}]",
                 )
-            await keep_file(connection, version["id"], rendition, file)
+            await store_file(connection, version["id"], rendition, file)
             replaced = None if before is None else before["filename"]
             lines = [(rendition, replaced, file.filename)]
             await entries.write_document_change(

@@ -1,4 +1,4 @@
-"""Logs events of document versions outside the Vault: distributed, viewed, downloaded."""
+"""Stores events of document versions outside the Vault: distributed, viewed, downloaded."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LISTED = f"""SELECT * FROM (SELECT * FROM platform.document_event WHERE document
 
 @dataclass(frozen=True, slots=True)
 class DocumentEvent:
-    """An event of a version: its type, its recipient (an e-mail address), and who logged it when."""
+    """An event of a version: its type, its recipient (an e-mail address), who logged it, and when."""
 
     subtype: str
     classification: str
@@ -78,8 +78,9 @@ class DocumentEvents:
     ) -> None:
         """Log an event of a version.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, PARAMETER_REQUIRED and ATTRIBUTE_NOT_SUPPORTED when there
-            is no such version, or the fields describe no event.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit documents; INVALID_DATA when there is no
+            such version, or a value is not valid; PARAMETER_REQUIRED or ATTRIBUTE_NOT_SUPPORTED for a missing or
+            unknown field.
         """
         chosen = _checked(fields)
         external_id, email = fields.get(EXTERNAL_ID), fields.get(EMAIL)
@@ -90,8 +91,8 @@ class DocumentEvents:
             number = Number.of(version)
             now = await moment(connection)
             about = (place.document_id, int(number.major), int(number.minor))
-            said = (*chosen, external_id or None, email or None)
-            await connection.execute(INSERT, *about, *said, caller.user_id, now)
+            description = (*chosen, external_id or None, email or None)
+            await connection.execute(INSERT, *about, *description, caller.user_id, now)
             lines = [("event", None, ".".join(chosen))]
             await entries.write_document_change(
                 connection, caller, entries.EDIT, place.document_id, lines
@@ -100,9 +101,10 @@ class DocumentEvents:
         await self._records.carry_out(work, VERSIONS)
 
     async def all(self, caller: Caller, document_id: int) -> list[DocumentEvent]:
-        """Return the events of a document, the earliest first; of very many, the latest.
+        """Return the events of a document, the earliest first; at most the latest 1,000.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such document.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read documents; INVALID_DATA when there is no
+            such document.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -123,9 +125,9 @@ class DocumentEvents:
 
 
 def require_type(event_type: str, subtype: str) -> None:
-    """Check that there are events of a type and subtype.
+    """Check that an event type has a subtype.
 
-    :raises VaultFault: INVALID_DATA.
+    :raises VaultFault: INVALID_DATA when it does not.
     """
     if event_type != DISTRIBUTION or subtype not in SUBTYPES:
         message = "There is no such type and subtype of document events"
@@ -135,7 +137,8 @@ def require_type(event_type: str, subtype: str) -> None:
 def _checked(fields: Mapping[str, str]) -> tuple[str, ...]:
     """Return type, subtype and classification of an event.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED.
+    :raises VaultFault: PARAMETER_REQUIRED for a missing field, ATTRIBUTE_NOT_SUPPORTED for an unknown one, INVALID_DATA
+        for an invalid value.
     """
     for name in sorted(fields.keys() - {*CHOSEN, EXTERNAL_ID, EMAIL}):
         message = f"An event has no field [{name[:100]}]"

@@ -1,4 +1,4 @@
-"""Exports the files of documents to the staging area of the caller, as jobs."""
+"""Exports the files of documents to the caller's folder of the staging area, as jobs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ WHERE f.version_id = $1 ORDER BY f.rendition"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """The files of an export: those of the latest version of each document, or of every version."""
+    """The kinds of files that an export writes, of the latest version of each document or of every version."""
 
     source: bool = True
     renditions: bool = False
@@ -78,7 +78,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """A file that has been written: its path in the caller's folder; ``rendition`` is empty for a source file."""
+    """A file that was written: its path in the caller's folder; ``rendition`` is empty for a source file."""
 
     path: str
     rendition: str
@@ -105,13 +105,13 @@ class DocumentExports:
         self._files = files
 
     def job_types(self) -> Mapping[str, JobType]:
-        """Return the job types of this part, with their handlers."""
+        """Return the job types of this module, with their handlers."""
         return {EXPORT: JobType(self.export, timeout=TIMEOUT)}
 
     def require(self, caller: Caller) -> None:
         """Check that the caller may export documents.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         self._documents.model(caller, Operation.READ)
         self._staging.area(caller)
@@ -119,10 +119,10 @@ class DocumentExports:
     async def submit(
         self, caller: Caller, rows: Source, options: ExportOptions, *, numbered: bool
     ) -> int:
-        """Submit an export of documents, or of single versions where rows are ``numbered``; return its job's id.
+        """Submit an export of documents, or of single versions where rows are ``numbered``; return the job's id.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED, INVALID_DATA and ATTRIBUTE_NOT_SUPPORTED for rows
-            that name no document, or too many.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not export documents; PARAMETER_REQUIRED,
+            INVALID_DATA or ATTRIBUTE_NOT_SUPPORTED for rows that name no document, or are too many.
         """
         self.require(caller)
         require_size(rows)
@@ -136,7 +136,7 @@ class DocumentExports:
         return await self._jobs.submit(caller, EXPORT, TITLE, parameters)
 
     async def export(self, context: JobContext) -> JobResult:
-        """Write the files of an export below the job's id, and its results."""
+        """Write the files of an export to a folder named by the job's id, and store the results."""
         self.require(context.caller)
         stored: Sequence[str] = context.parameters["documents"]  # type: ignore[assignment]
         chosen: Mapping[str, bool] = context.parameters["options"]  # type: ignore[assignment]
@@ -161,9 +161,10 @@ class DocumentExports:
         return JobResult(status, {"artifacts": [path]})
 
     async def results(self, caller: Caller, job_id: int) -> list[dict[str, object]]:
-        """Return the results of an export that has ended, as the call shows them.
+        """Return the results of an export that has ended, in the format of the call.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED while it has not ended.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not see the job; INVALID_DATA when there is no such
+            export; OPERATION_NOT_ALLOWED while it has not ended.
         """
         self._documents.model(caller, Operation.READ)
         await self._jobs.finished_job(caller, job_id, EXPORT)
@@ -178,7 +179,9 @@ class DocumentExports:
     async def copied(
         self, caller: Caller, folder: str, version: str, wanted: Sequence[str]
     ) -> list[tuple[str, str]]:
-        """Write the wanted files of a version; return source file and renditions, each as its type and its path.
+        """Write the wanted files of a version; return the rendition type, "" for the source file, and the path of each.
+
+        Text files are written, but not returned.
 
         :raises VaultFault: as ``copy`` does.
         """
@@ -189,9 +192,9 @@ class DocumentExports:
     async def copy(
         self, caller: Caller, folder: str, version: str, options: ExportOptions
     ) -> list[ExportedFile]:
-        """Write the files of a version to a folder in the caller's own: ``{folder}/12/0_1/letter.html``.
+        """Write the files of a version to a folder within the caller's own, as ``{folder}/12/0_1/letter.html``.
 
-        :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the caller's folder has no room.
+        :raises VaultFault: EXCEEDS_FILE_MAX_SIZE when the caller's folder has no space left.
         """
         document_id, _, number = version.partition("_")
         home = f"{folder}/{document_id}/{number}"
@@ -225,7 +228,7 @@ class DocumentExports:
     async def _versions(
         self, stored: Sequence[str], options: ExportOptions
     ) -> list[Record]:
-        """Return the versions of an export, up to one more than the limit."""
+        """Return the versions of an export; one more than the limit when they are too many."""
         named = [name for name in stored if "_" in name]
         ids = [int(name) for name in stored if "_" not in name]
         sql = EVERY if options.every_version else LATEST
@@ -238,7 +241,7 @@ class DocumentExports:
     async def _results(
         self, context: JobContext, version: Record, options: ExportOptions
     ) -> list[dict[str, object]]:
-        """Write the files of a version, and return a result for each; for a missing one, the error."""
+        """Write the files of a version, and return a result for each; for a missing file, an error."""
         about: dict[str, object] = {
             "id": int(version["document_id"]),
             MAJOR: int(version[MAJOR]),
@@ -266,14 +269,15 @@ def _counts(results: Sequence[Mapping[str, object]]) -> dict[str, int]:
 
 
 def _key(job_id: int) -> str:
-    """Return the key of an export's results in the store, below that of its job, with which they are removed."""
+    """Return the key of an export's results in the store, below its job's key, so that both are removed together."""
     return f"results/{job_id}/export.json"
 
 
 def _place(row: Texts, *, numbered: bool) -> Place:
-    """Return the document, or the version, that a row names.
+    """Return the document or the version that a row names.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA, ATTRIBUTE_NOT_SUPPORTED.
+    :raises VaultFault: PARAMETER_REQUIRED for a missing field, ATTRIBUTE_NOT_SUPPORTED for an unknown one, INVALID_DATA
+        for an invalid value.
     """
     names = (ID, *NUMBERS) if numbered else (ID,)
     for name in sorted(row.keys() - set(names)):
@@ -294,7 +298,7 @@ def _place(row: Texts, *, numbered: bool) -> Place:
 
 
 def _stored(place: Place) -> str:
-    """Return a place as a job's parameters have it: the id of a version, or of a document."""
+    """Return a document or version as the text that the job's parameters contain: its id."""
     if place.number is None:
         return str(place.document_id)
     return version_id(place.document_id, place.number)
@@ -320,12 +324,12 @@ def _unknown(
 
 
 def _failure(about: Mapping[str, object], fault: VaultFault) -> dict[str, object]:
-    """Return the result of a document or version that was not exported."""
+    """Return the result of a document or version, with the members ``about``, that was not exported."""
     return {"responseStatus": "FAILURE", **about, "errors": [error_json(fault.error)]}
 
 
 def _name(rendition: str, filename: str) -> str:
-    """Return the name of a copy: that of the source file, or the type of a rendition with the ending of its file."""
+    """Return the name of an exported file: that of the source file, or a rendition's type with the file's extension."""
     if rendition == SOURCE_FILE:
         # A name in the staging area begins with no dot.
         return f"_{filename}" if filename.startswith(".") else filename
@@ -334,5 +338,5 @@ def _name(rendition: str, filename: str) -> str:
 
 
 async def _once(content: bytes) -> AsyncIterator[bytes]:
-    """Yield bytes as the one chunk of a file."""
+    """Yield bytes as the only chunk of a file."""
     yield content

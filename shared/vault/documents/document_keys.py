@@ -1,4 +1,4 @@
-"""Finds the documents that rows name by a key: by ``id``, or by a text field."""
+"""Finds the documents that rows identify by ``id`` or by a text field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def named(
     key: str,
     values: Sequence[str],
 ) -> list[int | None]:
-    """Return the document id for each value of ``id`` or of a text field.
+    """Return, for each value of ``id`` or of a text field, the id of the document that has it.
 
     The id is None for a value that identifies no document, or several.
 
@@ -49,7 +49,7 @@ async def named(
 
 
 def _document_id(text: str) -> int | None:
-    """Return the document id in a text; None for an invalid one."""
+    """Return the document id in a text; None when the text is not an id."""
     return whole_number(text, MAX_ID)
 
 
@@ -71,13 +71,13 @@ def _require_key(versions: VaultObject, key: str) -> None:
         )
 
 
-async def fail_taken(
+async def fail_existing_values(
     connection: Connection,
     versions: VaultObject,
     key: str,
     rows: Sequence[ResolvedRow],
 ) -> None:
-    """Fail rows without a value of ``key``, and rows whose value a document or an earlier row already has.
+    """Add an error to rows without a value of ``key``, or with one that a document or an earlier row has.
 
     Of two calls that create documents with the same value, the later one waits.
 
@@ -86,7 +86,7 @@ async def fail_taken(
     _require_key(versions, key)
     values = [row.values.get(key) for row in rows]
     texts = [str(value) for value in values if value is not None]
-    taken = await store.taken(connection, key, texts)
+    taken = await store.lock_values(connection, key, texts)
     for row, value in zip(rows, values, strict=True):
         if value is None:
             row.fail(

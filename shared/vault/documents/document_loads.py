@@ -1,4 +1,4 @@
-"""Writes rows of the loader that are about documents: their versions, renditions, relationships and roles, too."""
+"""Writes the loader's rows of documents, and of their versions, renditions, relationships and roles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VersionWrite = Callable[
 
 
 class DocumentLoads:
-    """Carries out the loads of documents by the services that the calls of the API use."""
+    """Loads documents by the services that the calls of the API use."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class DocumentLoads:
         }
 
     def in_one_unit(self, kind: str, action: str) -> bool:
-        """Return whether the rows of a call are written in one transaction."""
+        """Return whether the rows of a load call are written in one transaction."""
         return kind not in ONE_BY_ONE and (kind, action) != (DOCUMENTS, DELETE)
 
     async def load(
@@ -71,8 +71,8 @@ class DocumentLoads:
     ) -> list[RowResult]:
         """Write up to 500 rows, and return the result of each; rows name documents by ``id`` or by ``id_param``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a key that is no text field; OPERATION_NOT_ALLOWED
-            for an action that the kind does not have.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not write them; INVALID_DATA for a key that is no
+            text field; OPERATION_NOT_ALLOWED for an action that the kind does not have.
         """
         write = self._writes.get((kind, action))
         if write is None:
@@ -104,7 +104,7 @@ class DocumentLoads:
 
 
 def _as_rows(write: VersionWrite) -> Write:
-    """Return a function that writes versions, and returns results of rows."""
+    """Return a function that calls ``write``, which writes versions, and converts its results to row results."""
 
     async def written(
         caller: Caller, rows: Source, id_param: str | None
@@ -116,7 +116,7 @@ def _as_rows(write: VersionWrite) -> Write:
 
 
 def _row_result(result: VersionResult) -> RowResult:
-    """Return the result of a row about a version as that of a row."""
+    """Return the result of a row that concerns a version as a ``RowResult``."""
     named = None if result.document_id is None else str(result.document_id)
     errors = () if result.error is None else (result.error,)
     return RowResult(id=named, errors=errors)

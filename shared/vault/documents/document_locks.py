@@ -1,4 +1,4 @@
-"""Stores the locks of checked-out documents, of which only the lock's owner may create versions."""
+"""Stores the locks of checked-out documents; only the owner of a lock may create versions of the document."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOCKED = "The document is checked out by another user"
 
 @dataclass(frozen=True, slots=True)
 class DocumentLock:
-    """The user, by id, who has checked a document out, and since when."""
+    """The id of the user who has checked a document out, and the time of the check-out."""
 
     user_id: int
     date: datetime
@@ -47,9 +47,10 @@ async def require_unlocked(
     caller: Caller,
     document_id: int,
 ) -> DocumentLock | None:
-    """Check that the caller may create versions of a document that is locked for writing; return its check-out lock.
+    """Check that the caller may create versions of a document whose row is locked; return its check-out, or None.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when another user has checked it out, unless the caller may delete it.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when another user has checked it out, unless the caller may delete
+        documents.
     """
     lock = await lock_of(connection, document_id)
     if lock is None or lock.user_id == caller.user_id or administers(caller):
@@ -60,7 +61,7 @@ async def require_unlocked(
 async def require_no_lock(connection: Connection, document_id: int) -> None:
     """Check that nobody has checked a document out.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when someone has.
     """
     if await lock_of(connection, document_id) is not None:
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "The document is checked out")
@@ -71,13 +72,13 @@ async def check_in(
     caller: Caller,
     document_id: int,
 ) -> None:
-    """Remove the caller's own lock of a document, if there is one, after a new version."""
+    """Remove the caller's own lock of a document, if there is one, when a new version has been created."""
     lock = await lock_of(connection, document_id)
     if lock is not None and lock.user_id == caller.user_id:
         await unlock(connection, caller, document_id, lock)
 
 
-async def forget_lock(connection: Connection, document_id: int) -> None:
+async def delete_lock(connection: Connection, document_id: int) -> None:
     """Remove the lock of a deleted document."""
     await connection.execute(UNLOCK, document_id)
 
@@ -93,7 +94,7 @@ async def unlock(
     document_id: int,
     lock: DocumentLock,
 ) -> None:
-    """Remove a lock, and note it in the audit trail."""
+    """Remove a lock, and write an audit entry."""
     await connection.execute(UNLOCK, document_id)
     lines = [(LOCKED_BY, lock.user_id, None)]
     await entries.write_document_change(

@@ -24,7 +24,7 @@ OWNER = "owner__v"
 
 @dataclass(frozen=True, slots=True)
 class DocumentList:
-    """The request for a list of documents: by a phrase, every version or only the latest, own documents or all.
+    """The requested list of documents: those that contain a phrase, every version or the latest, own documents or all.
 
     ``scope`` is a scope of VQL's ``FIND … SCOPE``.
     """
@@ -56,7 +56,7 @@ class DocumentReader:
     ) -> QueryPage:
         """Return a page of documents, in the order of their ids.
 
-        :raises VaultFault: as the query does.
+        :raises VaultFault: as ``QueryService.run`` does.
         """
         relation = "ALLVERSIONS documents" if wanted.every_version else "documents"
         find = ""
@@ -74,7 +74,7 @@ class DocumentReader:
         version_path: str,
         place: Place,
     ) -> dict[str, Any]:
-        """Return a version with all its fields; the latest when ``place`` has no number.
+        """Return a version with all its fields; the latest version when ``place`` has no number.
 
         :raises VaultFault: INVALID_DATA when there is no such version.
         """
@@ -121,7 +121,7 @@ class DocumentReader:
     ) -> Place:
         """Return the highest version of a document that is in a steady state.
 
-        :raises VaultFault: INVALID_DATA when the document has none.
+        :raises VaultFault: INVALID_DATA when no version is.
         """
         self._documents.model(caller, Operation.READ)
         fields = f"SELECT {MAJOR}, {MINOR} FROM ALLVERSIONS documents"
@@ -155,5 +155,5 @@ class DocumentReader:
 
 
 def _phrase(text: str) -> str:
-    """Return a search phrase escaped for a VQL string, without the quotes."""
+    """Return a search phrase escaped for a string in VQL, without the quotes."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -16,7 +16,7 @@ from shared.vault.documents import document_store as store
 from shared.vault.documents.document_batches import require_size, texts
 from shared.vault.documents.document_keys import ID, MAX_ID
 from shared.vault.documents.document_store import VERSION_TABLE, Place
-from shared.vault.documents.relationship_store import forget_relationships
+from shared.vault.documents.relationship_store import delete_relationships
 from shared.vault.documents.relationship_types import offered_types
 from shared.vault.documents.versions import LEVELS, MAX_NUMBER, Number, version_id
 from shared.vault.errors import ApiError, RowErrors, VaultFault
@@ -60,7 +60,7 @@ KNOWN = f"SELECT id FROM {VERSION_TABLE} WHERE id = ANY($1::text[])"
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """A stored relationship; an end has a version number if it is a single version."""
+    """A stored relationship; an end that is a single version, not a document as a whole, has a number."""
 
     id: int
     type: str
@@ -72,7 +72,7 @@ class Relationship:
 
 @dataclass(slots=True)
 class _Row(RowErrors):
-    """A row that creates a relationship, and why it cannot be carried out."""
+    """A row that creates a relationship, and the errors that prevent it."""
 
     type: str = ""
     source: Place = NOWHERE
@@ -119,9 +119,9 @@ class DocumentRelationships:
         raise VaultFault(ErrorType.INVALID_DATA, NO_RELATIONSHIP)
 
     async def create(self, caller: Caller, rows: Source) -> list[RowResult]:
-        """Create a relationship for each row; an existing one is not created again, and gets the id 0.
+        """Create a relationship for each row; an existing one is not created again, and its result has the id 0.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit documents; INVALID_DATA for too many rows.
         """
         require_size(rows)
 
@@ -136,7 +136,7 @@ class DocumentRelationships:
     async def delete(self, caller: Caller, rows: Source) -> list[RowResult]:
         """Delete the relationships that rows name by ``id``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit documents; INVALID_DATA for too many rows.
         """
         require_size(rows)
         sent = [whole_number(texts(row).get(ID, ""), MAX_ID) or 0 for row in rows]
@@ -147,13 +147,13 @@ class DocumentRelationships:
             await _lock(connection, [row["source_id"] for row in found])
             # Again: somebody may have deleted some of them meanwhile.
             left = {row["id"] for row in await connection.fetch(SOURCES, sent)}
-            await forget_relationships(connection, caller, sorted(left))
+            await delete_relationships(connection, caller, sorted(left))
             return [_deleted(each, known=each in left) for each in sent]
 
         return await self._records.carry_out(work, VERSIONS)
 
     async def _check(self, connection: Connection, rows: Sequence[_Row]) -> None:
-        """Lock the documents of rows, and fail rows whose type or versions are not there, or do not fit."""
+        """Lock the documents of rows; add an error to each row whose type or versions do not exist, or do not fit."""
         sound = [row for row in rows if not row.errors]
         places = [place for row in sound for place in (row.source, row.target)]
         documents = await _lock(connection, [each.document_id for each in places])
@@ -169,7 +169,7 @@ class DocumentRelationships:
                 self._fit(row, documents)
 
     def _fit(self, row: _Row, documents: Mapping[int, str]) -> None:
-        """Fail a row whose documents do not match its type; remove version numbers that its type does not use."""
+        """Add an error to a row whose documents do not suit its type; remove version numbers that the type ignores."""
         registry = self._components.registry
         types = offered_types(registry, documents[row.source.document_id])
         kind = types.get(row.type)
@@ -185,7 +185,7 @@ class DocumentRelationships:
 
 
 def _read(row: Texts) -> _Row:
-    """Return a row as a relationship to create."""
+    """Return the relationship that a row describes."""
     read = _Row()
     for name in sorted(row.keys() - COLUMNS):
         message = f"Rows of this call have no column [{name[:100]}]"
@@ -207,7 +207,7 @@ def _read(row: Texts) -> _Row:
 def _place(row: Texts, end: str) -> Place:
     """Return the version, or the document as a whole, at one end of a relationship.
 
-    :raises VaultFault: INVALID_DATA for an id or number that is none, or half a number.
+    :raises VaultFault: INVALID_DATA for an invalid id or number, or for only one part of a version number.
     """
     document_id = whole_number(row[IDS[end]], MAX_ID)
     if document_id is None:
@@ -224,7 +224,7 @@ def _place(row: Texts, end: str) -> Place:
 
 
 def _bind(row: _Row, kind: DocumentRelationshipType) -> None:
-    """Set the versions of a row as its type requires; fail a row without them."""
+    """Set the versions of a row as its type requires; add an error to a row that lacks one."""
     row.single_use = kind.single_use
     specific = {"source": kind.of_source_version, "target": kind.of_target_version}
     for end, place in (("source", row.source), ("target", row.target)):
@@ -238,7 +238,7 @@ def _bind(row: _Row, kind: DocumentRelationshipType) -> None:
 
 
 def _is_below(document_type: str, wanted: str) -> bool:
-    """Return whether a document type is the wanted one or below it; always True if none is wanted."""
+    """Return whether a document type is ``wanted`` or below it; True if ``wanted`` is empty."""
     return not wanted or f"{document_type}.".startswith(f"{wanted}.")
 
 
@@ -294,20 +294,20 @@ def _deleted(relationship_id: int, *, known: bool) -> RowResult:
 
 
 def _bound(place: Place) -> str | None:
-    """Return the id of the version at an end, None for the document as a whole."""
+    """Return the id of the version at an end; None when the end is the document as a whole."""
     if place.number is None:
         return None
     return _version(place)
 
 
 def _version(place: Place) -> str:
-    """Return the id of a version that a place names."""
+    """Return the id of the version that a place names."""
     number = place.number or Number(0, 0)
     return version_id(place.document_id, number)
 
 
 def _relationship(row: Record) -> Relationship:
-    """Return a stored relationship."""
+    """Return the relationship in a stored row."""
     source = _stored_place(row["source_id"], row["source_version"])
     target = _stored_place(row["target_id"], row["target_version"])
     made = (row["created_by"], row["created_date"])
@@ -315,7 +315,7 @@ def _relationship(row: Record) -> Relationship:
 
 
 def _stored_place(document_id: int, version: str | None) -> Place:
-    """Return a stored end of a relationship; ``version`` is an id of the form ``12_0_1``."""
+    """Return a stored end of a relationship; ``version`` is an id such as ``12_0_1``, None for the whole document."""
     if version is None:
         return Place(document_id)
     _, major, minor = version.split("_")

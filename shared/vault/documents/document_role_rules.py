@@ -1,4 +1,4 @@
-"""Fills the roles of new documents by the rules of their lifecycles, and audits changes of roles."""
+"""Assigns the roles of new documents by the role rules of their lifecycles, and audits changes of roles."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ async def fill_document_roles(
     versions: VaultObject,
     created: Sequence[Mapping[str, object]],
 ) -> None:
-    """Assign the roles of new documents to the users and groups of the rules; ``created`` are their first versions."""
+    """Assign roles of new documents to users and groups by role rules; ``created`` are the first versions."""
     lifecycles = {str(each[DOCUMENT_ID]): str(each[LIFECYCLE]) for each in created}
     edits = await fill_roles(connection, DOCUMENTS, versions, lifecycles)
-    await note_role_edits(connection, caller, edits)
+    await audit_role_edits(connection, caller, edits)
 
 
-async def note_role_edits(
+async def audit_role_edits(
     connection: Connection, caller: Caller, edits: Sequence[RoleEdit]
 ) -> None:
     """Write changes of the roles of documents into the audit trail."""

@@ -1,4 +1,4 @@
-"""Carries out the role calls of documents: reads who has a role, and adds and removes users and groups."""
+"""Carries out the role calls of documents: reads the users and groups of a role, and adds and removes them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_batches import require_size
 from shared.vault.documents.document_keys import MAX_ID
-from shared.vault.documents.document_role_rules import note_role_edits
+from shared.vault.documents.document_role_rules import audit_role_edits
 from shared.vault.documents.document_store import Place
 from shared.vault.errors import RowErrors, VaultFault
 from shared.vault.model.field_types import DOCUMENTS
@@ -51,7 +51,7 @@ STANDARD_LABELS = {OWNER: "Owner", "editor__v": "Editor", "viewer__v": "Viewer"}
 
 @dataclass(frozen=True, slots=True)
 class DocumentRole:
-    """A role on a document: ids of its users and groups, and of those that it may be assigned to."""
+    """A role on a document: the ids of the users and groups that have it, and of those to whom it may be assigned."""
 
     name: str
     label: str
@@ -61,14 +61,14 @@ class DocumentRole:
 
 @dataclass(slots=True)
 class _Row(RowErrors):
-    """A row that changes roles: its document's id, 0 without one, and its role columns."""
+    """A row that changes roles: the id of its document, 0 without one, and its role columns."""
 
     document_id: int
     columns: RoleColumns
 
 
 class DocumentRoles:
-    """Carries out the role calls of documents; the owner of a document is who created it, and stays it."""
+    """Carries out the role calls of documents; the owner of a document is always the user who created it."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class DocumentRoles:
         self._records = records
 
     async def all(self, caller: Caller, document_id: int) -> list[DocumentRole]:
-        """Return the roles on a document, also those without users or groups.
+        """Return all roles on a document, including those without users or groups.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
@@ -124,9 +124,9 @@ class DocumentRoles:
         rows: Source,
         change: RoleChange,
     ) -> list[RowResult]:
-        """Add the users and groups of each row's ``{role}.users`` and ``{role}.groups``, or remove them.
+        """Add the users and groups in each row's ``{role}.users`` and ``{role}.groups``, or remove them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit documents; INVALID_DATA for too many rows.
         """
         require_size(rows)
 
@@ -149,7 +149,7 @@ class DocumentRoles:
 
 
 def _labels(registry: Registry) -> dict[str, str]:
-    """Return role → label of the roles that a document may have."""
+    """Return the labels of the roles that a document may have, by role."""
     labels: dict[str, str] = {}
     for name in roles_of(registry):
         component = registry.components.get(("Applicationrole", name))
@@ -159,7 +159,7 @@ def _labels(registry: Registry) -> dict[str, str]:
 
 
 def _read(rows: Source, roles: frozenset[str]) -> list[_Row]:
-    """Return rows with their documents and role columns, and an error for unknown columns, or none."""
+    """Return rows with their documents and role columns; one with unknown columns, or without roles, has an error."""
     plain, columns = split_roles(rows, roles)
     read: list[_Row] = []
     for fields, assigned in zip(plain, columns, strict=True):
@@ -172,7 +172,7 @@ def _read(rows: Source, roles: frozenset[str]) -> list[_Row]:
             message = "The row names no users and no groups of a role"
             row.fail(ErrorType.PARAMETER_REQUIRED, message)
         elif any(role == OWNER for role, _ in assigned):
-            message = "The owner of a document is who created it"
+            message = "The owner of a document is always the user who created it"
             row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         read.append(row)
     return read
@@ -184,7 +184,7 @@ async def _store(
     rows: Sequence[_Row],
     change: RoleChange,
 ) -> None:
-    """Change the roles of documents; fail rows that name users or groups that do not exist."""
+    """Change the roles of documents; add an error to each row that names a user or group that does not exist."""
     named = await read_roles(connection, [row.columns for row in rows])
     assignments: list[tuple[str, Assignments]] = []
     for row, roles in zip(rows, named, strict=True):
@@ -192,7 +192,7 @@ async def _store(
         if not row.errors:
             assignments.append((str(row.document_id), roles.assignments))
     edits = await change_roles(connection, DOCUMENTS, assignments, change)
-    await note_role_edits(connection, caller, edits)
+    await audit_role_edits(connection, caller, edits)
 
 
 def _result(row: _Row) -> RowResult:

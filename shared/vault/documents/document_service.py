@@ -1,4 +1,4 @@
-"""Carries out the document calls of the API, each in one transaction with its audit."""
+"""Carries out the document calls of the API, each in one transaction with its audit entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import (
     check_in,
-    forget_lock,
+    delete_lock,
     require_unlocked,
 )
 from shared.vault.documents.document_role_rules import fill_document_roles
@@ -25,7 +25,7 @@ from shared.vault.documents.document_states import (
     offered,
     state_of,
 )
-from shared.vault.documents.document_store import Place, SourceFile, keep_file
+from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.unchanged_fields import without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
@@ -71,7 +71,7 @@ MODIFIED = "version_modified_date__v"
 
 
 class DocumentService:
-    """Creates, changes, versions and deletes documents; errors of fields are returned in results, others are raised."""
+    """Creates, changes and deletes documents and versions; returns errors of fields in results, and raises others."""
 
     def __init__(
         self,
@@ -90,8 +90,8 @@ class DocumentService:
     ) -> tuple[DocumentModel, VaultObject]:
         """Return the model of documents, and the object of their versions.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may do this with documents; OPERATION_NOT_ALLOWED in
-            a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may carry out the operation on documents;
+            OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         require(caller, DOCUMENTS, operation)
         model = self._components.registry.documents
@@ -107,7 +107,7 @@ class DocumentService:
         fields: Mapping[str, str],
         file: SourceFile | None,
     ) -> RowResult:
-        """Create a document in its first version, and return its result, with the document's id."""
+        """Create a document in its first version, and return the result with the document's id."""
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
@@ -124,7 +124,7 @@ class DocumentService:
             await fill_document_roles(connection, caller, versions, [first])
             if file is not None:
                 version = version_id(document_id, beginning.number)
-                await keep_file(connection, version, SOURCE_FILE, file)
+                await store_file(connection, version, SOURCE_FILE, file)
             await entries.write_document_change(
                 connection, caller, entries.CREATE, document_id
             )
@@ -139,7 +139,7 @@ class DocumentService:
         document_id: int,
         file: SourceFile | None,
     ) -> Number:
-        """Make a draft after the latest version, with ``file`` or the latest version's file, and return its number.
+        """Create a draft after the latest version, with ``file`` or else the latest version's file; return its number.
 
         :raises VaultFault: INVALID_DATA when there is no such document.
         """
@@ -155,7 +155,7 @@ class DocumentService:
             if file is None:
                 await connection.execute(store.COPY_FILE, before["id"], version)
             else:
-                await keep_file(connection, version, SOURCE_FILE, file)
+                await store_file(connection, version, SOURCE_FILE, file)
                 await check_in(connection, caller, document_id)
             lines = [("version", str(Number.of(before)), str(number))]
             await entries.write_document_change(
@@ -197,7 +197,7 @@ class DocumentService:
         place: Place,
         fields: Mapping[str, str],
     ) -> RowResult:
-        """Change fields of a version, and return the result; of the latest when ``place`` has no number.
+        """Change fields of a version, of the latest when ``place`` has no number; return the result.
 
         :raises VaultFault: INVALID_DATA when there is no such version.
         """
@@ -227,9 +227,9 @@ class DocumentService:
         return RowResult(id=record_id, event=UPDATED)
 
     async def delete(self, caller: Caller, place: Place) -> None:
-        """Delete a document, or the version that the place names.
+        """Delete a document or, when ``place`` has a number, one version.
 
-        :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only one.
+        :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only version.
         """
 
         async def work(connection: Connection) -> None:
@@ -241,7 +241,7 @@ class DocumentService:
             lines: Sequence[AuditLine] = ()
             if place.number is None:
                 deleted = str(place.document_id)
-                await self._forget(connection, caller, place.document_id)
+                await self._remove(connection, caller, place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
@@ -250,7 +250,7 @@ class DocumentService:
             else:
                 deleted = found["id"]
                 ids = [deleted]
-                await relationships.forget_version(connection, caller, deleted)
+                await relationships.delete_of_version(connection, caller, deleted)
                 lines = [("version", str(place.number), None)]
             # The versions, too: copies of the Vault have a row for each.
             await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
@@ -265,11 +265,11 @@ class DocumentService:
         await self._records.carry_out(work, VERSIONS)
 
     @staticmethod
-    async def _forget(connection: Connection, caller: Caller, document: int) -> None:
-        """Remove the stored data of a document as a whole."""
-        await forget_lock(connection, document)
+    async def _remove(connection: Connection, caller: Caller, document: int) -> None:
+        """Remove the stored data that belong to a document as a whole."""
+        await delete_lock(connection, document)
         await connection.execute(store.DELETE_EVENTS, document)
-        await relationships.forget_document(connection, caller, document)
+        await relationships.delete_of_document(connection, caller, document)
         await forget_roles(connection, [DOCUMENTS], [str(document)])
         await forget_attachments(connection, [DOCUMENTS], [str(document)])
 
@@ -341,7 +341,7 @@ class DocumentService:
         return Writing(self._vault_id, caller.user_id, now)
 
     async def with_connection(self, ask: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``ask`` with a connection outside any transaction, and return its result."""
+        """Return the result of ``ask``, which is called with a connection outside any transaction."""
         async with self._database.connection() as connection:
             return await ask(connection)
 
@@ -352,7 +352,7 @@ class DocumentService:
         versions: VaultObject,
         changes: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Store the values that differ from those of locked versions, with dates and audit entries.
+        """Store those values that differ from the stored ones of locked versions, with dates and audit entries.
 
         ``changes`` are stored versions, each with its new values.
         """
@@ -381,7 +381,7 @@ class DocumentService:
     def read(
         self, rows: Sequence[Mapping[str, object]], versions: VaultObject
     ) -> list[ReadRow]:
-        """Return rows of fields as values of versions; errors name documents, not the table of their versions."""
+        """Return rows of fields as values of versions; errors mention documents, not the table of their versions."""
         named = replace(versions, name=DOCUMENTS)
         return self._records.reader(named).read(rows)
 
@@ -392,7 +392,7 @@ class DocumentService:
         versions: VaultObject,
         fields: Mapping[str, str],
     ) -> ResolvedRow:
-        """Return the fields of a call as a row of column values, with an error for each that cannot be stored."""
+        """Return the fields of a call as a row of column values, with an error for each value that cannot be stored."""
         read = self.read([fields], versions)
         batch = self._records.batch(connection, caller, versions)
         (row,) = await batch.resolve(read)

@@ -32,7 +32,7 @@ def state_of(model: DocumentModel, version: Record) -> tuple[Lifecycle, Lifecycl
 
 
 def offered(state: LifecycleState, action_name: str) -> UserAction:
-    """Return the user action of this name in a state.
+    """Return the user action with this name in a state.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when the state has no such action.
     """
@@ -51,7 +51,7 @@ def becomes_steady(before: LifecycleState, following: LifecycleState) -> bool:
 
 
 def states_of_type(lifecycle: Lifecycle, state_type: str) -> list[str]:
-    """Return the names of a lifecycle's states of this type."""
+    """Return the names of a lifecycle's states with this type."""
     states = lifecycle.states.values()
     return [state.name for state in states if state.state_type == state_type]
 
@@ -66,7 +66,7 @@ async def make_steady(
 ) -> None:
     """Number a version that has become steady, and supersede the earlier steady versions.
 
-    ``before`` is the version as it was stored, ``steady`` the state that it has changed to.
+    ``before`` is the version before the change, ``steady`` the state that it has entered.
     """
     document_id, number = before[DOCUMENT_ID], Number.of(before)
     version = before["id"]

@@ -1,4 +1,4 @@
-"""Reads and writes document versions and their files in the database, within a transaction of the caller."""
+"""Reads and writes document versions and their files in the database, within the caller's transaction."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ WHERE {DOCUMENT_ID} = $1 AND lifecycle__v = $2 AND status__v = ANY($4::text[]) A
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A version of a document: the latest one when ``number`` is None."""
+    """The id of a document and the number of a version; None stands for the latest version."""
 
     document_id: int
     number: Number | None = None
@@ -89,19 +89,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that has been received and stored, with its name as it was sent."""
+    """A file that has been received and stored, with the name that the client sent."""
 
     content: Content
     filename: str
 
     @property
     def format(self) -> str:
-        """Return the media type by the ending of the file's name."""
+        """Return the media type that the extension of the file's name stands for."""
         guessed, _ = mimetypes.guess_type(self.filename)
         return guessed or OCTETS
 
 
-async def keep_file(
+async def store_file(
     connection: Connection,
     version: str,
     rendition: str,
@@ -119,7 +119,7 @@ async def insert(
     versions: VaultObject,
     rows: Sequence[Mapping[str, object]],
 ) -> None:
-    """Insert new versions; fields missing in a row are empty."""
+    """Insert new versions; a field that a row does not have is empty."""
     fields = [
         field
         for field in versions.fields.values()
@@ -135,7 +135,7 @@ async def update(
     versions: VaultObject,
     changes: Mapping[str, Mapping[str, object]],
 ) -> None:
-    """Change fields of stored versions; ``changes`` are by version id, all with the same fields."""
+    """Change fields of stored versions; ``changes`` are by version id, and all have the same fields."""
     names = next(iter(changes.values())).keys()
     fields = [field for field in versions.fields.values() if field.name in names]
     columns = ([values[field.name] for values in changes.values()] for field in fields)
@@ -159,12 +159,12 @@ async def locked(
     return record
 
 
-async def taken(
+async def lock_values(
     connection: Connection,
     key: str,
     values: Sequence[str],
 ) -> set[str]:
-    """Lock values of the text field ``key``, and return those that documents already have.
+    """Lock values of the text field ``key``, and return those of them that documents already have.
 
     Until the transaction ends no other transaction creates a document with any of the values.
     """
@@ -181,7 +181,7 @@ async def latest_locked(
     versions: VaultObject,
     ids: Sequence[int],
 ) -> dict[int, Record]:
-    """Lock the latest versions of documents until the transaction ends; return those that exist by document id."""
+    """Lock the latest versions of documents until the transaction ends; return them by document id, if they exist."""
     await connection.execute(ALONE, sorted(ids))
     rows = await connection.fetch(ALL_LATEST, ids)
     found = [row["id"] for row in rows]
@@ -228,9 +228,9 @@ async def latest_major(connection: Connection, document_id: int) -> int:
 
 
 async def require_known(connection: Connection, ids: Sequence[int]) -> None:
-    """Check that there are documents with all of these ids.
+    """Check that documents with all of these ids exist.
 
-    :raises VaultFault: INVALID_DATA.
+    :raises VaultFault: INVALID_DATA when one does not.
     """
     rows = await connection.fetch(ALL_LATEST, ids)
     if len(rows) != len(set(ids)):

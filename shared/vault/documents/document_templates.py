@@ -70,7 +70,7 @@ class DocumentTemplate:
 
 
 class DocumentTemplates:
-    """Reads templates for readers of documents, and changes them for callers who may change document types."""
+    """Reads templates for callers who may read documents; changes them for callers who may change document types."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class DocumentTemplates:
     def require_changing(self, caller: Caller) -> None:
         """Check that the caller may change templates.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; OPERATION_NOT_ALLOWED in a Vault without document types.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         authorize_components(caller, (ComponentKind.DOCUMENT_TYPE,))
         self._documents.model(caller, Operation.READ)
@@ -95,7 +95,7 @@ class DocumentTemplates:
     async def all(self, caller: Caller) -> list[DocumentTemplate]:
         """Return all templates in the order of their names.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read documents.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -105,7 +105,8 @@ class DocumentTemplates:
     async def one(self, caller: Caller, name: str) -> DocumentTemplate:
         """Return one template.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is none of this name.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read documents; INVALID_DATA when there is no
+            template with this name.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -125,16 +126,17 @@ class DocumentTemplates:
     async def create(
         self, caller: Caller, rows: Source, sent: SourceFile | None = None
     ) -> list[RowResult]:
-        """Create templates, each with the staged ``file`` that its row names, or with the file that was sent.
+        """Create templates, each with the staged ``file`` that its row names, or with ``sent``, the file of the form.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change templates; INVALID_DATA for too many
+            rows.
         """
         self.require_changing(caller)
         require_size(rows)
         results: list[RowResult] = []
         for row in map(texts, rows):
             try:
-                file = sent or await self._batches.kept(caller, row.get(FILE))
+                file = sent or await self._batches.store_staged(caller, row.get(FILE))
                 name = await self._create(caller, row, file)
                 results.append(RowResult(id=name, event=CREATED))
             except VaultFault as fault:
@@ -144,7 +146,7 @@ class DocumentTemplates:
     async def _create(self, caller: Caller, row: Texts, file: SourceFile | None) -> str:
         """Create one template, and return its name.
 
-        :raises VaultFault: the errors of the row.
+        :raises VaultFault: when a value of the row is missing or not valid.
         """
         _require_columns(row, CREATING)
         label = _label(row.get(LABEL, ""))
@@ -165,15 +167,16 @@ class DocumentTemplates:
             values = (name, label, active, kind.name, *stored, caller.user_id, now)
             if await connection.fetchval(INSERT, *values) is None:
                 raise _taken(name)
-            await _note(connection, caller, entries.CREATE, name, after=label)
+            await _audit(connection, caller, entries.CREATE, name, after=label)
 
         await self._database.unit_of_work(work)
         return name
 
     async def update(self, caller: Caller, rows: Source) -> list[RowResult]:
-        """Change label, activity or name of templates, which rows name by ``name__v``.
+        """Change the label, the active flag or the name of templates, which rows name by ``name__v``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change templates; INVALID_DATA for too many
+            rows.
         """
         self.require_changing(caller)
         require_size(rows)
@@ -189,7 +192,7 @@ class DocumentTemplates:
     async def _update(self, caller: Caller, row: Texts) -> str:
         """Change one template, and return its name.
 
-        :raises VaultFault: the errors of the row.
+        :raises VaultFault: when a value of the row is missing or not valid.
         """
         _require_columns(row, CHANGING)
         if not row.get(NAME):
@@ -205,7 +208,7 @@ class DocumentTemplates:
                 raise _taken(name)
             await connection.execute(UPDATE, before.name, name, label, active)
             shown = (_shown(before.label, before.active), _shown(label, active))
-            await _note(connection, caller, entries.EDIT, name, *shown)
+            await _audit(connection, caller, entries.EDIT, name, *shown)
             return name
 
         return await self._database.unit_of_work(work)
@@ -213,7 +216,8 @@ class DocumentTemplates:
     async def delete(self, caller: Caller, name: str) -> None:
         """Delete a template; documents that were created from it stay.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is none of this name.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not change templates; INVALID_DATA when there is no
+            template with this name.
         """
         self.require_changing(caller)
 
@@ -221,7 +225,7 @@ class DocumentTemplates:
             await connection.execute(ALONE)
             await _find(connection, name)
             await connection.execute(REMOVE, name)
-            await _note(connection, caller, entries.DELETE, name)
+            await _audit(connection, caller, entries.DELETE, name)
 
         await self._database.unit_of_work(work)
 
@@ -231,10 +235,10 @@ class DocumentTemplates:
         fields: Mapping[str, str],
         file: SourceFile | None,
     ) -> tuple[Mapping[str, str], SourceFile | None]:
-        """Return the fields and the file of a new document, taken from the template in ``fromTemplate``.
+        """Return the fields and the file of a new document, completed by the template in ``fromTemplate``, if any.
 
-        :raises VaultFault: INVALID_DATA when there is no such active template, the fields choose a type that is not
-            the template's or below it, or the call has a file of its own.
+        :raises VaultFault: INVALID_DATA when there is no such active template, when the fields choose a type that is
+            neither the template's nor below it, or when the call also has a file.
         """
         name = fields.get(FROM_TEMPLATE)
         own = {key: text for key, text in fields.items() if key != FROM_TEMPLATE}
@@ -252,7 +256,7 @@ class DocumentTemplates:
         model, _ = self._documents.model(caller, Operation.READ)
         kind = type_of(model, own)
         if not f"{kind.name}.".startswith(f"{template.document_type}."):
-            message = f"The template is one of documents of [{template.document_type}]"
+            message = f"The template is for documents of [{template.document_type}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         content = await self._content.find(template.sha256)
         if content is None:
@@ -263,7 +267,7 @@ class DocumentTemplates:
 async def _find(connection: Connection, name: str) -> DocumentTemplate:
     """Return a stored template.
 
-    :raises VaultFault: INVALID_DATA when there is none of this name.
+    :raises VaultFault: INVALID_DATA when there is no template with this name.
     """
     # A text that is no name may be one that the database does not take either.
     row: Record | None = None
@@ -274,7 +278,7 @@ async def _find(connection: Connection, name: str) -> DocumentTemplate:
     return DocumentTemplate(**row)
 
 
-async def _note(
+async def _audit(
     connection: Connection,
     caller: Caller,
     action: entries.AuditAction,
@@ -282,7 +286,7 @@ async def _note(
     before: str | None = None,
     after: str | None = None,
 ) -> None:
-    """Note a change of a template in the trail of the configuration."""
+    """Write a change of a template into the audit trail of the configuration."""
     item = f"{ITEM} {name}"
     await entries.write_entry(
         connection,
@@ -298,7 +302,8 @@ async def _note(
 def _require_columns(row: Texts, allowed: frozenset[str]) -> None:
     """Check the columns of a row.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED for those of controlled templates; ATTRIBUTE_NOT_SUPPORTED for others.
+    :raises VaultFault: OPERATION_NOT_ALLOWED for columns of controlled templates, ATTRIBUTE_NOT_SUPPORTED for unknown
+        columns.
     """
     for name in sorted(row.keys() - allowed):
         if name in CONTROLLED:
@@ -309,7 +314,7 @@ def _require_columns(row: Texts, allowed: frozenset[str]) -> None:
 
 
 def _label(text: str) -> str:
-    """Return a label.
+    """Return a text that is a valid label.
 
     :raises VaultFault: PARAMETER_REQUIRED without one; INVALID_DATA for one that is too long or not printable.
     """
@@ -321,9 +326,9 @@ def _label(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Return an API name.
+    """Return a text that is an API name.
 
-    :raises VaultFault: INVALID_DATA for a text that is none.
+    :raises VaultFault: INVALID_DATA for any other text.
     """
     if not _is_name(text):
         raise _invalid(NAME)
@@ -337,9 +342,9 @@ def _is_name(text: str) -> bool:
 
 
 def _flag(text: str) -> bool:
-    """Return whether a template is active.
+    """Return whether the text makes a template active.
 
-    :raises VaultFault: PARAMETER_REQUIRED without a value; INVALID_DATA for another one than true and false.
+    :raises VaultFault: PARAMETER_REQUIRED without a value; INVALID_DATA for a value other than true and false.
     """
     if not text:
         raise _missing(ACTIVE)
@@ -349,7 +354,7 @@ def _flag(text: str) -> bool:
 
 
 def _shown(label: str, active: bool) -> str:
-    """Return a template's fields as in its audit trail."""
+    """Return a template's fields as text for the audit trail."""
     return f"{label} ({'active' if active else 'inactive'})"
 
 

@@ -1,4 +1,4 @@
-"""Issues access tokens for documents, and returns the version of a token to its bearer, who needs no user."""
+"""Issues access tokens for documents, and returns a token's document version to its bearer, who needs no user."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ EXPIRED = "DELETE FROM platform.document_token WHERE expires <= now()"
 
 
 class DownloadOption(StrEnum):
-    """The files that the bearer of a token may download besides viewing the document."""
+    """The files that the bearer of a token may download, in addition to viewing the document."""
 
     PDF = "PDF"
     SOURCE = "source"
@@ -67,7 +67,7 @@ class DownloadOption(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """The request for a token of each document: for the latest version or the latest steady one."""
+    """The request for one token for each document: for its latest version or, if ``steady``, its latest steady one."""
 
     document_ids: Sequence[int]
     days: int = MAX_DAYS
@@ -88,7 +88,7 @@ class TokenResult:
 
 @dataclass(frozen=True, slots=True)
 class SharedDocument:
-    """A version that the bearer of a token sees; ``number`` distinguishes versions of the same token."""
+    """A version that a token shows to its bearer; ``number`` distinguishes the versions of one token."""
 
     number: int
     version_id: str
@@ -117,7 +117,8 @@ class DocumentTokens:
     async def create(self, caller: Caller, wanted: TokenRequest) -> list[TokenResult]:
         """Issue a token for each document, in the order of the request.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, also in the session of a delegate or a connection.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit documents, and in the session of a delegate
+            or a connection.
         """
         # A token is access to whoever bears it, and outlives the session by years.
         in_person(caller)
@@ -140,7 +141,7 @@ class DocumentTokens:
         document_id: int,
         wanted: TokenRequest,
     ) -> TokenResult:
-        """Issue the token of one document whose lock is held."""
+        """Issue the token of one document, which the transaction has locked."""
         version = await connection.fetchval(store.LATEST, document_id)
         if version is None:
             message = f"Document not found [{document_id}]."
@@ -166,11 +167,12 @@ class DocumentTokens:
         return TokenResult(document_id, token)
 
     async def shown(self, token: str) -> list[SharedDocument]:
-        """Return the documents of a token: its own, and those of its group.
+        """Return the documents that a token shows: its own, and those of its group.
 
-        :raises VaultFault: INVALID_DATA for a token that is none, has expired, or whose version is deleted.
+        :raises VaultFault: INVALID_DATA for a text that is not a token, or for a token that has expired or whose
+            version was deleted.
         """
-        digest = self._known_form(token)
+        digest = self._checked_digest(token)
         async with self._database.connection() as connection:
             rows = await connection.fetch(SHARED, digest, MAX_GROUP + 1)
         # A token whose own version is gone shows nothing of its group either.
@@ -179,7 +181,7 @@ class DocumentTokens:
         return [_shared(number, row) for number, row in enumerate(rows)]
 
     async def files(self, document: SharedDocument) -> dict[str, StoredFile]:
-        """Return the source file of a shown document (under its empty type), and its viewable rendition."""
+        """Return the files of a shown document by rendition type: the source file, under "", and the viewable one."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(FILES, document.version_id)
         found: dict[str, StoredFile] = {}
@@ -197,10 +199,10 @@ class DocumentTokens:
         async with self._database.connection() as connection:
             await connection.execute(EXPIRED)
 
-    def _known_form(self, token: str) -> str:
-        """Return the digest of a text that has the form of a token of this Vault, without asking the database.
+    def _checked_digest(self, token: str) -> str:
+        """Return the digest of a token after checking its form, without a query.
 
-        :raises VaultFault: INVALID_DATA.
+        :raises VaultFault: INVALID_DATA when the text does not have the form of a token of this Vault.
         """
         vault, _, secret = token.partition("-")
         try:
@@ -213,12 +215,12 @@ class DocumentTokens:
 
 
 def _digest(token: str) -> str:
-    """Return the stored digest of a token; a token has 122 random bits, which cannot be found from it."""
+    """Return the digest under which a token is stored; its 122 random bits cannot be derived from the digest."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _steady_states(model: DocumentModel) -> list[str]:
-    """Return the steady states, each behind its lifecycle and a dot."""
+    """Return the steady states of all lifecycles as ``lifecycle.state``."""
     return [
         f"{lifecycle.name}.{state}"
         for lifecycle in model.lifecycles.values()
@@ -227,13 +229,13 @@ def _steady_states(model: DocumentModel) -> list[str]:
 
 
 def _shared(number: int, row: Record) -> SharedDocument:
-    """Return a stored row as a document for the bearer."""
+    """Return the document in a stored row, as the bearer of a token may see it."""
     download = DownloadOption(row["download_option"])
     about = (row["version_id"], row["name"], row["title"])
     return SharedDocument(number, *about, download)
 
 
 def _no_token() -> VaultFault:
-    """Return the fault of an invalid token; expired and unknown tokens get the same."""
+    """Return the fault of an invalid token, which is the same for expired and unknown tokens."""
     message = "The link is not valid, or no longer"
     return VaultFault(ErrorType.INVALID_DATA, message)

@@ -1,4 +1,4 @@
-"""Gives workflows access to their documents: locks them, moves them to states, changes fields."""
+"""Gives workflows access to documents as their contents: locks them, changes their states and fields."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
 class DocumentContent:
     """The latest versions of documents as the contents of workflows.
 
-    ``documents`` returns the service of documents, which is made after the workflows.
+    ``documents`` returns the service of documents, which is constructed after the workflows.
     """
 
     def __init__(self, documents: Callable[[], DocumentService]) -> None:
         self._documents = documents
 
     def locked_object(self, _object_name: str) -> str:
-        """Return the object of versions."""
+        """Return the name of the object whose records are locked: the versions of documents."""
         return VERSIONS
 
     def target(self, registry: Registry, _object_name: str) -> VaultObject | None:
-        """Return an object of the documents with their fields; None in a Vault without document types."""
+        """Return an object that has the fields of documents; None in a Vault without document types."""
         versions = registry.documents.versions
         return versions and replace(versions, name=DOCUMENTS)
 
@@ -57,10 +57,10 @@ class DocumentContent:
     async def lock(
         self, context: ActionContext, definition: WorkflowDefinition
     ) -> None:
-        """Lock the documents of a context, which the caller may edit, for a workflow that they are to enter.
+        """Lock the documents of a context for a workflow that they enter; the caller must be allowed to edit them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a document that does not exist, or whose lifecycle
-            is not one of the workflow.
+        :raises VaultFault: INSUFFICIENT_ACCESS when not; INVALID_DATA for a document that does not exist, or whose
+            lifecycle the workflow does not have.
         """
         self._documents().model(context.caller, Operation.EDIT)
         wanted = definition.document_lifecycles
@@ -70,9 +70,10 @@ class DocumentContent:
                 raise VaultFault(ErrorType.INVALID_DATA, message)
 
     async def enter(self, context: ActionContext, state: str) -> None:
-        """Move the documents of a context to a state of their lifecycles, by its name or by its type.
+        """Move the documents of a context to the state of their lifecycles that ``state`` names, or that has this type.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when a lifecycle has no such state; whatever entry actions raise.
+        :raises VaultFault: OPERATION_NOT_ALLOWED when a lifecycle has no such state; the error of an entry action that
+            refuses.
         """
         documents, model = self._documents(), context.registry.documents
         for version in (await self._locked(context)).values():
@@ -87,7 +88,7 @@ class DocumentContent:
     ) -> None:
         """Store fields of a document, with the caller's own rights.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; the first error of the fields.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit documents; the first error of the fields.
         """
         texts = {name: str(value) for name, value in fields.items()}
         result = await self._documents().update_in(
@@ -99,9 +100,9 @@ class DocumentContent:
 
     @staticmethod
     async def _locked(context: ActionContext) -> Mapping[int, Record]:
-        """Lock the latest versions of the documents of a context, and return them by the documents' ids.
+        """Lock the latest versions of the documents of a context, and return them by document id.
 
-        :raises VaultFault: INVALID_DATA when one does not exist.
+        :raises VaultFault: INVALID_DATA when a document does not exist.
         """
         versions = context.registry.documents.versions
         ids = [int(each) for each in context.ids]
@@ -116,9 +117,9 @@ class DocumentContent:
 
 
 def _state(lifecycle: Lifecycle, name: str) -> LifecycleState:
-    """Return the state with a name in a lifecycle, or else the first of this state type.
+    """Return the state with a name in a lifecycle, or else the first state of this type.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when it has neither.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when there is neither.
     """
     found = lifecycle.states.get(name)
     typed = (each for each in lifecycle.states.values() if each.state_type == name)

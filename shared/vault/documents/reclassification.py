@@ -1,4 +1,4 @@
-"""Changes the type of a document: fields and versions stay, but a different lifecycle starts at its initial state."""
+"""Changes the type of a document: fields and versions stay; a changed lifecycle starts in its initial state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reclassification:
         document_id: int,
         fields: Mapping[str, str],
     ) -> RowResult:
-        """Change the type of a document's latest version as the fields say, and store its other fields.
+        """Change the type of a document's latest version to the one that the fields choose, and store the other fields.
 
         :raises VaultFault: INVALID_DATA or PARAMETER_REQUIRED when there is no such document, or the fields choose no
             valid type or lifecycle; OPERATION_NOT_ALLOWED when it is checked out.
@@ -74,7 +74,7 @@ def _chosen(
 ) -> dict[str, object]:
     """Return type, lifecycle and state of a version after a reclassification by these fields.
 
-    It keeps its lifecycle and state if the type has that lifecycle, unless the fields choose another.
+    The version keeps its lifecycle and state if the new type has that lifecycle, unless the fields choose another.
     """
     kind = type_of(model, fields)
     current = before[LIFECYCLE]

@@ -43,26 +43,28 @@ WHERE (source_version = $1 AND relationship_type = ANY($3::text[]))
 ON CONFLICT DO NOTHING"""
 
 
-async def forget_document(
+async def delete_of_document(
     connection: Connection, caller: Caller, document_id: int
 ) -> None:
-    """Remove all relationships of a deleted document, at whichever end it is."""
+    """Remove all relationships of a deleted document, whether it is their source or their target."""
     rows = await connection.fetch(OF_DOCUMENT, document_id)
-    await _note(connection, caller, rows, without=document_id)
+    await _record_removals(connection, caller, rows, without=document_id)
 
 
-async def forget_version(connection: Connection, caller: Caller, version: str) -> None:
+async def delete_of_version(
+    connection: Connection, caller: Caller, version: str
+) -> None:
     """Remove the relationships of a deleted version."""
     rows = await connection.fetch(OF_VERSION, version)
-    await _note(connection, caller, rows)
+    await _record_removals(connection, caller, rows)
 
 
-async def forget_relationships(
+async def delete_relationships(
     connection: Connection, caller: Caller, ids: Sequence[int]
 ) -> None:
     """Remove relationships by their ids."""
     rows = await connection.fetch(BY_IDS, ids)
-    await _note(connection, caller, rows)
+    await _record_removals(connection, caller, rows)
 
 
 async def renumber(connection: Connection, former: str, version: str) -> None:
@@ -77,7 +79,7 @@ async def carry_forward(
     former: str,
     version: str,
 ) -> None:
-    """Copy the relationships of the previous version to a new one, if their types say so."""
+    """Copy the relationships of the version ``former`` to ``version``, if their types are carried to new versions."""
     types = relationship_types(registry).values()
     of_source = [kind.name for kind in types if kind.carried_with_source]
     of_target = [kind.name for kind in types if kind.carried_with_target]
@@ -88,13 +90,13 @@ async def carry_forward(
     await connection.execute(CARRY, *carried, caller.user_id, now)
 
 
-async def _note(
+async def _record_removals(
     connection: Connection,
     caller: Caller,
     rows: Sequence[Record],
     without: int | None = None,
 ) -> None:
-    """Note removed relationships in the list of deletions, and in the trails of their sources except ``without``."""
+    """Add removed relationships to the list of deletions, and to the trails of their sources, except ``without``."""
     if not rows:
         return
     gone = [str(row["id"]) for row in rows]

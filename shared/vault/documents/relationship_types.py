@@ -22,9 +22,9 @@ OFFERED = "relationship_types"
 class DocumentRelationshipType:
     """A type of relationship between two documents.
 
-    ``of_source_version`` and ``of_target_version`` say whether a relationship belongs to single versions of the source
-    and of the target; ``carried_with_source`` and ``carried_with_target``, whether it is copied to the next version.
-    ``target_type`` is the dotted name of the document type that targets have, or empty for any.
+    ``of_source_version`` and ``of_target_version`` say whether a relationship belongs to a single version of the source
+    or target; ``carried_with_source`` and ``carried_with_target``, whether it is copied to the next version.
+    ``target_type`` is the dotted name of the document type that targets have, empty for any type.
     """
 
     name: str
@@ -50,9 +50,9 @@ def relationship_types(registry: Registry) -> Mapping[str, DocumentRelationshipT
 def offered_types(
     registry: Registry, document_type: str
 ) -> Mapping[str, DocumentRelationshipType]:
-    """Return the relationship types of documents of a type (its dotted name with all levels).
+    """Return the relationship types that documents of a type may have; ``document_type`` is a dotted name.
 
-    The nearest level that lists relationship types decides; without any list, documents have all of them.
+    The nearest level of the type that lists relationship types decides; if none does, documents have all of them.
     """
     every = relationship_types(registry)
     level = document_type
@@ -82,5 +82,5 @@ def _relationship_type(component: Component) -> DocumentRelationshipType:
 
 
 def _is_set(component: Component, attribute: str) -> bool:
-    """Return whether an attribute is true; attributes of stored-only components are not validated before."""
+    """Return whether an attribute is true; attributes of components that are stored as written were not validated."""
     return component.first(attribute) in (True, "true")

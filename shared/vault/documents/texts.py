@@ -1,4 +1,4 @@
-"""Extracts and stores the texts of documents' files, for searches."""
+"""Extracts and stores the texts of documents' files for searches."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 class DocumentTexts:
-    """Extracts the text of stored files, and stores the text of each once."""
+    """Extracts the text of stored files, and stores it once for each file."""
 
     def __init__(self, database: Database, content: ContentService) -> None:
         self._database = database
@@ -92,11 +92,11 @@ class DocumentTexts:
         # One process at a time: a load of many files leaves the processors to those who wait for answers.
         self._turns = FairSlots(1, 1)
 
-    async def note(self, content: Content, media_type: str, user_id: int) -> None:
-        """Store the text of a file, unless its type has none or it is stored already.
+    async def extract(self, content: Content, media_type: str, user_id: int) -> None:
+        """Extract and store the text of a file, unless its type has no text or the text is stored already.
 
-        Users take turns in extracting PDF and Office files. If the turn does not come in time, the call returns, and
-        ``note_missing`` stores the text later.
+        Users take turns in extracting PDF and Office files. If the user's turn does not come in time, the call returns,
+        and ``extract_missing`` stores the text later.
         """
         if not is_text(media_type):
             return
@@ -121,7 +121,7 @@ class DocumentTexts:
             await connection.execute(KEEP, content.sha256, text)
 
     async def _binary_text(self, content: Content, media_type: str) -> str:
-        """Return the text of a PDF or Office file, extracted in a separate process; "" without one."""
+        """Return the text of a PDF or Office file, extracted in a separate process; "" when that fails."""
         # Neither format can be read from its beginning alone.
         if content.size > MAX_BINARY_BYTES:
             return ""
@@ -159,8 +159,8 @@ class DocumentTexts:
         chunks = [chunk async for chunk in self._content.read(content, 0, length)]
         return b"".join(chunks)
 
-    async def note_missing(self) -> None:
-        """Store the missing texts of source files, whose writer was stopped, or was an older release without texts."""
+    async def extract_missing(self) -> None:
+        """Extract and store the missing texts of source files: those of interrupted calls and of older releases."""
         after = ""
         while True:
             async with self._database.connection() as connection:
@@ -169,7 +169,7 @@ class DocumentTexts:
                 content = Content(
                     row["sha256"], row["size"], row["md5"], row["stored_as"]
                 )
-                await self.note(content, row["format"], HOUSEKEEPING)
+                await self.extract(content, row["format"], HOUSEKEEPING)
             if len(rows) < PAGE:
                 return
             # Files whose type has no text stay without one: the next page begins behind them.
@@ -184,7 +184,7 @@ def is_text(media_type: str) -> bool:
 
 
 def plain_text(data: bytes, media_type: str) -> str:
-    """Return the words of the beginning of a file, without markup, separated by one space each.
+    """Return the words at the beginning of a text file, without markup, separated by one space each.
 
     ``media_type`` must be one for which ``is_text`` is true, and none of ``MEDIA_TYPES``.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STAMPS = frozenset({"last_modified_by__v", "version_modified_date__v"})
 Texts = Mapping[str, str]
-"""Fields of a call as a form would send them."""
+"""Fields of a call as texts, like those of a form."""
 
 
 async def without_unchanged(
@@ -27,7 +27,7 @@ async def without_unchanged(
     model: DocumentModel,
     calls: Sequence[tuple[str, Texts]],
 ) -> list[Texts]:
-    """Return the fields of calls without those of the Vault that have the stored values.
+    """Return the fields of calls without those that only the Vault sets and whose values are the stored ones.
 
     ``calls`` are ids of locked versions with the sent fields. Clients send a whole document back to change one field;
     the unchanged fields must not be refused.
@@ -59,7 +59,7 @@ def _changed(
     guarded: set[str],
     labels: Mapping[str, Texts],
 ) -> Texts:
-    """Return the fields without guarded ones that equal the stored values.
+    """Return the fields without those of ``guarded`` whose values equal the stored ones.
 
     Types and states are also compared by label.
     """
@@ -69,13 +69,13 @@ def _changed(
         if name in STAMPS:
             continue
         known = labels.get(name, {})
-        if name not in guarded or not _says(text, stored[name], known):
+        if name not in guarded or not _is_stored(text, stored[name], known):
             changed[name] = text
     return changed
 
 
-def _says(text: str, value: object, labels: Texts) -> bool:
-    """Return whether a text is a stored value as the API writes it."""
+def _is_stored(text: str, value: object, labels: Texts) -> bool:
+    """Return whether a text equals a stored value, in the format of the API or as the value's label."""
     if value is None:
         return text == ""
     if isinstance(value, bool):
@@ -88,7 +88,7 @@ def _says(text: str, value: object, labels: Texts) -> bool:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return the moment in a text; None for an invalid one."""
+    """Return the moment in a text; None when the text is no moment."""
     try:
         return read_moment(text)
     except ValueError:
@@ -96,7 +96,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _number(text: str) -> Decimal | None:
-    """Return the number in a text; None for an invalid one."""
+    """Return the number in a text; None when the text is no number."""
     try:
         return Decimal(text)
     except InvalidOperation:

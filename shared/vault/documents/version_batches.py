@@ -28,7 +28,7 @@ RENDITION = "rendition_type__v"
 
 @dataclass(slots=True)
 class VersionResult:
-    """The outcome of a row: the document's id, and the version and rendition that the row concerns."""
+    """The result of a row: the document's id, and the version and rendition that it concerns, or None."""
 
     document_id: int | None = None
     number: Number | None = None
@@ -57,13 +57,14 @@ class VersionBatches:
     async def create(
         self, caller: Caller, rows: Source, key: str | None
     ) -> list[VersionResult]:
-        """Make a draft of each row's document, with the staged ``file`` of the row or the file of the latest version.
+        """Create a draft of each row's document, with the row's staged ``file`` or else the latest version's file.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or a key that is no text field.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not do so; INVALID_DATA for too many rows, or a key
+            that is no text field.
         """
 
         async def work(row: Texts, place: Place, result: VersionResult) -> None:
-            file = await self._batches.kept(caller, row.get(FILE))
+            file = await self._batches.store_staged(caller, row.get(FILE))
             number = await self._documents.new_version(caller, place.document_id, file)
             result.number = number
 
@@ -73,7 +74,7 @@ class VersionBatches:
     async def delete(
         self, caller: Caller, rows: Source, key: str | None
     ) -> list[VersionResult]:
-        """Delete the version of each row's document that the row names by its number.
+        """Delete, from each row's document, the version with the row's number.
 
         :raises VaultFault: as ``create`` does.
         """
@@ -95,7 +96,7 @@ class VersionBatches:
 
         async def work(row: Texts, place: Place, result: VersionResult) -> None:
             rendition = _required(row, RENDITION)
-            file = await self._batches.kept(caller, _required(row, FILE))
+            file = await self._batches.store_staged(caller, _required(row, FILE))
             if file is not None:
                 await self._files.put(caller, place, rendition, file, replace=False)
             result.number, result.rendition = place.number, rendition
@@ -148,7 +149,8 @@ class VersionBatches:
     ) -> list[VersionResult]:
         """Carry out ``work`` for each row; ``allowed`` are the columns besides the key, None for all columns.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for too many rows, or a key that is no text field.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not carry out the operation; INVALID_DATA for too
+            many rows, or a key that is no text field.
         """
         require_size(rows)
         _, versions = self._documents.model(caller, operation)
@@ -176,9 +178,10 @@ def _place(
     key: str,
     allowed: frozenset[str] | None,
 ) -> Place:
-    """Return the version that a row names, the latest without a number.
+    """Return the version that a row names; without a number, the latest.
 
-    :raises VaultFault: INVALID_DATA for a row that names no document or half a number; ATTRIBUTE_NOT_SUPPORTED.
+    :raises VaultFault: INVALID_DATA for a row that names no document or only one part of a number;
+        ATTRIBUTE_NOT_SUPPORTED for an unknown column.
     """
     if allowed is not None:
         for name in sorted(row.keys() - allowed - {key}):
@@ -201,7 +204,7 @@ def _place(
 
 
 def _required(row: Texts, name: str) -> str:
-    """Return a column of a row.
+    """Return the value of a column in a row.
 
     :raises VaultFault: PARAMETER_REQUIRED when it is missing or empty.
     """
@@ -214,7 +217,7 @@ def _required(row: Texts, name: str) -> str:
 def _required_number(place: Place) -> Number:
     """Return the number of a version.
 
-    :raises VaultFault: PARAMETER_REQUIRED when the row has none.
+    :raises VaultFault: PARAMETER_REQUIRED when it has none.
     """
     if place.number is None:
         message = f"Missing required parameter [{NUMBERS[0]}]"

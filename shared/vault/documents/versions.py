@@ -1,4 +1,4 @@
-"""Numbers document versions, and derives the stored values of a version from the choices of a caller."""
+"""Numbers document versions, and derives the stored values of a version from a caller's choices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHORT_NUMBERS = ("major_version__v", "minor_version__v")
 # A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
 SUPPRESS_RENDITION = "suppressRendition"
 CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
-"""What is chosen when a document is created, beside the fields that can be changed."""
+"""The fields by which a caller makes choices for a new document, beside those that can be changed later."""
 
 AuditLine = tuple[str, object, object]
 """A field, its value before a change, and its value after it."""
@@ -62,11 +62,11 @@ class Number:
         return {MAJOR: self.major, MINOR: self.minor}
 
     def draft_after(self) -> Number:
-        """Return the number of the draft that follows."""
+        """Return the number of the draft that follows the version with this number."""
         return Number(self.major, self.minor + 1)
 
     def steady_after(self) -> Number:
-        """Return the number of a draft after it has become steady."""
+        """Return the number that a draft with this number gets when it becomes steady."""
         return Number(self.major + 1, 0)
 
     def __str__(self) -> str:
@@ -95,7 +95,7 @@ class Writing:
 
 
 def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
-    """Return the beginning of a document that is created with these fields.
+    """Return the choices for a new document that these fields make.
 
     :raises VaultFault: PARAMETER_REQUIRED or INVALID_DATA when the fields choose no valid type, lifecycle or number.
     """
@@ -108,7 +108,8 @@ def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
 def first_number(fields: Mapping[str, str]) -> Number:
     """Return the number of the first version of a new document, by default 0.1.
 
-    :raises VaultFault: INVALID_DATA when only one of both parts is set, or one is not a whole number up to 9999.
+    :raises VaultFault: INVALID_DATA when only one part of the number is sent, or a part is not a whole number up to
+        9999.
     """
     named = zip(NUMBERS, SHORT_NUMBERS, strict=True)
     texts = [fields.get(name) or fields.get(short) or "" for name, short in named]
@@ -147,7 +148,7 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
         if found is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
-                f"Field [{level}] names no active document type at its place",
+                f"Field [{level}] names no active document type below the level above it",
             )
     # A classification without a subtype ends the loop before it is read.
     named_levels = sum(bool(fields.get(level)) for level in LEVELS)
@@ -159,7 +160,7 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
 
 
 def _below(model: DocumentModel, above: DocumentType | None) -> Iterable[DocumentType]:
-    """Yield the document types one level below a type, those of the first level below None."""
+    """Yield the document types one level below ``above``; below None, those of the first level."""
     prefix = "" if above is None else f"{above.name}."
     for kind in model.types.values():
         if kind.name == prefix + kind.path[-1]:
@@ -185,7 +186,8 @@ def lifecycle_of(
 ) -> Lifecycle:
     """Return the lifecycle of a new document: the chosen one, by name or label, or the only one of its type.
 
-    :raises VaultFault: PARAMETER_REQUIRED when the type has several; INVALID_DATA when the chosen one is none of them.
+    :raises VaultFault: PARAMETER_REQUIRED without a choice among several; INVALID_DATA when the type does not have the
+        chosen one.
     """
     lifecycles = [model.lifecycles[name] for name in model.lifecycles_of(kind.name)]
     offered = [lifecycle for lifecycle in lifecycles if lifecycle.active]
@@ -204,7 +206,7 @@ def lifecycle_of(
 
 
 def require_fields(versions: VaultObject, row: ResolvedRow) -> None:
-    """Fail a row of a new document that lacks a required field."""
+    """Add an error to the row of a new document for each required field that it lacks."""
     for field in versions.fields.values():
         if _must_have(field) and not _has(row, field.name) and not row.errors:
             row.fail(
@@ -214,7 +216,7 @@ def require_fields(versions: VaultObject, row: ResolvedRow) -> None:
 
 
 def _must_have(field: Field) -> bool:
-    """Return whether a new document needs a value that the caller supplies."""
+    """Return whether a field must have a value that the caller sends with a new document."""
     return field.required and field.active and not field.system
 
 
@@ -224,7 +226,7 @@ def _has(row: ResolvedRow, name: str) -> bool:
 
 
 def document_number(kind: DocumentType, document_id: int) -> str:
-    """Return the number by which people name a document, in the format of its type: ``ET-{######}``."""
+    """Return the number by which users refer to a document, in the format of its type: ``ET-{######}``."""
     text = kind.number_format or DEFAULT_NUMBER_FORMAT
     digits = str(document_id)
     return _DIGITS.sub(lambda match: digits.rjust(len(match[1]), "0"), text)
@@ -259,7 +261,7 @@ def latest_version(
 ) -> dict[str, object]:
     """Return all stored values of a new latest version, in the state in which drafts begin.
 
-    ``values`` are those of the document, and the fields that the version has.
+    ``values`` are the values of the document, and the fields of the version.
     """
     document_id = int(str(values[DOCUMENT_ID]))
     version = version_id(document_id, number)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.protocol.csv_cells import kept_cell, read_cell
+from shared.protocol.csv_cells import read_cell, restorable_cell
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.errors import ApiError
@@ -177,6 +177,7 @@ def _lines(rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(sheet, lineterminator="\r\n")
     for row in rows:
         writer.writerow(
-            kept_cell(value) if isinstance(value, str) else cell(value) for value in row
+            restorable_cell(value) if isinstance(value, str) else cell(value)
+            for value in row
         )
     return sheet.getvalue()

@@ -181,6 +181,23 @@ NEVER_EMPTY = frozenset(
 """Fields that every record has a value for; their columns are NOT NULL."""
 
 
+GLOBAL_ID = "global_id__sys"
+
+
+def follows_from_id(field: Field) -> bool:
+    """Return whether a field is the Global ID of an object's records: the Vault's id, ``_``, and the record's id."""
+    # Versions of a document share that of the document.
+    return field.name == GLOBAL_ID and field.unique
+
+
+def ids_of_global_ids(bound: str, *, several: bool = False) -> str:
+    """Return the SQL that the ids of records with a bound Global ID, or one of an array, are compared with by ``=``."""
+    if several:
+        ids = ids_of_global_ids("known.global_id")
+        return f"ANY(ARRAY(SELECT {ids} FROM unnest({bound}) known(global_id)))"
+    return f"substr({bound}, strpos({bound}, '_') + 1)"
+
+
 USER_OBJECT = "user__sys"
 DOCUMENTS = "documents"
 """The query target that stands for documents, which are no object."""

@@ -71,7 +71,7 @@ def blocks(component: Component, dependency: Dependency) -> bool:
 def is_acted_on(type_name: str) -> bool:
     """Return whether components of this type have an effect here, rather than being kept as written."""
     kind = COMPONENT_TYPES.get(type_name)
-    return kind is not None and not kind.kept
+    return kind is not None and not kind.stored_only
 
 
 def _is_whole(step: ComponentStep) -> bool:

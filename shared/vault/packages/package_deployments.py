@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.configuration.held_components import unless_busy
+from shared.vault.configuration.held_components import repeated_while_busy
 from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_model import PACKAGE, PackageStatus
 from shared.vault.packages.package_results import (
@@ -47,7 +47,7 @@ class PackageDeployments:
     ) -> PackageStatus:
         """Carry out the deployment job of a package, and return the package's status."""
         if Deployment(package).is_whole:
-            return await unless_busy(lambda: self._whole(context, package))
+            return await repeated_while_busy(lambda: self._whole(context, package))
         return await self._in_slices(context, package)
 
     async def _whole(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.configuration.held_components import unless_busy
+from shared.vault.configuration.held_components import repeated_while_busy
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.jobs.job_model import TaskState
@@ -101,7 +101,7 @@ class SlicedDeployment:
     async def _execute(self, steps: Sequence[Step]) -> None:
         """Deploy consecutive components in one transaction."""
         try:
-            await unless_busy(lambda: self._execute_together(steps))
+            await repeated_while_busy(lambda: self._execute_together(steps))
         except DeploymentFailed:
             self._deployment.undone(steps)
             raise

@@ -328,8 +328,8 @@ class QueryService:
 
     async def _total(self, run: _Run, page: QueryPage, rows: Sequence[Record]) -> int:
         """Return the number of rows of the whole result; if it is not known, set ``page.counted`` to False."""
-        known: int | None = rows[0][-2] if run.compiled.tells_number and rows else None
-        if known is not None and run.compiled.goes_on(known):
+        known: int | None = rows[0][-2] if run.compiled.has_number and rows else None
+        if known is not None and run.compiled.has_more_hits(known):
             page.counted, page.more_hits = False, True
             return page.pageoffset + page.size
         # A page that is not full is the last one, and counting would cost a second statement.

@@ -21,7 +21,7 @@ from shared.spark.envelope import (
 )
 from shared.spark.topology import Direction
 from shared.vault.components import concerned_tables
-from shared.vault.configuration.held_components import note_written
+from shared.vault.configuration.held_components import add_written_table
 from shared.vault.errors import VaultFault
 from shared.vault.exceptions import recording
 from shared.vault.exceptions.exception_model import MessageErrorType, MessageFailure
@@ -107,7 +107,7 @@ async def _store(
         _check_sendable(queue, identifier, message)
         body = orjson.dumps({"attributes": attributes, "items": part})
         bodies.append(body.decode())
-    note_written(concerned_tables.OUTBOX)
+    add_written_table(concerned_tables.OUTBOX)
     if queue.sequential:
         await connection.execute(IN_ORDER, queue.name)
     await connection.execute(

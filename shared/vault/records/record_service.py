@@ -16,7 +16,7 @@ from shared.vault.components.document_model import VERSIONS
 from shared.vault.configuration.component_service import TABLES_CHANGED
 from shared.vault.configuration.held_components import (
     ComponentsChanged,
-    noting_written,
+    collecting_written_tables,
 )
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import VaultObject
@@ -350,7 +350,7 @@ class RecordService(RecordWrites):
                 await self._components.confirm(connection, revision)
             return result
 
-        with noting_written() as written:
+        with collecting_written_tables() as written:
             try:
                 return await self._database.unit_of_work(locking)
             finally:

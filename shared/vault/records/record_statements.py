@@ -14,7 +14,13 @@ from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import name_sequence, quoted, table
+from shared.vault.model.field_types import (
+    follows_from_id,
+    ids_of_global_ids,
+    name_sequence,
+    quoted,
+    table,
+)
 from shared.vault.records.field_values import column_type
 from shared.vault.records.rows import ReadRow, ResolvedRow
 
@@ -168,8 +174,17 @@ def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> 
     # Weaker than FOR UPDATE: records that refer to these may be added meanwhile.
     return (
         f"SELECT {columns} FROM {table(target.name)} "
-        f"WHERE {name} = ANY($1::{column_type(key)}[]) ORDER BY id FOR NO KEY UPDATE"
+        f"WHERE {_has_key(key)} ORDER BY id FOR NO KEY UPDATE"
     )
+
+
+def _has_key(key: Field) -> str:
+    """Return the condition that a record has one of the keys in the statement's first parameter."""
+    keys = f"$1::{column_type(key)}[]"
+    condition = f"{quoted(key.name)} = ANY({keys})"
+    if not follows_from_id(key):
+        return condition
+    return f"id = {ids_of_global_ids(keys, several=True)} AND {condition}"
 
 
 def _stored(field: Field) -> str:
@@ -237,7 +252,7 @@ async def resolve_references(
 def _referred(object_name: str, key: Field) -> str:
     """Return the SELECT of the records with certain keys: the lowest id and the number of those that share a key."""
     name, source = quoted(key.name), table(object_name)
-    condition = f"{name} = ANY($1::{column_type(key)}[])"
+    condition = _has_key(key)
     # Keys of one record each need not be sorted and counted.
     if key.unique or key.type is FieldType.ID:
         return f"SELECT id, {name} AS key, 1 AS number FROM {source} WHERE {condition}"

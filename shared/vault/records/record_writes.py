@@ -13,7 +13,7 @@ from shared.vault.access.permissions import (
     require,
     writes_for_connection,
 )
-from shared.vault.configuration.held_components import note_written
+from shared.vault.configuration.held_components import add_written_table
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import table
@@ -132,7 +132,7 @@ class RecordWrites:
         mode: WriteMode = NORMAL,
     ) -> Batch:
         """Return a batch that writes rows of an object in the transaction of ``connection``."""
-        note_written(table(target.name))
+        add_written_table(table(target.name))
         # Rules that protect the Vault itself also hold for calls without triggers.
         ruled = mode.triggers or target.name in ALWAYS_RULED
         return Batch(

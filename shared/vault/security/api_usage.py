@@ -88,7 +88,7 @@ Line = Sequence[object]
 class ApiUsageLog:
     """Stores the calls of some seconds together, and reads the calls of a day.
 
-    A call costs an entry in ``noted``; the numbers of waiting entries and of stored calls of a day are bounded.
+    A call only adds an entry to ``noted``. The numbers of waiting entries and of stored calls of a day are bounded.
     """
 
     def __init__(self, database: Database) -> None:
@@ -184,6 +184,6 @@ def _packed(calls: Sequence[ApiCall]) -> bytes:
 
 
 def _unpacked(content: bytes) -> Iterator[dict[str, object]]:
-    """Yield the calls of ``_packed`` by the names of their values."""
+    """Yield the calls that ``_packed`` has written, each as values by name."""
     for line in zlib.decompress(content).splitlines():
         yield dict(zip(_STORED, orjson.loads(line), strict=True))

@@ -86,7 +86,7 @@ class BurstLimits:
         self._task: asyncio.Task[None] | None = None
 
     def count(self, caller: Caller) -> Usage:
-        """Count a call and return the usage of the limit: beyond it as exceeded, with a delay."""
+        """Count a call, and return the caller's usage of the limit; beyond the limit it is exceeded and has a delay."""
         window = int(self._clock() // BURST_WINDOW)
         if window != self._window:
             self._window, self._counts = window, {}
@@ -183,7 +183,7 @@ class ConfigurationMode:
     def admit(self, caller: Caller) -> None:
         """Check that the caller may use the Vault now: administrators always, others unless configuration mode is on.
 
-        :raises VaultFault: CONFIGURATION_MODE_ENABLED when not.
+        :raises VaultFault: CONFIGURATION_MODE_ENABLED when the mode is on and the caller is no administrator.
         """
         if not self.enabled or granted(caller, Grant.EXECUTE_MDL):
             return

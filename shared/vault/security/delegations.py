@@ -113,8 +113,8 @@ class Delegations:
     ) -> int:
         """Allow ``delegate`` to act for ``delegator``; return the delegation's id.
 
-        It begins at ``start``, by default now, and ends at ``end``, by default when it is revoked. It takes the place
-        of one between the same users that has ended.
+        The delegation begins at ``start``, by default now, and ends at ``end``, by default when it is revoked. It
+        replaces an ended delegation between the same users.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED, USER_NOT_FOUND.
         """
@@ -221,7 +221,7 @@ def _json(row: Record) -> dict[str, object]:
 def _check_terms(
     delegator: int, delegate: int, start: datetime | None, end: datetime | None
 ) -> None:
-    """Check who would act for whom, and when.
+    """Check the users and the period of a delegation.
 
     :raises VaultFault: USER_NOT_FOUND, INVALID_DATA.
     """

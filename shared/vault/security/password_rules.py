@@ -58,7 +58,10 @@ def check_password(password: str, names: Iterable[str]) -> None:
 
 
 def _own_words(names: Iterable[str]) -> list[str]:
-    """Return the names and their parts, also backwards, and the product's, plain; the longest first."""
+    """Return the plain words that do not count in a password, the longest first.
+
+    They are the names and their parts, forwards and backwards, and the words of the product.
+    """
     words = {*PRODUCT_WORDS}
     for name in names:
         for part in (name, *SEPARATORS.split(name)):
@@ -70,7 +73,7 @@ def _own_words(names: Iterable[str]) -> list[str]:
 
 
 def _rest(password: str, own_words: Iterable[str]) -> int:
-    """Return the number of letters and digits besides these words, in the spelling that leaves the fewest."""
+    """Return how many letters and digits a password has besides these words, in the spelling that leaves the fewest."""
     plain = _plain(password).lower()
     spellings = {plain, plain.translate(LETTERS_OF_DIGITS)}
     return min(len(_without(spelling, own_words)) for spelling in spellings)

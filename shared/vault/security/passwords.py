@@ -33,7 +33,7 @@ class Passwords:
         self._slots = FairSlots(CONCURRENCY, CONCURRENCY)
 
     async def hash(self, password: str, names: Iterable[str]) -> str:
-        """Return the salted hash to store of a new password, after checking it with the ``names`` of its user.
+        """Return the salted hash of a new password, after checking the password with the ``names`` of its user.
 
         :raises VaultFault: INVALID_DATA as ``check_password``; API_LIMIT_EXCEEDED when too many wait.
         """

@@ -29,7 +29,7 @@ PURGE = "DELETE FROM platform.sent_form WHERE sent_date < now() - interval '7 da
 
 
 class SentForms:
-    """Remembers which forms were sent, and where they led."""
+    """Remembers which forms were sent, and their results."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class SentForms:
 
         A form that is refused may be sent again, and so may one whose work ended by an exception.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when the first one goes on, or was lost with its process.
+        :raises VaultFault: OPERATION_NOT_ALLOWED while the form sent first is carried out, or if its process was lost.
         """
         pauses = SENT_FORM.pauses()
         for _ in range(SENT_FORM.attempts):

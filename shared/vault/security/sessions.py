@@ -138,8 +138,8 @@ LATE = 0.1  # seconds that a look-up waits for another one at most
 class SessionReads:
     """Finds live sessions; requests that arrive during a statement are answered together by the next one.
 
-    Each is read after it was requested: once a transaction that ends a session or changes a permission has committed,
-    every new call sees it.
+    Each session is read after the request for it: once a transaction that ends a session or changes a permission has
+    committed, every new call sees the change.
     """
 
     def __init__(self, database: Database, idle: timedelta) -> None:
@@ -157,10 +157,10 @@ class SessionReads:
         if not self._under_way:
             self._under_way = True
             # Behind the calls that came in the same moment, which are then read with this one.
-            loop.call_soon(self._go_on)
+            loop.call_soon(self._start_reading)
         return await future
 
-    def _go_on(self) -> None:
+    def _start_reading(self) -> None:
         """Start reading the waiting requests."""
         if not self._waiting:
             self._under_way = False
@@ -174,7 +174,7 @@ class SessionReads:
         self, waiting: Sequence[tuple[bytes, asyncio.Future[Record | None]]]
     ) -> None:
         """Answer each waiting request with the row of its session, or with the error of the statement."""
-        late = asyncio.get_running_loop().call_later(LATE, self._go_on)
+        late = asyncio.get_running_loop().call_later(LATE, self._start_reading)
         try:
             found = await self._fetch([key for key, _ in waiting])
         except Exception as error:  # noqa: BLE001  raised where it is waited for
@@ -190,7 +190,7 @@ class SessionReads:
             late.cancel()
             for _, future in waiting:
                 future.cancel()
-            self._go_on()
+            self._start_reading()
 
     async def _fetch(self, keys: Sequence[bytes]) -> Mapping[bytes, Record]:
         distinct = list(set(keys))

@@ -164,13 +164,13 @@ class SignInLimits:
 
 
 async def count_calls(connection: Connection, *parts: str) -> int:
-    """Count a call of a name's or an address's, by the parts of its key; return the calls of this minute."""
+    """Count a call under the key of ``parts``, such as a user name or address; return the calls of this minute."""
     await connection.execute(PURGE_ENDED)
     return int(await connection.fetchval(COUNT, _key(*parts), NEVER))
 
 
 def network_of(host: str) -> str:
-    """Return the address to count by: that of IPv4, or the network of 64 bits of an IPv6 address."""
+    """Return the address to count by: an IPv4 address itself, or the network of 64 bits of an IPv6 address."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -110,13 +110,13 @@ class SignInService:
             await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
             raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
         session = await self.sessions.open(user["user_id"])
-        if not await self._still_has(user):
+        if not await self._password_is_current(user):
             # The password was changed meanwhile: what was opened with the old one ends.
             await self.sessions.end(session.session_id)
             raise _incorrect()
         return session
 
-    async def _still_has(self, user: Record) -> bool:
+    async def _password_is_current(self, user: Record) -> bool:
         """Return whether a user has the password that was checked."""
         async with self._database.connection() as connection:
             stored = await connection.fetchrow(STORED, user["user_id"])
@@ -187,7 +187,7 @@ class SignInService:
     ) -> Caller:
         """Return the user with an id as the caller, for work in their name without a session, or by their delegate.
 
-        Within a transaction ``connection`` is its own, as a second one might have to be waited for.
+        Within a transaction, pass its ``connection``: the call might have to wait for a second one.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user; INSUFFICIENT_ACCESS when the delegate may
             not act for them any more.
@@ -285,9 +285,9 @@ class SignInService:
         change_required: bool = False,
         kept_session: str | None = None,
     ) -> None:
-        """Store a password within a transaction of the caller, and end what was opened with the old one.
+        """Store a password within a transaction of the caller, and end the user's sessions and access tokens.
 
-        These are the user's sessions, except ``kept_session``, and access tokens.
+        ``kept_session`` is the id of a session that does not end.
         """
         await connection.execute(STORE_HASH, user_id, password_hash, change_required)
         await write_password_change(connection, caller, user_id)

@@ -246,7 +246,7 @@ class UserService:
         async def keep_passwords(connection: Connection, stored: object) -> None:
             # What the unit of work of the records returns: their results.
             if isinstance(stored, list):
-                await self._refuse_mightier(connection, caller, good, stored)
+                await self._require_rights_of_users(connection, caller, good, stored)
                 for row, record in zip(good, stored, strict=True):
                     await self._keep_password(connection, caller, row, record)
 
@@ -281,7 +281,7 @@ class UserService:
         except VaultFault as fault:
             row.errors.append(fault.error)
 
-    async def _refuse_mightier(
+    async def _require_rights_of_users(
         self,
         connection: Connection,
         caller: Caller,

@@ -101,8 +101,8 @@ class StagingJobs:
         parts: Sequence[UploadedPart],
     ) -> bool:
         """Return whether the stored file has the content of the parts."""
-        there = await self._files.find(session.key)
-        if there is None or there.is_folder or there.size != session.size:
+        item = await self._files.find(session.key)
+        if item is None or item.is_folder or item.size != session.size:
             return False
         stored = await md5_of(self._files.get(session.key))
         uploaded = await md5_of(self._uploads.joined(parts))

@@ -92,11 +92,11 @@ class StagingService:
             key, recursive=recursive, after=after, limit=limit + 1
         )
         if not items and after is None:
-            items = await self._itself(area, key)
+            items = await self._file_alone(area, key)
         following = _cursor(items[limit - 1]) if len(items) > limit else None
         return items[:limit], following
 
-    async def _itself(self, area: StagingArea, key: str) -> Sequence[Item]:
+    async def _file_alone(self, area: StagingArea, key: str) -> Sequence[Item]:
         """Return the list for a key without items below it: the file itself, or nothing for an empty folder.
 
         :raises VaultFault: INVALID_DATA when there is no such item.

@@ -48,8 +48,8 @@ async def moment(connection: Connection) -> datetime:
 async def announced_moment(connection: Connection) -> datetime:
     """Return the time to announce to a client that will ask for changes since then.
 
-    A change whose transaction takes its date after this one has committed is not dated before it, also when the
-    server's clock is set back.
+    A change whose transaction takes its date after this transaction has committed is not dated before that time, also
+    when the server's clock is set back.
     """
     now: datetime = await connection.fetchval(ANNOUNCE)
     return now

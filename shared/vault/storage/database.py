@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -15,6 +14,7 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
 from shared.vault.errors import VaultFault
+from shared.vault.storage.driver_types import carry_every_date, session_type
 from shared.vault.storage.fair_slots import QueryLimits, QuerySlots
 from shared.vault.storage.server_faults import SERVER_FAULTS
 
@@ -124,9 +124,10 @@ class Database:
             command_timeout=self._statement_timeout + CANCEL_TIME,
             timeout=ACQUIRE_TIMEOUT,
             max_cached_statement_lifetime=300,
+            connection_class=session_type(),
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(self._statement_timeout * 1000))},
-            init=_carry_every_date,
+            init=carry_every_date,
             reset=_keep_session,
         )
 
@@ -197,7 +198,8 @@ class Database:
     async def query_connection(self, user_id: int) -> AsyncIterator[Connection]:
         """Yield a connection for statements that may take long, in a slot of the user's queries.
 
-        :raises VaultFault: API_LIMIT_EXCEEDED without a slot in time; OPERATION_NOT_ALLOWED, a statement took too long.
+        :raises VaultFault: API_LIMIT_EXCEEDED when no slot becomes free in time; OPERATION_NOT_ALLOWED when a statement
+            takes too long.
         :raises DatabaseUnavailable: no connection is available in time.
         """
         async with self.query_slots.slot(user_id), self.connection() as connection:
@@ -223,7 +225,7 @@ class Database:
             command_timeout=STATEMENT_TIMEOUT + CANCEL_TIME,
             timeout=ACQUIRE_TIMEOUT,
             statement_cache_size=0,
-            init=_carry_every_date,
+            init=carry_every_date,
             server_settings=SERVER_SETTINGS,
         )
         async with pool, pool.acquire() as connection, connection.transaction():
@@ -269,7 +271,7 @@ class OneTransaction(Database):
         yield self._connection
 
     async def unit_of_work(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run ``work`` once, and return its result; undo only it when it fails."""
+        """Run ``work`` once, and return its result; when it fails, undo only the changes of ``work``."""
         # Not repeated: a deadlock undoes the whole transaction, which only its owner can begin again.
         async with self.transaction() as connection:
             return await work(connection)
@@ -297,29 +299,6 @@ async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     Sessions of the pool have no settings, locks, cursors or listeners of their own, and the driver has rolled back
     an open transaction.
     """
-
-
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-EPOCH_DAY = EPOCH.date().toordinal()
-MICROSECOND = timedelta(microseconds=1)
-
-
-async def _carry_every_date(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Register codecs that store the first and the last day of the calendar, which the driver converts to infinity."""
-    await connection.set_type_codec(
-        "date",
-        schema="pg_catalog",
-        format="tuple",
-        encoder=lambda day: (day.toordinal() - EPOCH_DAY,),
-        decoder=lambda parts: date.fromordinal(parts[0] + EPOCH_DAY),
-    )
-    await connection.set_type_codec(
-        "timestamptz",
-        schema="pg_catalog",
-        format="tuple",
-        encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
-        decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
-    )
 
 
 class Notifications:
@@ -371,7 +350,7 @@ class Notifications:
         connection.add_termination_listener(lambda _: lost.set())
         try:
             for channel in self._callbacks:
-                await connection.add_listener(channel, self._heard)
+                await connection.add_listener(channel, self._on_notification)
             # Notifications that were sent while nobody listened are lost.
             for callback in self._callbacks.values():
                 callback("")
@@ -379,7 +358,7 @@ class Notifications:
         except (*OUTAGES, asyncpg.InterfaceError) as error:
             state_log.failed("postgresql (notifications)", error)
 
-    def _heard(
+    def _on_notification(
         self,
         connection: asyncpg.Connection[asyncpg.Record]
         | PoolConnectionProxy[asyncpg.Record],

@@ -116,7 +116,7 @@ def in_job() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryLimits:
-    """The limits of queries: how many of one user run at once, how long one waits, and how long one may run.
+    """The limits of queries: how many of one user run at once, how long a query waits, and how long it may run.
 
     Times are in seconds.
     """

@@ -83,7 +83,7 @@ async def _apply(connection: Connection | DriverConnection) -> None:
 async def missing(connection: Connection | DriverConnection) -> list[Path]:
     """Return the files of the migrations that a database lacks, in the order of their numbers.
 
-    :raises asyncpg.UndefinedTableError: it was never migrated.
+    :raises asyncpg.UndefinedTableError: the database was never migrated.
     """
     rows = await connection.fetch(APPLIED)
     applied = {row["name"] for row in rows}

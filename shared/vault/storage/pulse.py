@@ -1,4 +1,4 @@
-"""Polls the database server, and ends what waits for it when it does not answer."""
+"""Polls the database server, and ends the statements that wait for it when it does not answer."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Pulse:
     async def _ask_on(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         """Poll until a statement is not answered.
 
-        :raises TimeoutError: it is not.
+        :raises TimeoutError: a statement is not answered in time.
         """
         while True:
             # The driver's own timeout would ask the server to cancel the statement, and wait for that.

@@ -42,9 +42,9 @@ MAX_SUBSELECTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One output column: its key in a row, the field that it shows, and its SQL in the statement.
+    """One output column: its key in a row, the field that it shows, and the function applied to the field.
 
-    ``own`` is False for fields behind a relationship.
+    ``alias`` says that the key is an alias in the statement; ``own`` is False for fields behind a relationship.
     """
 
     key: str
@@ -218,10 +218,10 @@ def order_terms(
 
 
 def id_order(scope: Scope, where: Expression | None) -> str:
-    """Return the SQL that orders a result by id only; not by an index if lists bound the result, which is then short.
+    """Return the SQL that orders a result by id only; for a result that lists bound, in a form that no index serves.
 
-    PostgreSQL plans for lists of unknown length. It would else read the whole table in the order of ids, and look for
-    each of its records in the lists.
+    Such a result is short, but PostgreSQL does not know how long the lists are: by an index it would read the whole
+    table in the order of ids, and look for each record in the lists.
     """
     fields = scope.object.fields.values()
     keys = {
@@ -371,7 +371,7 @@ def bounded_rows(
     columns: Iterable[Column | SubSelectColumn],
     wanted: int,
 ) -> int:
-    """Return how many of the wanted rows fit on a page, by the maximum lengths of its fields."""
+    """Return how many of the wanted rows fit on a page, by the maximum lengths of their fields."""
     longest = sum(_longest(column) for column in columns)
     room = MAX_PAGE_CHARACTERS // max(longest, 1)
     return max(1, min(wanted, room))

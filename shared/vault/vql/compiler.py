@@ -61,15 +61,15 @@ DEFAULT_OPTIONS = Options()
 class CompiledQuery:
     """A statement ready to be run page by page; it has no connection and may be cached.
 
-    Every page has the same SQL text (``sql``). Its columns are ``keys`` in order, followed by the record's id, for
-    ``page(after=…)``; those in ``json_keys`` contain JSON text, the others values that JSON can encode unchanged.
-    ``matching`` is FROM and WHERE, for counts of the whole result. With ``keyset``, pages may continue after an id and
-    stay stable while records change. ``joins`` counts to-one relationships. With ``deferred``, parameters have to pass
-    ``resolve`` before each run. With ``whole``, the result is all records of the object, whose number is known without
-    counting and stands in each row before the record's id; ``backwards`` is then the SQL of the result from its end.
-    ``order`` are the terms of ORDER BY. ``ranked`` is the SQL of a search's first ``RANKED`` hits, by their ranks,
-    with the number of hits, or one more than ``RANKED``, in the place of that of all records; empty for other results.
-    With ``tells_number``, such a number stands in each row of ``sql``.
+    * ``sql`` is the text of every page. Its columns are ``keys`` in order, then the record's id, for ``page(after=…)``;
+      those in ``json_keys`` contain JSON text, the others values that JSON can encode unchanged.
+    * ``matching`` is FROM and WHERE, for counts of the whole result; ``joins`` counts to-one relationships.
+    * ``keyset``: pages may continue after an id, and stay stable while records change.
+    * ``deferred``: parameters have to pass ``resolve`` before each run.
+    * ``whole``: the result is all records of the object. Their number is known without counting, and is in each row
+      before the id; ``backwards`` is the SQL of the result from its end.
+    * ``ranked`` is the SQL of a search's first ``RANKED`` hits by rank, empty for other results. Its rows have the
+      number of hits, at most ``RANKED`` + 1, before the id; ``has_number`` says that the rows of ``sql`` have one.
     """
 
     query: Query
@@ -92,7 +92,7 @@ class CompiledQuery:
     backwards: str
     order: tuple[Term, ...]
     ranked: str = ""
-    tells_number: bool = False
+    has_number: bool = False
 
     @property
     def object_name(self) -> str:
@@ -160,13 +160,13 @@ class CompiledQuery:
         return self.sql, (*self.parameters, size, skipped)
 
     def of_first_hits(self) -> CompiledQuery:
-        """Return the search of its first hits alone, however many there are; any other statement as it is."""
+        """Return a search with only its first ``RANKED`` hits ranked; return any other statement unchanged."""
         if not self.ranked:
             return self
-        return replace(self, sql=self.ranked, tells_number=True)
+        return replace(self, sql=self.ranked, has_number=True)
 
-    def goes_on(self, number: int) -> bool:
-        """Return whether there are more hits than the search, of which this is the number of rows, has looked at."""
+    def has_more_hits(self, number: int) -> bool:
+        """Return whether a search has more hits than it ranks; ``number`` is the number of hits in its rows."""
         return not self.whole and number > RANKED
 
     def page_from_end(
@@ -233,14 +233,14 @@ def compile_query(
         whole=whole,
         order=tuple(terms),
         ranked=_ranked_sql(scope, texts, where, order) if by_rank else "",
-        tells_number=whole,
+        has_number=whole,
     )
 
 
 def _orders(
     scope: Scope, select: Select, terms: Sequence[Term]
 ) -> tuple[str, str, bool]:
-    """Return the ORDER BY of pages, that of pages read backwards, and whether pages go by the id before them."""
+    """Return the ORDER BY of pages, that of pages read backwards, and whether pages may continue after an id."""
     order = ", ".join(term.sql for term in terms)
     backward = ", ".join(term.backwards for term in terms)
     keyset = order in _orders_by_id(scope)
@@ -250,7 +250,7 @@ def _orders(
 
 
 def _is_ranked(scope: Scope, select: Select) -> bool:
-    """Return whether a statement is a search of a table whose hits come by their rank, without bounds of its own."""
+    """Return whether a statement searches a table and orders its hits by rank, without MAXROWS and SKIP."""
     searched = select.find is not None and not select.order
     return searched and scope.of_table and select.limits.unlimited
 
@@ -352,7 +352,7 @@ def _page_sql(
 
 
 def _ranked_sql(scope: Scope, selected: list[str], where: str, order: str) -> str:
-    """Return the SQL of a page of the first hits of a search: a rank takes ten times as long as finding a hit."""
+    """Return the SQL of a page of a search's first hits: ranking a hit takes ten times as long as finding it."""
     key, source = scope.key, scope.source()
     hits = f"SELECT {key} AS id FROM {source} WHERE {where} LIMIT {RANKED + 1}"
     number = "(SELECT count(*) FROM hits)"

@@ -345,7 +345,7 @@ def among_texts(left: LeftSide, values: Sequence[Literal], at: int) -> str:
     if left.ignore_case:
         # Both sides are lowered by PostgreSQL, whose rules for case are not Python's.
         return f"{left.sql} IN (SELECT platform.caseless(v) FROM unnest({holder}) AS v)"
-    return f"{left.sql} = ANY({holder})"
+    return left.equal_to(holder, several=True)
 
 
 def like(left: LeftSide, segments: Sequence[str], at: int) -> str:
@@ -370,8 +370,8 @@ def like(left: LeftSide, segments: Sequence[str], at: int) -> str:
 def _equality(left: LeftSide, value: str, at: int) -> str:
     forms = _forms(left, value)
     if len(forms) == 1:
-        return f"{left.sql} = {left.bind(value, at)}"
-    return f"{left.sql} = ANY({left.bind_list(forms, at)})"
+        return left.equal_to(left.bind(value, at))
+    return left.equal_to(left.bind_list(forms, at), several=True)
 
 
 def _forms(left: LeftSide, text: str) -> list[str]:

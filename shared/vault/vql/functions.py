@@ -71,7 +71,7 @@ def applied(
     name: str,
     column: FieldColumn,
 ) -> str:
-    """Return the SQL of a function of a column; that of TONAME is the column, as answers have its values.
+    """Return the SQL of a function of a column; TONAME is the column itself, since answers contain names.
 
     :raises VqlNameError: SELECT does not have the function.
     """

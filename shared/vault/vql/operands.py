@@ -12,6 +12,8 @@ from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import (
     ValueClass,
     covers,
+    follows_from_id,
+    ids_of_global_ids,
     is_integer,
     traits,
     value_class,
@@ -126,6 +128,18 @@ class LeftSide:
         scalars = cast("Sequence[Scalar]", values)
         sql_type, typed = self._typed(scalars, at)
         return self.scope.statement.bind(typed, f"{sql_type}[]")
+
+    def equal_to(self, bound: str, *, several: bool = False) -> str:
+        """Return the condition that the column has a bound value, or one of several; a Global ID is found by its id."""
+        compared = f"ANY({bound})" if several else bound
+        condition = f"{self.sql} = {compared}"
+        is_plain = not (self.ignore_case or self.label)
+        is_table = self.owner.name not in self.scope.statement.targets
+        if not (is_plain and is_table and follows_from_id(self.field)):
+            return condition
+        alias = self.sql.partition(".")[0]
+        ids = ids_of_global_ids(bound, several=several)
+        return f'({alias}."id" = {ids} AND {condition})'
 
     def by_reference(self, condition: str) -> str:
         """Return a condition on a unique field behind a reference as one on the reference; any other unchanged.

@@ -126,7 +126,7 @@ class FindReader(TokenReader):
         return Phrase(terms, at)
 
     def _scoped(self, phrase: Phrase) -> Phrase:
-        """Read the scope after SCOPE, and return the phrase with it."""
+        """Read the scope after SCOPE, and return the phrase with that scope."""
         # A phrase without a scope searches properties already; SCOPE ALL adds to them, SCOPE CONTENT replaces them.
         if self._take_word("PROPERTIES"):
             return phrase

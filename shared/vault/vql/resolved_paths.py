@@ -29,8 +29,8 @@ class Related(NamedTuple):
 class SearchedText:
     """The text of a record, all of a phrase's scopes joined into one, as SQL without case and accents.
 
-    ``indexed``: the search index has all words of it; of picklists it has the names of the values, so that ``labels``
-    are needed too, as JSON. ``fields`` is False for text that is only the content of files.
+    ``indexed``: the search index has all its words. Of picklists the index has only the names of values; ``labels``
+    are their labels as JSON. ``fields`` is False for text that is only the content of files.
     """
 
     sql: str

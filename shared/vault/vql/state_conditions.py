@@ -48,7 +48,7 @@ def in_document_states(
 ) -> str:
     """Return the condition that a document is in a state that a function names, which is found by two fields.
 
-    :raises VqlNameError: the field is none of a document's state, or the operator is none of equality.
+    :raises VqlNameError: the field is not a document's state, or the operator is not = or !=.
     """
     operand = condition.operand
     path, function = scope.aliased(operand.path, operand.function)

@@ -35,16 +35,18 @@ ABSENT = frozenset(("documents", "binders", "relationships", "events", "workflow
 class Target:
     """A query target that is not an object of the registry, with its fields and the source of its rows.
 
-    All SQL here is the Vault's own. ``relation`` stands in FROM before an alias; ``options`` are those for
-    ALLVERSIONS and LATESTVERSION. Rows that are known already are ``rows``, a JSON array, and travel as a parameter.
-    ``documents`` has what VQL knows for documents only: TONAME, SCOPE CONTENT. ``states`` are the states that
-    STEADYSTATE and its like stand for, as ``{lifecycle__v}.{status__v}``. Fields in ``labels`` (names to labels)
-    show and take labels where TONAME does not ask for the names. ``key`` is the field that distinguishes rows,
-    ``newest`` are those by which LATESTVERSION chooses among rows of one id, ``changed`` those with the user and date
-    of a row's last change, which RECENT goes by. ``content`` is the SQL of a row's file as text, with ``{key}`` for
-    that field. A target that is ``part_of`` an object is read in sub-selects of its records only, by callers who may
-    read these. ``about`` is the field with the object that a row is about: callers see the rows about objects that
-    they may read.
+    All SQL here is the Vault's own.
+
+    * ``relation`` is the FROM item, without its alias; ``options`` are those for ALLVERSIONS and LATESTVERSION.
+    * ``rows`` is a JSON array of rows that are known already, which is sent as a parameter instead of a FROM item.
+    * ``documents`` allows the VQL that only documents have, such as TONAME and SCOPE CONTENT.
+    * ``states`` are the states, as ``{lifecycle__v}.{status__v}``, of each function such as STEADYSTATE.
+    * ``labels`` are the labels by name of fields that show and take labels unless TONAME asks for names.
+    * ``key`` is the field that distinguishes rows; ``newest`` are the fields by which LATESTVERSION chooses among rows
+      of one id; ``changed`` are those with the user and date of a row's last change, for RECENT.
+    * ``content`` is the SQL of a row's file as text, with ``{key}`` for the field ``key``.
+    * ``part_of``: the target is read only in sub-selects of this object's records, by callers who may read these.
+    * ``about`` is the field with the object that a row is about; callers see rows about objects that they may read.
     """
 
     object: VaultObject

@@ -129,7 +129,7 @@ class BulkWorkflowActions:
         """
         authorize(caller, Grant.MANAGE_WORKFLOWS)
         _check_names(action, fields)
-        ids = await self._concerned(action, fields)
+        ids = await self._concerned_ids(action, fields)
         if len(ids) > MAX_ITEMS:
             message = f"The action concerns more than {MAX_ITEMS} workflows or tasks"
             raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -146,7 +146,7 @@ class BulkWorkflowActions:
     async def run(self, context: JobContext) -> JobResult:
         """Carry out a submitted action on each workflow or task.
 
-        Refusals are counted, and the others are carried out.
+        Refused ones are counted, and the rest is carried out.
         """
         ids = context.parameters.get("ids")
         wanted = [int(each) for each in ids] if isinstance(ids, list) else []
@@ -167,7 +167,7 @@ class BulkWorkflowActions:
             try:
                 # With the change itself: a second run does nothing twice.
                 with also_in_unit_of_work(save):
-                    await self._one(context, wanted[index])
+                    await self._act_on_row(context, wanted[index])
             except VaultFault as fault:
                 failed += 1
                 if len(errors) < MAX_ERRORS:
@@ -179,7 +179,7 @@ class BulkWorkflowActions:
         status = JobStatus.ERRORS_ENCOUNTERED if failed else JobStatus.SUCCESS
         return JobResult(status, {**counts, "errors": errors})
 
-    async def _one(self, context: JobContext, row_id: int) -> None:
+    async def _act_on_row(self, context: JobContext, row_id: int) -> None:
         caller, parameters = context.caller, context.parameters
         user_id = _number(parameters.get("user"))
         action = BulkAction(str(parameters.get("action")))
@@ -196,7 +196,7 @@ class BulkWorkflowActions:
             case _:
                 assert_never(action)
 
-    async def _concerned(
+    async def _concerned_ids(
         self, action: BulkAction, fields: Mapping[str, str]
     ) -> list[int]:
         """Return the ids of the workflows or tasks that an action concerns."""
@@ -242,7 +242,7 @@ def _new_user(action: BulkAction, fields: Mapping[str, str]) -> int | None:
 def _ids(fields: Mapping[str, str], name: str, most: int) -> list[int]:
     """Return the ids in a field, each once.
 
-    :raises VaultFault: PARAMETER_REQUIRED without one; INVALID_DATA for what is no id, or too many.
+    :raises VaultFault: PARAMETER_REQUIRED without an id; INVALID_DATA for a text that is no id, or too many ids.
     """
     parts = [part.strip() for part in fields.get(name, "").split(",") if part.strip()]
     if not parts:

@@ -109,7 +109,7 @@ class TaskService:
             await task.connection.execute(
                 SET_TASK, task_id, TaskStatus.ASSIGNED, caller.user_id
             )
-            await self._noted(task, AuditAction.ACCEPT_TASK)
+            await self._record_change(task, AuditAction.ACCEPT_TASK)
 
         await self._change(caller, task_id, change)
 
@@ -125,7 +125,7 @@ class TaskService:
             if not rows:
                 raise _not_open("The task was assigned, not accepted")
             await task.connection.execute(SET_TASK, task_id, TaskStatus.AVAILABLE, None)
-            await self._noted(task, AuditAction.RELEASE_TASK)
+            await self._record_change(task, AuditAction.RELEASE_TASK)
 
         await self._change(caller, task_id, change)
 
@@ -156,8 +156,8 @@ class TaskService:
             )
             summary = completion.summary
             text = f"{task.row.label}: {summary}" if summary else ""
-            await self._noted(task, AuditAction.COMPLETE_TASK, text)
-            await self._go_on(task)
+            await self._record_change(task, AuditAction.COMPLETE_TASK, text)
+            await self._advance_workflow(task)
 
         await self._change(caller, task_id, change)
 
@@ -167,7 +167,7 @@ class TaskService:
         task_id: int,
         values: Mapping[str, object],
     ) -> None:
-        """Note verdicts on some of the records of a task of the caller; a completion without others uses them.
+        """Note verdicts on some records of a task of the caller; a completion uses them for records without a verdict.
 
         :raises VaultFault: as ``complete``.
         """
@@ -204,7 +204,7 @@ class TaskService:
                 SET_TASK, task_id, TaskStatus.ASSIGNED, user_id
             )
             text = f"{row.label}: user {user_id}"
-            await self._noted(task, AuditAction.REASSIGN_TASK, text)
+            await self._record_change(task, AuditAction.REASSIGN_TASK, text)
             notified = [user_id] if row.owner_id is None else [user_id, row.owner_id]
             subject = f"{plain(row.label)} is reassigned: ${{name__v}}"
             body = f"A task of {plain(task.workflow.label)} has another assignee: {plain(row.label)}."
@@ -215,7 +215,7 @@ class TaskService:
     async def set_due_date(
         self, caller: Caller, task_id: int, moment: datetime
     ) -> None:
-        """Set when a task is due; for the workflow's owner, and who manages workflows.
+        """Set when a task is due; for the workflow's owner, and callers who manage workflows.
 
         :raises VaultFault: as ``accept``.
         """
@@ -225,7 +225,7 @@ class TaskService:
             require_workflow(caller, task.workflow.owner_id, task.workflow.object)
             await set_due(task.connection, task_id, moment)
             day = f"{moment.astimezone(UTC):%Y-%m-%d}"
-            await self._noted(
+            await self._record_change(
                 task, AuditAction.CHANGE_DUE_DATE, f"{task.row.label}: {day}"
             )
 
@@ -243,12 +243,12 @@ class TaskService:
             await task.connection.execute(
                 END_TASK, task_id, TaskStatus.CANCELLED, None, None
             )
-            await self._noted(task, AuditAction.CANCEL_TASK)
-            await self._go_on(task)
+            await self._record_change(task, AuditAction.CANCEL_TASK)
+            await self._advance_workflow(task)
 
         await self._change(caller, task_id, change)
 
-    async def _go_on(self, task: OpenTask) -> None:
+    async def _advance_workflow(self, task: OpenTask) -> None:
         """Advance the workflow when no task of this round is open."""
         if not await open_tasks(task.connection, task.workflow.id, task.row):
             following = task.step.next_steps
@@ -261,7 +261,9 @@ class TaskService:
             await content.set_fields(task.context, content_id, fields)
 
     @staticmethod
-    async def _noted(task: OpenTask, action: AuditAction, text: str = "") -> None:
+    async def _record_change(
+        task: OpenTask, action: AuditAction, text: str = ""
+    ) -> None:
         """Write a change of a task to the audit trail, and date its workflow as changed."""
         ids = task.workflow.record_ids
         await note(task.context, action, ids, text or task.row.label)

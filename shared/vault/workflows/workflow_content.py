@@ -70,7 +70,7 @@ class RecordContent:
         return object_name
 
     def target(self, registry: Registry, object_name: str) -> VaultObject | None:
-        """Return the object of the registry."""
+        """Return the object with this name; None when there is none."""
         return registry.objects.get(object_name)
 
     def targets(self, _registry: Registry) -> Mapping[str, Target]:

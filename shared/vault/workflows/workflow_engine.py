@@ -307,7 +307,7 @@ async def decided(
 ) -> Sequence[str]:
     """Return the next steps of a decision: those of its first rule that applies.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED when none holds, or one's criteria do not suit the object.
+    :raises VaultFault: OPERATION_NOT_ALLOWED when no rule applies, or a rule's criteria do not suit the object.
     """
     for rule in step.rules:
         if await _holds(context, workflow, rule):
@@ -327,7 +327,7 @@ async def _holds(
             return False
     if not rule.criteria:
         return True
-    met = await meeting(
+    fitting = await meeting(
         context.connection,
         context.registry,
         context.object.name,
@@ -335,7 +335,7 @@ async def _holds(
         rule.criteria,
         context.targets,
     )
-    return len(met) == len(context.ids)
+    return len(fitting) == len(context.ids)
 
 
 async def in_workflows(context: ActionContext) -> frozenset[str]:

@@ -133,7 +133,7 @@ class WorkflowLists:
         :raises VaultFault: INVALID_DATA when there is none, or none that the caller may see.
         """
         statements = (WORKFLOW_COUNT, WORKFLOW_PAGE)
-        return await self._one(statements, caller, workflow_id, "workflow")
+        return await self._single_row(statements, caller, workflow_id, "workflow")
 
     async def task(self, caller: Caller, task_id: int) -> Record:
         """Return one task.
@@ -141,7 +141,7 @@ class WorkflowLists:
         :raises VaultFault: as ``workflow``.
         """
         statements = (TASK_COUNT, TASK_PAGE)
-        return await self._one(statements, caller, task_id, "workflow task")
+        return await self._single_row(statements, caller, task_id, "workflow task")
 
     async def names(self, ids: Collection[int]) -> dict[int, str]:
         """Return the names of users by their ids."""
@@ -167,7 +167,7 @@ class WorkflowLists:
             rows = await connection.fetch(CONTENTS, workflow_id)
         return [row["record_id"] for row in rows]
 
-    async def _one(
+    async def _single_row(
         self, statements: tuple[str, str], caller: Caller, row_id: int, noun: str
     ) -> Record:
         page = await self._page(

@@ -76,7 +76,7 @@ class WorkflowService:
         self._engine = engine
 
     def offered(self, caller: Caller) -> list[WorkflowDefinition]:
-        """Return the workflows that the caller may start with records, by their names."""
+        """Return the workflows that the caller may start with records, in the order of their names."""
         registry = self._components.registry
         editable = {
             target.lifecycle

@@ -115,7 +115,7 @@ async def test_what_waits_is_grouped(
         await until(
             lambda: (
                 consumer._subscription is not None
-                and consumer._subscription.holding == 26
+                and consumer._subscription.unsettled_count == 26
             )
         )
         go_on.set()
@@ -255,7 +255,8 @@ async def test_stopping_lets_handlers_finish_and_returns_the_rest(
     await entered.wait()
     await until(
         lambda: (
-            consumer._subscription is not None and consumer._subscription.holding == 30
+            consumer._subscription is not None
+            and consumer._subscription.unsettled_count == 30
         )
     )
     stopping = asyncio.create_task(consumer.stop(grace=30))

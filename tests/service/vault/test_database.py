@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from asyncpg.connection import LoggedQuery
 
 from shared.vault.storage.clock import announced_moment, moment
 from shared.vault.storage.database import (
@@ -17,6 +19,7 @@ from shared.vault.storage.database import (
     OneTransaction,
     also_in_unit_of_work,
 )
+from shared.vault.storage.driver_types import FIRST_OWN_OID
 from shared.vault.storage.migrate import alone, migrate
 
 BOUNDS = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
@@ -150,3 +153,58 @@ async def test_a_lost_listener_listens_again(
             heard.clear()
     finally:
         await notifications.stop()
+
+
+INDEXED = """
+CREATE TABLE records.{0} (id text PRIMARY KEY, global_id__sys text NOT NULL, link__sys text);
+CREATE UNIQUE INDEX {0}_global_id__sys_key ON records.{0} (global_id__sys);
+CREATE UNIQUE INDEX {0}_link__sys_key ON records.{0} (link__sys);
+"""
+INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'old__c' ORDER BY 1"
+
+
+async def test_an_older_database_loses_its_indexes_of_global_ids(
+    database: Database,
+) -> None:
+    await migrate(database)
+    async with database.connection() as connection:
+        await connection.execute(INDEXED.format("old__c"))
+        await connection.execute(
+            "DELETE FROM public.vault_migration WHERE name LIKE '0066%'"
+        )
+    await migrate(database)
+    async with database.connection() as connection:
+        left = [row["indexname"] for row in await connection.fetch(INDEXES)]
+    assert left == ["old__c_link__sys_key", "old__c_pkey"]
+
+
+DATES = "SELECT $1::timestamptz[] AS dates, $2::bigint[] AS numbers, $3::mood AS own"
+
+
+async def test_only_the_first_session_of_a_pool_asks_for_a_type_of_postgresql(
+    postgres_dsn: str,
+) -> None:
+    database = Database(postgres_dsn, max_size=3)
+    await database.open()
+    day = datetime(9999, 12, 31, tzinfo=UTC)
+    asked: list[list[int]] = []
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        sessions = [
+            await stack.enter_async_context(database.connection()) for _ in range(3)
+        ]
+        for number, session in enumerate(sessions):
+            # A type of one's own may be another one tomorrow, under another number.
+            await session.execute("DROP TYPE IF EXISTS mood")
+            await session.execute("CREATE TYPE mood AS ENUM ('sad', 'glad')")
+            queries: list[LoggedQuery] = []
+            with session.query_logger(queries.append):
+                row = await session.fetchrow(DATES, [day], [number], "glad")
+            assert row is not None
+            assert tuple(row) == ([day], [number], "glad")
+            introspected = [q for q in queries if "typeinfo_tree" in q.query]
+            asked.append([oid for q in introspected for oid in q.args[0]])
+    own = [oid for oids in asked for oid in oids if oid >= FIRST_OWN_OID]
+    assert len(set(own)) == 3
+    of_postgresql = [len(set(oids) - set(own)) for oids in asked]
+    assert of_postgresql == [2, 0, 0]

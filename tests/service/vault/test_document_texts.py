@@ -61,7 +61,7 @@ async def test_a_text_whose_turn_does_not_come_is_extracted_later(
     statement = "SELECT id FROM documents FIND ('zqturnword' SCOPE CONTENT)"
     assert (await user.query(statement)).data == []
     monkeypatch.setattr(texts, "TURN_SECONDS", 600.0)
-    await vault.document_texts.note_missing()
+    await vault.document_texts.extract_missing()
     found = (await user.query(statement)).data
     assert [row["id"] for row in found] == [document_id]
 

@@ -358,7 +358,7 @@ async def test_what_files_say_is_found(user: Api, vault: Vault) -> None:
             "DELETE FROM platform.content_text WHERE text LIKE $1", f"%{word}%"
         )
     assert (await user.query(f"SELECT id FROM documents {find}")).data == []
-    await vault.document_texts.note_missing()
+    await vault.document_texts.extract_missing()
     assert [
         row["id"] for row in (await user.query(f"SELECT id FROM documents {find}")).data
     ] == [second]

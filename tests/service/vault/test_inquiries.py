@@ -97,6 +97,38 @@ async def test_an_inquiry_under_way_stays_as_it_is_read(crm: Crm) -> None:
     assert outcomes(await crm.rep.put(INQUIRIES, json=[later])) == ["SUCCESS"]
 
 
+async def test_an_administrator_gives_back_an_inquiry_whose_message_is_gone(
+    crm: Crm,
+) -> None:
+    await crm.activate("active__v")
+    await crm.admin.put(f"{QUEUE}/actions/disable_delivery")
+    (record_id,) = await crm.submitted(1)
+    assert await crm.transfer([record_id]) == ["SUCCESS"]
+    await crm.admin.put(f"{QUEUE}/actions/reset")
+    await crm.admin.put(f"{QUEUE}/actions/enable_delivery")
+    await crm.activate("inactive__v")
+    edited = [{"id": record_id, "inquiry_text__v": "Which dose?"}]
+    assert outcomes(await crm.rep.put(INQUIRIES, json=edited)) == [LOCKED]
+    assert await crm.transfer([record_id]) == [LOCKED]
+    given_back = [
+        {
+            "id": record_id,
+            "transfer_status__v": "failed__v",
+            "transfer_error__v": "The transfer was stopped. Transfer it again.",
+        }
+    ]
+    migration = {"X-VaultAPI-MigrationMode": "true"}
+    refused = await crm.rep.put(INQUIRIES, json=given_back, headers=migration)
+    assert refused.error == "INSUFFICIENT_ACCESS"
+    answer = await crm.admin.put(INQUIRIES, json=given_back, headers=migration)
+    assert outcomes(answer) == ["SUCCESS"], answer.text
+    assert outcomes(await crm.rep.put(INQUIRIES, json=edited)) == ["SUCCESS"]
+    stored = await record(crm.rep, OBJECT, record_id)
+    assert stored["transfer_status__v"] == ["failed__v"]
+    assert stored["transfer_error__v"] == given_back[0]["transfer_error__v"]
+    await crm.activate("active__v")
+
+
 ACCOUNTS, PRODUCTS, COUNTRIES = (
     "/vobjects/account__v",
     "/vobjects/product__v",

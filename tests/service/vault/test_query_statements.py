@@ -121,6 +121,22 @@ async def test_the_class_of_a_plan_is_what_the_database_can_do(
     assert re.search(COLUMNS[kind], conditions), "\n".join(row[0] for row in plan)
 
 
+@pytest.mark.parametrize("condition", ["= '7_ACC1'", "CONTAINS ('7_ACC1', '7_ACC2')"])
+async def test_a_global_id_is_found_by_the_index_of_ids(
+    database: Database, condition: str
+) -> None:
+    query = compiled(f"SELECT id FROM account__v WHERE global_id__sys {condition}")
+    assert query is not None
+    async with read_only(database) as connection:
+        # As PostgreSQL plans a statement that has been prepared, whatever its values.
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        plan = await connection.fetch(
+            f"EXPLAIN {query.count_sql}", *resolve(query.count_parameters, EXECUTION)
+        )
+    shown = "\n".join(row[0] for row in plan)
+    assert re.search(r"Index Cond: \(id = ", shown), shown
+
+
 async def tried(database: Database, text: str) -> None:
     with suppress(VqlError):
         query = compiled(text)

@@ -132,6 +132,59 @@ async def test_update_by_a_unique_field_that_the_vault_sets(user: Api) -> None:
     assert answer.ids == [record_id]
 
 
+async def test_records_are_found_by_their_whole_global_ids(user: Api) -> None:
+    owned = await owner(user)
+    first, second = await items(user, 2, owner__c=owned)
+    own = (await record(user, "owner__c", owned))["global_id__sys"]
+    vault_id, _, _ = own.partition("_")
+    (linked,) = (
+        await user.post(
+            ITEMS,
+            json=[
+                {"name__v": "item", "key__c": key(), "owner__cr.global_id__sys": own}
+            ],
+        )
+    ).ids
+    whole = f"{vault_id}_{first}"
+    # Of another Vault, of nobody, and parts of one.
+    wrong = (
+        f"1{whole}",
+        f"{vault_id}_V0X",
+        first,
+        f"_{first}",
+        vault_id,
+        f"{whole}_",
+        "",
+    )
+    found: dict[str, list[str]] = {
+        f"global_id__sys = '{whole}'": [first],
+        f"global_id__sys CONTAINS ('{whole}', '{vault_id}_{second}', '{wrong[0]}')": [
+            first,
+            second,
+        ],
+        f"owner__cr.global_id__sys = '{own}'": [first, second, linked],
+        f"owner__cr.global_id__sys CONTAINS ('{own}', '{wrong[1]}')": [
+            first,
+            second,
+            linked,
+        ],
+        f"id CONTAINS ('{first}', '{second}') AND global_id__sys != '{whole}'": [
+            second
+        ],
+        **{f"global_id__sys = '{each}'": [] for each in wrong},
+        f"global_id__sys CONTAINS ({', '.join(map(repr, wrong))})": [],
+    }
+    for condition, ids in found.items():
+        answer = await user.query(
+            f"SELECT id FROM item__c WHERE {condition} ORDER BY id"
+        )
+        assert [row["id"] for row in answer.data] == sorted(ids), condition
+    named = list(filter(None, wrong))
+    rows = [{"global_id__sys": each, "text__c": "x"} for each in named]
+    answer = await user.put(f"{ITEMS}?idParam=global_id__sys", json=rows)
+    assert outcomes(answer) == [INVALID] * len(named)
+
+
 @pytest.mark.parametrize(
     "field", ["id", "global_id__sys", "fixed__c", "text__c", "owner__c", "nothing__c"]
 )

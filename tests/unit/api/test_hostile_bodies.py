@@ -41,7 +41,7 @@ async def test_what_a_hostile_body_costs_is_bounded(hostile: HostileBody) -> Non
     sent = request(
         hostile.make(), {"Content-Type": hostile.content_type}, path=hostile.path
     )
-    sent.state.place = _Free()
+    sent.state.large_body_permit = _Free()
     before = time.process_time()
     error: ErrorType | None = None
     try:

@@ -122,11 +122,11 @@ LOCKED = CONTEXT + rule(
     [
         (
             "ALTER Integrationrule r__c (active(false));",
-            "forbids to activate or inactivate",
+            "forbids activating or inactivating",
         ),
         (
             "ALTER Integrationrule r__c (MODIFY Fieldrule f__v (active(false)));",
-            "forbids to activate or inactivate",
+            "forbids activating or inactivating",
         ),
         (
             "ALTER Integrationrule r__c (MODIFY Fieldrule f__v (field_default('y')));",
@@ -139,14 +139,14 @@ LOCKED = CONTEXT + rule(
         ("ALTER Integrationrule r__c (DROP Fieldrule f__v);", "forbids"),
         (
             "ALTER Integrationrule r__c (lock_defaults(false));",
-            "lock_defaults cannot be taken away",
+            "lock_defaults cannot be removed",
         ),
         ("DROP Integrationrule r__c;", "cannot be dropped"),
         (
             rule(
                 f"Fieldrule own__c ({TARGET}, field_default('x'))", command="RECREATE"
             ),
-            "cannot be taken away",
+            "cannot be removed",
         ),
     ],
 )

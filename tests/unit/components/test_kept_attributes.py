@@ -7,7 +7,10 @@ import pytest
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json
-from shared.vault.components.kept_attributes import MAX_SHOWN, kept_warnings
+from shared.vault.components.kept_attributes import (
+    MAX_SHOWN,
+    ignored_attribute_warnings,
+)
 from shared.vault.components.mdl import parse
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.registry import Registry
@@ -54,7 +57,7 @@ def made(kind: str, attributes: str = FOREIGN) -> tuple[Registry, Component]:
 
 
 def test_every_type_that_a_vault_acts_on_is_here() -> None:
-    acted_on = {name for name, kind in COMPONENT_TYPES.items() if not kind.kept}
+    acted_on = {name for name, kind in COMPONENT_TYPES.items() if not kind.stored_only}
     assert acted_on <= {*HEADS, "Lifecyclestatetypeassociation"}
 
 
@@ -73,13 +76,13 @@ def test_they_are_kept_and_returned_as_written(kind: str) -> None:
 
 
 def silent(kind: ComponentType) -> bool:
-    return kind.open or kind.kept
+    return kind.open or kind.stored_only
 
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_they_are_a_warning_where_none_is_expected(kind: str) -> None:
     _, component = made(kind)
-    warnings = kept_warnings(component)
+    warnings = ignored_attribute_warnings(component)
     if silent(COMPONENT_TYPES[kind]):
         assert warnings == []
         return
@@ -87,13 +90,13 @@ def test_they_are_a_warning_where_none_is_expected(kind: str) -> None:
     for name in NAMES:
         assert name in warning
     _, known = made(kind, "active(true)")
-    assert kept_warnings(known) == []
+    assert ignored_attribute_warnings(known) == []
 
 
 def test_a_warning_is_bounded() -> None:
     many = ", ".join(f"foreign{number}(1)" for number in range(MAX_SHOWN + 5))
     _, component = made("Queue", many)
-    (warning,) = kept_warnings(component)
+    (warning,) = ignored_attribute_warnings(component)
     assert f"foreign{MAX_SHOWN}" not in warning
     assert "more" in warning
 
@@ -187,7 +190,7 @@ def test_names_go_without_the_values_of_fields(
     assert registry.objects["bell__c"].fields["name__v"].value_format == effective
     component = registry.components["Object", "bell__c"]
     assert f"value_format('{written}')" in render(component)
-    warnings = " ".join(kept_warnings(component))
+    warnings = " ".join(ignored_attribute_warnings(component))
     assert [value for value in told if value not in warnings] == []
     assert bool(warnings) is bool(told)
 
@@ -216,7 +219,7 @@ def test_a_computed_document_field_repeats_what_it_reads(
     text = f"RECREATE Docfield hall__c (label('Hall'), type('{kind}'), {attributes});"
     registry = run(text, run(BASE))
     component = registry.components["Docfield", "hall__c"]
-    (warning,) = kept_warnings(component)
+    (warning,) = ignored_attribute_warnings(component)
     assert f"type {kind}" in warning
     assert run(render(component), registry).components[component.key] == component
 
@@ -278,7 +281,7 @@ def test_a_reference_to_an_object_of_other_platforms_is_a_warning(
 ) -> None:
     text = f"ALTER Object bell__c (ADD Field a__c (label('A'), type('Object'), object('{name}')));"
     registry = run(text, run(USERS, run(BASE)))
-    warnings = kept_warnings(registry.components["Object", "bell__c"])
+    warnings = ignored_attribute_warnings(registry.components["Object", "bell__c"])
     assert [("Field a__c object" in each) for each in warnings] == ([True] * told)
 
 
@@ -356,5 +359,5 @@ def test_a_document_refers_to_one_record() -> None:
     versions = registry.documents.versions
     assert versions is not None
     assert not versions.fields["bells__c"].multi_value
-    (warning,) = kept_warnings(registry.components["Docfield", "bells__c"])
+    (warning,) = ignored_attribute_warnings(registry.components["Docfield", "bells__c"])
     assert "multi_value" in warning

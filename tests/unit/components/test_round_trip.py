@@ -130,7 +130,8 @@ def _executes_to_the_same(component: Component) -> None:
 
 
 @pytest.mark.parametrize(
-    "type_name", [kind.name for kind in COMPONENT_TYPES.values() if not kind.kept]
+    "type_name",
+    [kind.name for kind in COMPONENT_TYPES.values() if not kind.stored_only],
 )
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
@@ -142,9 +143,9 @@ def test_a_typed_component_executes_to_itself(
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
-    st.sampled_from([kind for kind in COMPONENT_TYPES.values() if kind.kept]).flatmap(
-        _component
-    )
+    st.sampled_from(
+        [kind for kind in COMPONENT_TYPES.values() if kind.stored_only]
+    ).flatmap(_component)
 )
 def test_a_kept_component_executes_to_itself(component: Component) -> None:
     _executes_to_the_same(component)

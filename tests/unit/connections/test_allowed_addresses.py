@@ -114,5 +114,5 @@ def test_what_is_allowed_is_sent_below_the_allowed_address(rest: str) -> None:
 
 @pytest.mark.parametrize("text", ["h.example", "https://h.example/a/../b", "https://"])
 def test_a_list_of_addresses_that_are_none(text: str) -> None:
-    with pytest.raises(ValueError, match="is not an address"):
+    with pytest.raises(ValueError, match="is not an https address"):
         AllowedAddresses.listed([text])

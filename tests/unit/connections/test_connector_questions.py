@@ -9,8 +9,8 @@ import pytest
 from shared.protocol.error_types import ErrorType
 from shared.vault.connections import connector_questions
 from shared.vault.connections.connector_questions import (
-    AskerSessions,
     ConnectorQuestions,
+    PageSessions,
 )
 from shared.vault.errors import VaultFault
 
@@ -32,7 +32,7 @@ async def test_those_who_look_do_not_wait_for_each_other_without_an_answer(
     server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     questions = ConnectorQuestions(f"http://127.0.0.1:{port}", 10101)
-    looks = (questions.traffic(AskerSessions("a-session")) for _ in range(LOOKERS))
+    looks = (questions.traffic(PageSessions("a-session")) for _ in range(LOOKERS))
     # Without a bound of each the first would take a minute, and each further one another.
     async with asyncio.timeout(30):
         faults = await asyncio.gather(*looks, return_exceptions=True)

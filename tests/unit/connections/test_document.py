@@ -136,5 +136,5 @@ def test_a_signature_does_not_make_up_for_form(member: dict[str, Any]) -> None:
         "certificate": CERTIFICATE,
         "signature": base64.b64encode(signature).decode(),
     }
-    with pytest.raises(InvalidDocument, match="no connection file"):
+    with pytest.raises(InvalidDocument, match="not a connection file"):
         read(orjson.dumps(text))

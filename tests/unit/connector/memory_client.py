@@ -11,10 +11,10 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import (
     Clock,
+    LatestRevision,
     QueryResult,
     Revision,
     Row,
-    SeenRevision,
     read_revision,
 )
 from shared.protocol.error_types import ErrorType
@@ -109,7 +109,7 @@ class MemoryClient(MemoryVault):
     sessions: list[str] = field(default_factory=list)
     edited: set[tuple[str, str]] = field(default_factory=set)
     revision: str | None = None
-    seen: SeenRevision = field(default_factory=SeenRevision)
+    seen: LatestRevision = field(default_factory=LatestRevision)
 
     @property
     def as_client(self) -> VaultClient:

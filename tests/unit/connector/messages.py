@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from structlog.testing import capture_logs
-
 from services.connector.processing.inbox import Inbox, Slots
 from services.connector.vaults.vaults import Patience
 from shared.spark.consumer import Delivery
 from shared.spark.envelope import Envelope, JsonValue, Message
+from tests.captured_logs import own_logs
 from tests.unit.connector.example_records import INQUIRIES, INQUIRY
 from tests.unit.connector.standard_vaults import CRM_ID, Pair
 
@@ -71,10 +70,10 @@ def inbox(of: Pair, shared: Slots | None = None) -> Inbox:
 @contextmanager
 def logged() -> Iterator[list[str]]:
     """The names of the events that are logged meanwhile, which are not printed with all their variables."""
-    with capture_logs() as lines:
-        names: list[str] = []
+    names: list[str] = []
+    with own_logs() as lines:
         yield names
-        names += [str(line["event"]) for line in lines]
+    names += [str(line["event"]) for line in lines]
 
 
 async def handle(of: Pair, *messages: Envelope) -> None:

@@ -15,7 +15,7 @@ from services.connector.delivery.destinations import RouteReader
 from services.connector.rules.lookups import MAX_KEPT_KEYS
 from services.connector.vaults.configuration import Configuration
 from services.connector.vaults.configuration_reader import ConfigurationReader
-from shared.client.results import SeenRevision
+from shared.client.results import LatestRevision
 from tests.unit.connector.versioned_vault import (
     Versioned,
     moment,
@@ -145,7 +145,7 @@ async def test_a_read_that_fails_leaves_nothing_that_counts_as_current() -> None
 
 
 async def test_a_moment_that_has_not_come_tells_nothing() -> None:
-    seen = SeenRevision()
+    seen = LatestRevision()
     seen.note("1.1.1", datetime.now(UTC) + timedelta(hours=1))
     assert seen.at(moment()) is None
     began = moment()
@@ -157,7 +157,7 @@ async def test_a_moment_that_has_not_come_tells_nothing() -> None:
 
 @pytest.mark.parametrize("told", ["", "7", ".7", "1" * 101 + ".1"])
 def test_a_header_that_is_no_revision_is_none(told: str) -> None:
-    seen = SeenRevision()
+    seen = LatestRevision()
     seen.note(told, moment())
     assert (seen.count, seen.at(datetime(2020, 1, 1, tzinfo=UTC))) == (0, None)
 

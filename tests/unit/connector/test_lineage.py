@@ -69,4 +69,4 @@ def test_a_value_that_the_point_puts_in_place_of_the_rules_is_its_own() -> None:
         "product__v.name__v": "X",
         "city__v": None,
     }
-    assert origin.own(row) == ("link__sys", "product__v")
+    assert origin.point_fields(row) == ("link__sys", "product__v")

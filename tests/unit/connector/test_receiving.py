@@ -80,7 +80,7 @@ def test_a_signature_is_good_for_its_time_only(seconds: int, good: bool) -> None
     if good:
         checked(signed(), now)
     else:
-        with pytest.raises(NotVerified, match="not good now"):
+        with pytest.raises(NotVerified, match="not valid now"):
             checked(signed(), now)
 
 
@@ -88,7 +88,7 @@ def test_a_sender_does_not_choose_how_long() -> None:
     headers = signed() | {
         "X-VaultAPISignature-RequestNotAfter": (NOW + LONGEST).isoformat()
     }
-    with pytest.raises(NotVerified, match="not good now"):
+    with pytest.raises(NotVerified, match="not valid now"):
         Claim.read(headers, URL, NOW)
 
 
@@ -116,7 +116,7 @@ def test_what_is_missing_or_misshapen_is_refused(name: str, value: str | None) -
 
 
 def test_the_body_the_address_and_the_certificate_are_those_that_were_signed() -> None:
-    with pytest.raises(NotVerified, match="signature is not good"):
+    with pytest.raises(NotVerified, match="signature is not valid"):
         checked(signed(), body=BODY + b" ")
     with pytest.raises(NotVerified, match="another address"):
         checked(signed(url=f"{URL}?more"))

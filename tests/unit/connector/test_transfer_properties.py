@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from services.connector.points.transfer import Result
 from tests.unit.connector.example_records import (
     ACCOUNT,
     CASE,
+    INQUIRY,
     PERSON,
     REQUEST,
     SOURCE_DATA,
@@ -141,3 +143,41 @@ async def test_the_active_countries_are_those_that_are_named_last(
         await transferred(vaults, item)
     found = {code for code, state in active(vaults).items() if state == "active__v"}
     assert found == sequence[-1]
+
+
+MOMENTS = [
+    "query account__v",
+    f"upsert {CASE}",
+    f"upsert {REQUEST}",
+    f"update {INQUIRY}",
+]
+
+
+@pytest.mark.parametrize("read_at", ["failed__v", None, "pending__v"])
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("calls_before", [0, 1, 2])
+async def test_what_is_edited_while_an_inquiry_is_transferred_arrives(
+    read_at: str | None, moment: str, calls_before: int
+) -> None:
+    vaults = pair()
+    item = inquiry(vaults.crm, account(vaults.crm), transfer_status__v=read_at)
+    vault = vaults.medical if moment.startswith("upsert") else vaults.crm
+
+    async def edit() -> None:
+        # Vault CRM locks an inquiry at Pending or Success.
+        if status(vaults.crm, item) not in ("pending__v", "success__v"):
+            vaults.crm.change(INQUIRY, item, inquiry_text__v="How often a day?")
+
+    async def after(calls: int) -> None:
+        if calls == 0:
+            await edit()
+        else:
+            vault.before(moment, lambda: after(calls - 1))
+
+    vault.before(moment, lambda: after(calls_before))
+    await inquiries(vaults, item)
+    # The retry that the edit may have been too late for.
+    await inquiries(vaults, item)
+    assert status(vaults.crm, item) == "success__v"
+    stored = vaults.crm.get(INQUIRY, item)["inquiry_text__v"]
+    assert vaults.medical.rows(REQUEST, "question__v") == [{"question__v": stored}]

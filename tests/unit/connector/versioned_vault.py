@@ -13,7 +13,7 @@ from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.configuration import Configuration
 from shared.client.client import VaultClient
 from shared.client.query_calls import QueryCalls
-from shared.client.results import QueryResult, Row, SeenRevision
+from shared.client.results import LatestRevision, QueryResult, Row
 from shared.client.transport import Request
 from tests.unit.connector.examples import field as vault_field
 from tests.unit.connector.examples import rule_json
@@ -55,7 +55,7 @@ class Versioned(QueryCalls):
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._transport = cast("Any", SimpleNamespace(seen=SeenRevision()))
+        self._transport = cast("Any", SimpleNamespace(revision=LatestRevision()))
 
     @property
     def as_client(self) -> VaultClient:
@@ -75,7 +75,7 @@ class Versioned(QueryCalls):
         await self.turn()
         answer = read()
         await self.turn()
-        self._transport.seen.note(told, began)
+        self._transport.revision.note(told, began)
         return answer
 
     async def _call(self, request: Request) -> Row:

@@ -58,7 +58,7 @@ def test_events_of_every_kind_stand_in_the_order_of_time() -> None:
         ("written", "case_request__v V5R1 point__v"),
     ]
     assert len(event_table(found)) == 1 + len(found)
-    assert event_table([]) == ["Nothing is known of it"]
+    assert event_table([]) == ["These Vaults have no event of the message"]
 
 
 def test_lineage_says_what_changed_since() -> None:

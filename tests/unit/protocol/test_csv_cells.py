@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.protocol.csv_cells import csv_text, kept_cell, read_cell, safe_cell
+from shared.protocol.csv_cells import csv_text, read_cell, restorable_cell, safe_cell
 
 ROOT = Path(__file__).parents[3]
 WIDE = ("\uff0b", "\uff0d", "\uff1d", "\uff20")
@@ -33,13 +33,13 @@ texts = st.text(max_size=30) | st.builds(
 
 @given(texts)
 def test_no_cell_begins_a_formula(text: str) -> None:
-    for cell in (safe_cell(text), kept_cell(text)):
+    for cell in (safe_cell(text), restorable_cell(text)):
         assert not cell.startswith(STARTS) or re.fullmatch(NUMBER, cell)
 
 
 @given(texts)
 def test_a_kept_cell_is_read_as_it_was(text: str) -> None:
-    assert read_cell(kept_cell(text)) == text
+    assert read_cell(restorable_cell(text)) == text
 
 
 @pytest.mark.parametrize("number", NUMBERS)

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import asyncpg
 import pytest
 import structlog
-from structlog.testing import capture_logs
 
 from shared.runtime.logging import configure_logging, first_line, get_logger
 from shared.spark.broker_errors import BrokerUnavailable
+from tests.captured_logs import own_logs
 
 pytestmark = pytest.mark.usefixtures("logging_restored")
 
@@ -139,6 +139,6 @@ def test_what_is_configured_later_holds_for_loggers_in_use() -> None:
     configure_logging(SimpleNamespace(log_level="INFO", log_format="json"), "vault")
     log.info("once")
     structlog.reset_defaults()
-    with capture_logs() as lines:
+    with own_logs() as lines:
         log.info("twice")
     assert [line["event"] for line in lines] == ["twice"]

@@ -9,10 +9,10 @@ from itertools import islice
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from shared.runtime.retry_policies import PEER_AWAY
 from shared.runtime.waiting import state_log, wait_for
+from tests.captured_logs import own_logs
 
 
 class PeerAway(Exception):
@@ -74,7 +74,7 @@ def test_pauses_grow_to_the_longest() -> None:
 
 async def test_it_returns_the_first_answer_and_logs_both_changes_once() -> None:
     peer = Peer(failures=4)
-    with capture_logs() as lines:
+    with own_logs() as lines:
         answer = await wait_for("peer one", peer.ask, retry_on=PeerAway, policy=SHORT)
     assert answer == 5
     assert [(line["log_level"], line["event"]) for line in lines] == [
@@ -94,7 +94,7 @@ async def test_many_waiting_for_one_peer_log_one_line_a_change() -> None:
         if not back.is_set():
             raise PeerAway
 
-    with capture_logs() as lines:
+    with own_logs() as lines:
         async with asyncio.TaskGroup() as group:
             for _ in range(10):
                 group.create_task(
@@ -108,7 +108,7 @@ async def test_many_waiting_for_one_peer_log_one_line_a_change() -> None:
 
 
 async def test_a_peer_that_answers_at_once_is_not_worth_a_line() -> None:
-    with capture_logs() as lines:
+    with own_logs() as lines:
         assert await wait_for("peer three", Peer(0).ask, retry_on=PeerAway) == 1
     assert lines == []
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
+import aio_pika
 import pytest
 
+from local.state import free_port
 from shared.spark.broker_errors import BrokerUnavailable
-from shared.spark.connection import bounded
+from shared.spark.connection import BrokerConnection, bounded
 
 
 async def asking(answer: Exception | None) -> None:
@@ -43,3 +46,14 @@ async def test_a_fault_of_the_driver_is_none_of_the_callers_doing(
     with pytest.raises(BrokerUnavailable):
         async with bounded("ask", 30):
             raise fault
+
+
+async def test_a_connection_that_fails_is_closed() -> None:
+    port = free_port()
+    connection = BrokerConnection(f"amqp://127.0.0.1:{port}/", "test")
+    # The traceback refers to what the driver has made.
+    with pytest.raises(BrokerUnavailable) as failure:
+        await connection.channel()
+    known = gc.get_objects()
+    made = [each for each in known if isinstance(each, aio_pika.Connection)]
+    assert [each.is_closed for each in made if each.url.port == port] == [True], failure

@@ -210,7 +210,7 @@ MALFORMED = [
     (message(items=["a" * 101]), "message.items[0] is longer than 100 characters"),
     (
         message(items=["a", "b\x00"]),
-        "message.items[1] has a character that no text can hold",
+        "message.items[1] has a character that cannot be stored",
     ),
     (
         orjson.dumps(message(items=["a", "?"])).replace(b"?", rb"\ud800"),
@@ -219,13 +219,13 @@ MALFORMED = [
     *[
         (
             message(attributes=attributes),
-            "message.attributes has a character that no text can hold",
+            "message.attributes has a character that cannot be stored",
         )
         for attributes in ({"object": "\x00"}, {"\x00": 1}, {"a": [{"b": "\x00"}]})
     ],
     (
         VALID | {"message_id": "m\x00"},
-        "message_id has a character that no text can hold",
+        "message_id has a character that cannot be stored",
     ),
 ]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
 from shared.runtime.retry_policies import REDELIVERY
 from shared.spark.consumer import Failures
 from shared.spark.subscription import Delivery
 from shared.spark.topology import DELIVERY_LIMIT
+from tests.captured_logs import own_logs
 
 
 def delivery(message_id: str, returns: int = 0) -> Delivery:
@@ -45,7 +45,7 @@ def test_messages_without_id_are_distinguished_by_body() -> None:
 
 def test_one_line_when_it_begins_and_one_when_all_is_well() -> None:
     failures = Failures("q", replace(REDELIVERY, first_pause=1.0))
-    with capture_logs() as lines:
+    with own_logs() as lines:
         failures.succeeded([delivery("x")])
         failures.failed([delivery("a")], ValueError("text"))
         failures.failed([delivery("b")], ValueError("text"))
@@ -61,7 +61,7 @@ def test_one_line_when_it_begins_and_one_when_all_is_well() -> None:
 @pytest.mark.parametrize("returns", [DELIVERY_LIMIT, DELIVERY_LIMIT + 5])
 def test_a_message_on_its_way_to_the_dead_letters_is_forgotten(returns: int) -> None:
     failures = Failures("q", replace(REDELIVERY, first_pause=1.0))
-    with capture_logs() as lines:
+    with own_logs() as lines:
         failures.failed([delivery("a", returns=returns)], ValueError())
         failures.failed([delivery("b", returns=returns)], ValueError())
     assert len(lines) == 2

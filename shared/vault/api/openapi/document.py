@@ -46,9 +46,9 @@ def complete(
     schemas: Mapping[str, object],
     version_pattern: str,
 ) -> dict[str, Any]:
-    """Add to the document what the routes do not declare; change it in place and return it.
+    """Complete the document in place with what the routes do not declare, and return it.
 
-    ``schemas`` are ``Envelope``, ``Error`` and ``Warning``; ``version_pattern`` is that of the version in paths.
+    ``schemas`` are ``Envelope``, ``Error`` and ``Warning``; ``version_pattern`` is the pattern of the version in paths.
     """
     components = document.setdefault("components", {})
     # FastAPI's own schemas (its 422 answers) describe what this Vault never sends.
@@ -92,7 +92,7 @@ def _complete_operation(operation: dict[str, Any], shown: Mapping[str, Any]) -> 
 
 
 def _add_requests(operation: dict[str, Any], request: Mapping[str, Any]) -> None:
-    """Add examples of the body; add the example of a form to a multipart form and a JSON object as well."""
+    """Add an example to each kind of body; the example of a form is also that of a multipart form and a JSON object."""
     if not request:
         return
     content = operation.setdefault("requestBody", {"content": {}})["content"]
@@ -171,5 +171,5 @@ def _envelope(answers: list[dict[str, Any]], free: Sequence[str]) -> dict[str, A
 
 
 def _own_members(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of an answer that are not those of every envelope."""
+    """Return the members of an answer without the members that every envelope has."""
     return {name: value for name, value in answer.items() if name not in MEMBERS_OF_ALL}

@@ -94,7 +94,7 @@ ANSWER: dict[str, tuple[str, dict[str, str]]] = {
         "The revision of the Vault's configuration when the call began; with a session.",
         TEXT,
     ),
-    "X-VaultAPI-ReferenceId": ("The text that the call carried.", TEXT),
+    "X-VaultAPI-ReferenceId": ("The text that the client sent.", TEXT),
     "X-VaultAPI-Connection": ("The connection, when a Vault calls through one.", TEXT),
 }
 """Name → description and schema."""

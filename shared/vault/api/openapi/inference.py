@@ -11,11 +11,11 @@ NAMES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
 def schema_of(examples: Sequence[object], free: Sequence[str] = ()) -> Schema:
-    """Return the narrowest schema by type that all examples satisfy.
+    """Return the narrowest schema that all examples satisfy.
 
     ``free`` are paths (``data``, ``users.user``) of objects with arbitrary members, such as records; lists do not count
-    in a path. No member is required, since an answer omits what does not apply. A null beside values makes a member
-    nullable; null alone gives no type.
+    in a path. No member is required, since an answer omits what does not apply. A member that is null in some examples
+    is nullable; a member that is null in all examples has no type.
     """
     kinds = [_kind(each, examples, free) for each in _types(examples)]
     if kinds and None in examples:

@@ -130,7 +130,7 @@ OTHER = {
 
 
 def version_parameter(pattern: str) -> dict[str, object]:
-    """Return the version, a parameter that every versioned path has and no endpoint declares."""
+    """Return the parameter ``version``, which every versioned path has and no endpoint declares."""
     description, example = PATH["version"]
     schema = {"type": "string", "pattern": f"^{pattern}$", "example": example}
     return {
@@ -143,7 +143,7 @@ def version_parameter(pattern: str) -> dict[str, object]:
 
 
 def describe(parameter: dict[str, object]) -> None:
-    """Add to a parameter its description and example, unless the route has them."""
+    """Add a description and an example to a parameter, unless the route has declared them."""
     name = str(parameter["name"])
     # Examples are for paths, which pages cannot call without one; other parameters may stay empty.
     if parameter["in"] != "path":

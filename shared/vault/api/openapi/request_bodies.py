@@ -24,13 +24,13 @@ FILE: dict[str, object] = {"type": "string", "format": "binary"}
 
 
 def body_of(schemas: Mapping[str, object]) -> Body:
-    """Return the documentation of a body that may have any of these media types, each with its schema."""
+    """Return the documentation of a body by its possible media types, each with its schema."""
     content = {media: {"schema": schema} for media, schema in schemas.items()}
     return {"requestBody": {"content": content}}
 
 
 def form_documentation(fields: Mapping[str, str]) -> Body:
-    """Return the documentation of a form, or a JSON object, whose fields are text; each with its description."""
+    """Return the documentation of a form, or a JSON object, of text fields; ``fields`` has their descriptions."""
     properties = {
         name: {"type": "string", "description": text} for name, text in fields.items()
     }
@@ -43,7 +43,7 @@ def multipart_documentation(
     fields: Mapping[str, object] = MappingProxyType({}),
     required: tuple[str, ...] = ("file",),
 ) -> Body:
-    """Return the documentation of a form with a file and ``fields``, each with its schema."""
+    """Return the documentation of a form with a file and other fields; ``fields`` has their schemas by name."""
     properties = {**fields, "file": FILE}
     schema = {"type": "object", "required": list(required), "properties": properties}
     return body_of({MULTIPART: schema})

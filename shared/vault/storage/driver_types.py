@@ -1,0 +1,80 @@
+"""Says how the driver carries values of PostgreSQL's types, and reads these types once for all sessions of a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    DriverSession = asyncpg.Connection[asyncpg.Record]
+else:
+    DriverSession = asyncpg.Connection
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH_DAY = EPOCH.date().toordinal()
+MICROSECOND = timedelta(microseconds=1)
+
+FIRST_OWN_OID = 16384  # PostgreSQL's own types have smaller ones, the same in every database of a version
+ASKED_BEFORE = SimpleNamespace(name="asked before")
+
+
+def session_type() -> type[DriverSession]:
+    """Return the type of a pool's sessions, which ask for each type of PostgreSQL's own once among them.
+
+    The driver asks for arrays in every session anew, by a recursive statement that takes PostgreSQL milliseconds to
+    plan: more than anything else that a session does before its first statement.
+    """
+    types: dict[int, list[asyncpg.Record]] = {}
+    names: dict[tuple[str, str], asyncpg.Record] = {}
+
+    class Session(DriverSession):
+        __slots__ = ()
+
+        async def _introspect_types(
+            self, typeoids: Collection[int], timeout: float | None
+        ) -> tuple[list[asyncpg.Record], Any]:
+            found: list[asyncpg.Record] = []
+            # The driver prepares a statement anew if this one has displaced it; nothing does if nothing is asked.
+            statement: Any = ASKED_BEFORE
+            for oid in typeoids:
+                rows = types.get(oid)
+                if rows is None:
+                    asking = super()._introspect_types  # type: ignore[misc]  # not in the stubs
+                    rows, statement = await asking((oid,), timeout)
+                if oid < FIRST_OWN_OID:
+                    types[oid] = rows
+                found += rows
+            return found, statement
+
+        async def _introspect_type(self, typename: str, schema: str) -> asyncpg.Record:
+            known = names.get((schema, typename))
+            if known is None:
+                asking = super()._introspect_type  # type: ignore[misc]
+                known = await asking(typename, schema)
+            if known["oid"] < FIRST_OWN_OID:
+                names[schema, typename] = known
+            return known
+
+    return Session
+
+
+async def carry_every_date(connection: DriverSession) -> None:
+    """Register codecs that store the first and the last day of the calendar, which the driver converts to infinity."""
+    await connection.set_type_codec(
+        "date",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda day: (day.toordinal() - EPOCH_DAY,),
+        decoder=lambda parts: date.fromordinal(parts[0] + EPOCH_DAY),
+    )
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
+        decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
+    )
