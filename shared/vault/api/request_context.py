@@ -118,8 +118,7 @@ def origin(request: HTTPConnection, host: str | None = None) -> str:
 
 def _first(value: str | None) -> str:
     """Return the first entry of a forwarding header, which the proxy next to the client wrote."""
-    entry, _, _ = (value or "").partition(",")
-    return entry.strip()
+    return (value or "").partition(",")[0].strip()
 
 
 def wants_csv(accept: str) -> bool:
@@ -129,13 +128,12 @@ def wants_csv(accept: str) -> bool:
 
 def wants_xml(accept: str) -> bool:
     """Return whether an Accept header names XML before JSON."""
-    return _prefers(accept, XML_TYPE)
+    # Most calls name none, and need no parsing.
+    return XML_TYPE in accept.lower() and _prefers(accept, XML_TYPE)
 
 
 def _prefers(accept: str, wanted: str) -> bool:
     """Return whether the media type ``wanted`` stands before JSON in an Accept header; weights (``q=``) are ignored."""
-    if wanted not in accept.lower():
-        return False
     known = (kind for kind in media_types(accept) if kind in (wanted, JSON_TYPE))
     return next(known, JSON_TYPE) == wanted
 
