@@ -45,12 +45,14 @@ def outage_of(error: BaseException) -> Outage:
             found = _not_connected(failed.os_error)
         case TimeoutError():
             found = Outage("It gave no answer in time", f"{RUNNING}, or overloaded")
+        case aiohttp.NonHttpUrlClientError():
+            found = Outage("This is no address of a service", SCHEME)
         case aiohttp.InvalidURL() | ValueError():
             found = Outage("This is no address of a service", "Check {option}")
         case aiohttp.ClientError() | OSError():
             found = Outage("It ended the connection without an answer", SCHEME)
         case other:
-            found = _unexpected_answer(str(other))
+            found = unexpected_answer(str(other))
     return found
 
 
@@ -62,7 +64,7 @@ def _not_connected(error: OSError) -> Outage:
     return Outage(f"It cannot be reached ({reason})", RUNNING)
 
 
-def _unexpected_answer(text: str) -> Outage:
+def unexpected_answer(text: str) -> Outage:
     """Return the outage of an answer that is not one of the API, by the status in the text of the client's error."""
     _, found, after = text.partition("status ")
     status = after[:3]

@@ -10,7 +10,7 @@ from http import HTTPStatus
 import aiohttp
 
 from medcrm.console_session import Account, ConsoleFault, signed_in
-from medcrm.outages import outage_of
+from medcrm.outages import outage_of, unexpected_answer
 from medcrm.tables import aligned
 from shared.client import VaultClient
 from shared.client.results import Row, rows_of, text, whole
@@ -54,6 +54,9 @@ async def ready(place: str, kind: str) -> Part:
     except (aiohttp.ClientError, OSError, ValueError) as error:
         detail = outage_of(error).text("the address")
         return Part(place, kind, "", "no answer", detail, wrong=True)
+    if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or "<" in reason:
+        # The page of something else, such as a proxy, says nothing to a reader of a table.
+        reason = unexpected_answer(f"status {answer.status}").text("the address")
     return Part(place, kind, "", "not ready", reason, wrong=True)
 
 

@@ -127,6 +127,29 @@ async def test_status_says_the_same_of_a_service() -> None:
     assert part.detail.startswith("Nothing listens at this port. Check the address")
 
 
+PAGE = "<!DOCTYPE html><title>Not here</title>"
+NOT_READY = [
+    pytest.param(http("404 Not Found", PAGE), "(status 404)", id="a page"),
+    pytest.param(http("503 Away", PAGE), "(status 503)", id="a proxy"),
+    pytest.param(http("503 Away", "no broker"), "no broker", id="a reason"),
+]
+
+
+@pytest.mark.parametrize(("answer", "text"), NOT_READY)
+async def test_status_shows_no_page_in_its_table(answer: bytes, text: str) -> None:
+    async with answering(answer) as port:
+        part = await ready(f"http://127.0.0.1:{port}", "Vault")
+    assert part.state == "not ready" and part.wrong
+    assert text in part.detail and "<" not in part.detail
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8081", "ftp://vault.example", ""])
+async def test_status_says_that_an_address_is_none(url: str) -> None:
+    part = await ready(url, "Vault")
+    assert part.state == "no answer"
+    assert part.detail.startswith("This is no address of a service")
+
+
 KEY = ConnectionKey("nobody.example", 443, True, True, None, None, None)
 
 
