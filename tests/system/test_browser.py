@@ -163,6 +163,42 @@ async def test_back_and_a_reload_make_nothing_twice(
         await rep.sees("1 to 2 of 2")
 
 
+async def test_back_brings_a_refused_form_with_what_was_typed(
+    running: System, browser: Browser
+) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault") as rep:
+        await write_down(rep, question)
+        email = rep.page.locator("#email__v")
+        await email.fill("nobody")
+        await rep.press(SEND)
+        await rep.page.locator("#email__v-error").wait_for()
+        await rep.follow("Leave without saving")
+        await rep.page.get_by_role("link", name="Create").wait_for()
+        await rep.page.go_back()
+        await expect(rep.page.get_by_label("Inquiry Text")).to_have_value(
+            question, timeout=PATIENCE
+        )
+        await expect(email).to_have_value("nobody", timeout=PATIENCE)
+        (noted,) = rep.faults
+        assert "400" in noted
+        rep.faults.clear()
+
+
+async def test_back_asks_again_for_what_an_entry_action_needs(
+    running: System, browser: Browser
+) -> None:
+    path = f"{LIFECYCLE}/submitted_state__v/entry-action"
+    async with visitor(browser, running, "crm_vault", "admin") as admin:
+        await admin.open(path)
+        await admin.choose("What it does", "Set a field")
+        await admin.page.locator("[name=value]").wait_for()
+        await admin.follow("Cancel")
+        await admin.page.get_by_role("heading", name="Inquiry Lifecycle").wait_for()
+        await admin.page.go_back()
+        await admin.page.locator("[name=value]").wait_for()
+
+
 async def test_an_ended_session_loses_no_inquiry_and_makes_none_twice(
     running: System, browser: Browser
 ) -> None:

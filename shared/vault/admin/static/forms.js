@@ -1,4 +1,5 @@
 /* Has a form be the same one when somebody comes back to it: a browser brings back what was typed, in a page that is new. */
+const REFILLED = "form[method=post] :is(textarea, input:not([type=hidden], [type=checkbox], [type=radio], [type=file]))";
 const TYPED = "select, textarea, input:not([type=hidden])";
 
 const all = [...document.querySelectorAll("input[name=form_id]")];
@@ -16,13 +17,19 @@ filledIn.forEach((id, at) => {
 if (filledIn.length) history.replaceState({ ...history.state, forms }, "");
 
 const [visit] = performance.getEntriesByType("navigation");
+/* A browser brings back only what differs from its page, and asks for the page anew: all values of a refused form do. */
+if (visit.responseStatus >= 400) {
+  for (const field of document.querySelectorAll(REFILLED)) {
+    const { value } = field;
+    field.defaultValue = "";
+    field.value = value;
+  }
+}
 addEventListener("pageshow", () => {
   if (visit.type === "navigate") return;
   // Parts of a form depend on choices; those that were brought back were made before this page came.
-  for (const id of filledIn) {
-    for (const select of id.form.querySelectorAll("select")) {
-      const broughtBack = [...select.selectedOptions].some((each) => each.value && !each.defaultSelected);
-      if (broughtBack) select.dispatchEvent(new Event("change", { bubbles: true }));
-    }
+  for (const select of document.querySelectorAll("main form[method=post] select")) {
+    const broughtBack = [...select.selectedOptions].some((each) => each.value && !each.defaultSelected);
+    if (broughtBack) select.dispatchEvent(new Event("change", { bubbles: true }));
   }
 });

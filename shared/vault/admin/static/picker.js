@@ -1,6 +1,7 @@
 /* Offers records while a person types into a field of references: a combobox of the WAI-ARIA practices. */
 const WAIT = 120; // milliseconds after the last key
 const SHORTEST = 2; // characters
+const [visit] = performance.getEntriesByType("navigation");
 
 class Picker {
   constructor(root) {
@@ -30,6 +31,7 @@ class Picker {
   bringBack() {
     const kept = history.state?.picks?.[this.input.id];
     if (kept) [this.input.value, this.id.value, this.text.value] = kept;
+    else if (visit.responseStatus >= 400) this.keep(); // the page of a refused form, which does not come back
   }
 
   keep() {
