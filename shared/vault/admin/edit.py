@@ -15,10 +15,24 @@ from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.field_errors import at_fields, with_error_texts
 from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
-from shared.vault.admin.inputs import Input, changed, editable, entered, inputs
+from shared.vault.admin.inputs import (
+    Input,
+    changed,
+    digests,
+    editable,
+    entered,
+    inputs,
+    touched,
+)
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.showing import record_path
-from shared.vault.admin.viewing import object_of, record_of, view
+from shared.vault.admin.viewing import (
+    chosen_participants,
+    object_of,
+    record_of,
+    update_refusal,
+    view,
+)
 from shared.vault.admin.visit import THEN, Visit, Visiting, safe_target
 from shared.vault.errors import ApiError, VaultFault
 
@@ -34,7 +48,7 @@ router = APIRouter(prefix="/objects/{object_name}")
 MODIFIED = "modified_date__v"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
-    "The record was changed after you opened this form. The form shows your values; save again to store them",
+    "The record was changed after you opened this form. The form shows your changes; save again to store them",
 )
 SENT_BEFORE = "The form was sent before; this is what came of it."
 
@@ -149,6 +163,10 @@ async def edit(
     """Show the record in a form."""
     target = object_of(visit, object_name, Operation.EDIT)
     record = await record_of(visit, object_name, record_id)
+    refused = await update_refusal(visit, target, record)
+    if refused is not None:
+        # The page says why; a form, as of an old link, would be refused.
+        return visit.go(record_path(object_name, record["id"]))
     return await _edit_form(visit, target, record, {}, ())
 
 
@@ -168,17 +186,22 @@ async def update(
     fields = editable(target)
     values = entered(fields, visit.form.fields, visit.registry)
     named, unknown = await with_ids(visit, fields, values)
-    row = changed(fields, named, record)
-    if then == UPDATE:
-        return await _edit_form(visit, target, record, row, ())
-    if unknown:
-        return await _edit_form(visit, target, record, row, unknown)
+    shown = visit.form.fields.get("shown", "")
+    row = touched(fields, changed(fields, named, record), shown)
+    errors = [] if then == UPDATE else unknown
+    path = record_path(object_name, record["id"])
+    refused = await update_refusal(visit, target, record)
+    if refused is not None:
+        if not row:
+            return visit.refuse(path, refused)
+        errors = [refused]
+    if then == UPDATE or errors:
+        return await _edit_form(visit, target, record, row, errors)
     if then == SEND:
         return await _save_and_send(visit, target, record, row)
     result = await _save(visit, target, record, row)
     if isinstance(result, Response):
         return result
-    path = record_path(object_name, record_id)
     return visit.go_with(path, result, f"The {target.label} was saved.")
 
 
@@ -204,8 +227,7 @@ async def _save(
 
 
 def _is_overtaken(visit: Visit, record: Mapping[str, Any]) -> bool:
-    """Return whether a record was changed since its form was shown."""
-    # The form has the date of the record that it showed: a later one is somebody else's change.
+    """Return whether a record was changed since its form, which has the date of the record that it showed."""
     current = str(record[MODIFIED])
     return visit.form.fields.get("read", current) != current
 
@@ -298,7 +320,7 @@ async def run_action(
     sent = entered(prompts, visit.form.fields, visit.registry)
     # A field that was left empty is not set: an action empties no fields.
     values = {name: value for name, value in sent.items() if value not in ("", [])}
-    values |= _participants(visit, action.workflow)
+    values |= chosen_participants(visit, action.workflow)
     back = visit.form.fields.get("back", "")
     path = safe_target(back) if back else record_path(object_name, record_id)
     done = f"The action {action.label} was run."
@@ -309,31 +331,11 @@ async def run_action(
         (result,) = await visit.vault.actions.run(
             visit.caller, object_name, [record_id], action_name, values
         )
-        if result.errors:
-            return None
-        return path
+        return None if result.errors else path
 
     await visit.once(carry_out)
     # Without a result it was run by the same form, sent before.
     return visit.go(path, done) if result is None else visit.go_with(path, result, done)
-
-
-def _participants(visit: Visit, workflow: str) -> dict[str, str]:
-    """Return the participants that a form names for the start of a workflow, in the format of the API."""
-    definition = visit.vault.workflows.definition(workflow) if workflow else None
-    if definition is None:
-        return {}
-    named: dict[str, str] = {}
-    for control in definition.participants:
-        head = f"{control}."
-        chosen = [
-            name.removeprefix(head)
-            for name in visit.form.fields
-            if name.startswith(head)
-        ]
-        if chosen:
-            named[control] = ",".join(f"user:{each}" for each in chosen)
-    return named
 
 
 async def _create_form(
@@ -365,7 +367,8 @@ async def _edit_form(
     shown = await inputs(visit, target, editable(target), {**record, **row})
     back = record_path(target.name, record["id"])
     heading = f"Edit {record.get('name__v') or record['id']}"
-    context = {"back": back, "read": record[MODIFIED], "heading": heading}
+    read, shown_digests = record[MODIFIED], digests(editable(target), record)
+    context = {"back": back, "read": read, "shown": shown_digests, "heading": heading}
     guide = await guide_of(visit, target, record)
     return await _form(visit, target, shown, errors, context, guide, unmet)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, assert_never
 
 from shared.vault.access.permissions import Operation, may
@@ -339,6 +340,37 @@ def changed(
         if field.name in row
         and _differs(field, row[field.name], record.get(field.name))
     }
+
+
+def digests(fields: Sequence[Field], record: Mapping[str, Any]) -> str:
+    """Return what a form says of the values that it shows: ``field:digest`` of each, separated by commas."""
+    texts = {field.name: _comparable(field, record.get(field.name)) for field in fields}
+    return ",".join(f"{name}:{_digest(text)}" for name, text in texts.items())
+
+
+def touched(
+    fields: Sequence[Field], row: Mapping[str, object], shown: str
+) -> dict[str, object]:
+    """Return the values of a row that differ from those that the form showed, by their ``digests``."""
+    known = set(shown.split(","))
+    by_name = {field.name: field for field in fields}
+    texts = {name: _comparable(by_name[name], value) for name, value in row.items()}
+    return {
+        name: value
+        for name, value in row.items()
+        if f"{name}:{_digest(texts[name])}" not in known
+    }
+
+
+def _comparable(field: Field, value: Any) -> str:
+    """Return a value as text, the same for a stored one and for one of a form."""
+    if field.multi_value:
+        return ",".join(sorted(value)) if isinstance(value, list) else ""
+    return text_of(field, value)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _differs(field: Field, value: object, stored: Any) -> bool:

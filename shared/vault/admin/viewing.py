@@ -20,10 +20,10 @@ from shared.vault.admin.showing import (
     writers,
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
-from shared.vault.errors import VaultFault
+from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from shared.vault.actions.action_service import AvailableAction
     from shared.vault.admin.visit import Visit
@@ -210,6 +210,32 @@ async def _participants(visit: Visit, workflow: str) -> list[Participants]:
     open_controls = [each for each in definition.participants.values() if each.chosen]
     people = await visit.vault.workflow_lists.colleagues() if open_controls else []
     return [Participants(each.name, each.label, people) for each in open_controls]
+
+
+async def update_refusal(
+    visit: Visit, target: VaultObject, record: Mapping[str, Any]
+) -> ApiError | None:
+    """Return the error with which every update of a record is refused; None when no reason is known."""
+    refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
+    return refusals.update
+
+
+def chosen_participants(visit: Visit, workflow: str) -> dict[str, str]:
+    """Return the participants that a form names for the start of a workflow, in the format of the API."""
+    definition = visit.vault.workflows.definition(workflow) if workflow else None
+    if definition is None:
+        return {}
+    named: dict[str, str] = {}
+    for control in definition.participants:
+        head = f"{control}."
+        chosen = [
+            name.removeprefix(head)
+            for name in visit.form.fields
+            if name.startswith(head)
+        ]
+        if chosen:
+            named[control] = ",".join(f"user:{each}" for each in chosen)
+    return named
 
 
 def _children(

@@ -330,6 +330,28 @@ async def test_a_whole_draft_is_sent_from_its_page(crm: Crm) -> None:
     assert await crm.statuses([record_id]) == [["pending__v"]]
 
 
+@pytest.mark.parametrize("status", ["pending", "success"])
+async def test_an_old_form_of_an_inquiry_that_was_sent_says_why_it_is_refused(
+    crm: Crm, status: str
+) -> None:
+    await crm.activate("active__v")
+    record_id = await _inquiry(crm, "failed")
+    why = {"pending": "is being transferred", "success": "is locked"}[status]
+    path = f"{PAGE}/{record_id}"
+    async with browser(crm.rep.url, "user") as visitor:
+        form = await visitor.open(f"{path}/edit")
+        row = {"id": record_id, "transfer_status__v": f"{status}__v"}
+        written = await crm.integration.put(INQUIRIES, json=[row])
+        assert outcomes(written) == ["SUCCESS"]
+        late = await visitor.press(form, "Save", inquiry_text__v="Late?")
+        assert why in late.text and "save again" not in late.text, late.text
+        assert late.form("Save").fields["inquiry_text__v"] == "Late?"
+        unchanged = await visitor.press(form, "Save and transfer")
+        assert unchanged.path == path and why in unchanged.text, unchanged.text
+        page = await visitor.open(f"{path}/edit")
+        assert page.path == path and why in page.text
+
+
 async def test_why_it_failed_is_read_without_api_names(crm: Crm) -> None:
     record_id = await _inquiry(crm, "failed")
     details = (

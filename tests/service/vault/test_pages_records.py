@@ -114,6 +114,22 @@ async def test_what_somebody_else_has_changed_is_not_overwritten(
     assert "Note mine" in (await visitor.press(page, "Save")).text
 
 
+async def test_a_form_writes_what_was_changed_in_it_alone(
+    visitor: Browser, user: Api
+) -> None:
+    row = {"name__v": key(), "colour__c": "red__c", "amount__c": 1}
+    (record_id,) = (await user.post("/vobjects/thing__c", json=[row])).ids
+    form = await visitor.open(f"/ui/objects/thing__c/{record_id}/edit")
+    theirs = {"colour__c": "blue__c", "amount__c": "2"}
+    await user.put(f"/vobjects/thing__c/{record_id}", data=theirs)
+    page = await visitor.press(form, "Save", note__c="mine")
+    assert page.status == 409
+    await visitor.press(page, "Save")
+    stored = await record(user, "thing__c", record_id)
+    kept = (stored["colour__c"], stored["amount__c"], stored["note__c"])
+    assert kept == (["blue__c"], 2, "mine"), stored
+
+
 async def test_records_are_searched_filtered_and_paged(
     visitor: Browser, user: Api
 ) -> None:
