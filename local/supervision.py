@@ -63,7 +63,7 @@ class Watch:
 
 
 async def answers(part: Server) -> bool:
-    """Return whether a part answers anything at all within its time; an error is an answer."""
+    """Return whether a part answers within ``PROBE_SECONDS``; an error or a refused connection is an answer, too."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             if isinstance(part, Service):

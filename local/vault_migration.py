@@ -41,7 +41,7 @@ async def migrate_database(vault: Service, owner_dsn: str) -> None:
 
 
 async def _is_current(dsn: str) -> bool:
-    """Return whether a database has all migrations, as at most starts, which then need no process for them.
+    """Return whether a database has all migrations already, so that no process has to carry them out.
 
     :raises SystemFailed: the database does not answer.
     """

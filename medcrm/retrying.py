@@ -143,10 +143,10 @@ async def _statuses(client: VaultClient, ids: Sequence[str]) -> dict[str, str]:
 async def retry_all(
     client: VaultClient, scope: Mapping[str, str], progress: Progress
 ) -> Row:
-    """Retry all open exceptions of a scope by a job; return its counts when it has ended.
+    """Retry all open exceptions of a scope by a job; return ``job_id`` and the job's counts when the job has ended.
 
-    The counts are ``messages`` and ``refused``, then the number of messages by status. A job without progress for a
-    minute is no longer followed.
+    The counts are ``messages`` and ``refused``, then the number of messages by status. If the counts have not changed
+    for a minute, they are returned although the job goes on.
     """
     path = f"{API}/services/exceptions/actions/retry"
     answer = await client.call(Request("retry_exceptions", "POST", path, form=scope))

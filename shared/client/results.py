@@ -290,7 +290,7 @@ def read_envelope(answer: Answer) -> Row:
 
 
 def read_text(answer: Answer) -> str:
-    """Return an answer that is plain text; an envelope in its place is the answer of an error.
+    """Return the text of an answer that is plain text; an answer with an envelope raises its error.
 
     :raises VaultUnavailable: the answer is not one of the API.
     :raises VaultRefused: with the first error of a FAILURE or EXCEPTION.

@@ -120,7 +120,7 @@ class Transport:
         return await self._measured(request, session_id, read)
 
     async def send_for_text(self, request: Request, session_id: str | None) -> str:
-        """Send a request that is answered with plain text; an envelope in its place is an error's.
+        """Send a request whose answer is plain text, and return the text; an answer with an envelope raises its error.
 
         :raises VaultUnavailable: the connection was refused or timed out, or the answer is 5xx or no text.
         :raises VaultRefused: the Vault answered with an error.

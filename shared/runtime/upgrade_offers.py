@@ -15,7 +15,7 @@ FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 
 class FurtherParser:
-    """Parses a connection from the body of a request on, after another parser has read its head."""
+    """Parses what follows the head of a request on a connection, after another parser has read that head."""
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self._protocol = protocol

@@ -117,10 +117,11 @@ async def declare_queue(
 ) -> None:
     """Declare the Spark queue ``name`` behind the exchange of ``direction``; needs the exchanges.
 
-    The queue is replicated and durable. A delivery that comes back more than ``DELIVERY_LIMIT`` times
-    moves to the dead-letter queue with the at-least-once strategy, hence never lost on the way, and its Vault puts it
-    back. A sequential one delivers its messages to one consumer at a time. Only one of a name's two queues is
-    bound; the other keeps its messages.
+    The queue is replicated and durable. A message that comes back more than ``DELIVERY_LIMIT`` times is moved to the
+    dead-letter queue by the strategy at-least-once, so that it cannot be lost on the way; the Vault then puts it back.
+
+    With ``sequential``, a second queue is declared, which delivers to one consumer at a time. Only one of the two is
+    bound to the exchange; the other keeps the messages that it has.
 
     :raises BrokerUnavailable: the broker is away, or the queue exists with other arguments.
     """

@@ -86,7 +86,7 @@ async def _heads(unit: Transfer) -> dict[str, Row]:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of merges to write, and the merge that each comes from, by Link."""
+    """The rows to write, and ``owners``: the id of the merge in Vault CRM from which each row comes, by Link."""
 
     rows: KeyedRows
     owners: dict[str, str]

@@ -298,7 +298,11 @@ def _compiled(
     unit: Transfer,
     pull_rule: PullRule,
 ) -> CompiledRule:
-    """Return the compiled integration rule that reads HCPs; a rule that reads accounts belongs to the account point."""
+    """Return the compiled integration rule of a Pull Accounts Rule; it belongs to the account point.
+
+    :raises ConfigurationFault: there is no such active rule that reads accounts or the unit's object.
+    :raises RuleError: the rule cannot be compiled.
+    """
     name = rule_name(pull_rule)
     for rule in unit.configuration.rules_of(unit.route, ACCOUNT_POINT):
         if rule.role == name:

@@ -53,7 +53,7 @@ async def write_searched(
 async def _known(
     target: RecordAccess, object_name: str, values: Sequence[str], key: str
 ) -> dict[str, list[str]]:
-    """Return the ids of the records with each value."""
+    """Return the ids of the records that have one of the values in the field ``key``, by value."""
     head = f"SELECT id, {key} FROM {object_name}"  # noqa: S608  VQL of names
     known: dict[str, list[str]] = {}
     for row in await query_all(target, statements(head, key, values)):

@@ -105,7 +105,7 @@ def _add_records(routes: APIRouter, answers: Answers) -> None:
 
 
 def _latest(object: str, words: str) -> str:
-    """Return the query for records of an object, the latest first."""
+    """Return the query for an object's latest records; with ``words``, of those with all beginnings in the name."""
     # Only letters and digits of the words: quotes and operators of the search mean nothing to who types a name.
     terms = "".join(each if each.isalnum() else " " for each in words).split()
     find = (

@@ -51,8 +51,8 @@ Attempt = Callable[[], Awaitable[object]]
 class Slots:
     """The resources that all inbound queues of this process share: places for running units, record locks, patience.
 
-    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read; ``turn`` is the lock of
-    the one message put back that begins at a time.
+    ``run_overlap`` is the time before Last Successful Run Time at which a run begins to read. Of the messages that were
+    put back, only the one that has the lock ``turn`` begins.
     """
 
     places: asyncio.Semaphore

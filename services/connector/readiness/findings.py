@@ -182,7 +182,7 @@ def _of_queues(end: EndFacts) -> Iterator[Finding]:
 
 
 def _one_sided(ends: Iterable[EndFacts]) -> Iterator[Finding]:
-    """Yield the integrations that are active at one end only; an integration has the same name at both ends."""
+    """Yield a finding for each integration that is inactive at one end and active, by the same name, at the other."""
     facts = tuple(ends)
     active = {
         integration.api_name

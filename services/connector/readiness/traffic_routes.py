@@ -27,7 +27,7 @@ def router(
 
     @routes.get("/traffic/{vault}", openapi_extra=described())
     async def traffic(request: Request, vault: str) -> Response:
-        """Return the remote Vaults' queues with their numbers of messages, and why none are consumed, if so."""
+        """Return the remote Vaults' queues with their numbers of messages, and why none are consumed, else null."""
 
         async def work(vaults: Vaults, own: ConnectedVault) -> Response:
             async with concurrently() as group:

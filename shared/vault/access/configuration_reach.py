@@ -46,7 +46,7 @@ def check_reach(caller: Caller, step: Step) -> None:
 
 
 def _criteria(registry: Registry) -> Iterator[tuple[str, EntryCriterion]]:
-    """Yield each object with a lifecycle, and each criterion of its states."""
+    """Yield each entry criterion of the states of objects, as (name of the object, criterion)."""
     for vault_object in registry.objects.values():
         lifecycle = registry.lifecycles.get(vault_object.lifecycle or "")
         states = lifecycle.states.values() if lifecycle else ()

@@ -100,7 +100,10 @@ def render(
 
 
 class PageHeaders:
-    """ASGI middleware that adds the headers, and an execution id by which the log line of an error page is found."""
+    """ASGI middleware that adds ``HEADERS`` and one on caching, and gives each request an execution id.
+
+    An error page shows the id, by which its log line is found.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -101,7 +101,7 @@ async def one_rule(
 
 
 def difference_of(delivered: str, present: str) -> list[tuple[str, str]]:
-    """Return the lines in which two texts differ, each after "added" or "removed"; surrounding lines after ""."""
+    """Return the lines in which two texts differ, as ("added" or "removed", line); lines around them as ("", line)."""
     signs = {"+": "added", "-": "removed", " ": ""}
     compared = unified_diff(
         delivered.splitlines(), present.splitlines(), n=1, lineterm=""

@@ -269,7 +269,7 @@ class ValueFormatter:
         return Shown(field.name, field.label, text, mark=mark)
 
     def _labels(self, field: Field) -> Mapping[str, str]:
-        """Return the labels, by name, of the values that a field may have."""
+        """Return the labels of the values that a field may have, by value; empty for a field without a fixed list."""
         registry = self._registry
         lifecycle = registry.lifecycles.get(self.target.lifecycle or "")
         if field.name == "state__v" and lifecycle is not None:

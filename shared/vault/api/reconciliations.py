@@ -204,7 +204,7 @@ async def transfer_findings_again(
 async def report_progress(
     request: Request, caller: ReportsRuns, job_id: Number
 ) -> Response:
-    """Takes `source_time`, the source's clock before the comparison begins, or `error`, which ends it.
+    """Takes `source_time`, the source's clock before the comparison begins, or `error`, which ends the job.
 
     For connectors.
     """

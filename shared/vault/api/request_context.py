@@ -320,7 +320,10 @@ class ApiHeaders:
             await self._app(scope, receive, send_with_headers)
 
     def _limit_headers(self, usage: Usage | None) -> list[Header]:
-        """Return the headers with a call limit and what is left of it; for a call that was not counted, all of it."""
+        """Return the headers with the call limit, the number of calls left, and the delay if the call was delayed.
+
+        For a call that was not counted, all calls are left.
+        """
         limit = self._burst_limit if usage is None else usage.limit
         remaining = limit if usage is None else usage.remaining
         headers = [

@@ -155,11 +155,8 @@ def author(caller: Caller) -> Author:
 
 def is_audited(registry: Registry, object_name: str) -> bool:
     """Return whether changes of the object's records are audited; they are unless its MDL says ``audit(false)``."""
-    key = ("Object", object_name)
-    component = registry.components.get(key)
-    if component is None:
-        return True
-    return component.flag("audit", True)
+    target = registry.objects.get(object_name)
+    return target is None or target.audited
 
 
 async def write_creations(

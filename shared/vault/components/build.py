@@ -68,6 +68,7 @@ def build_object(component: Component) -> VaultObject:
         allow_attachments=component.flag("allow_attachments"),
         raw=component.text("data_store") in RAW_STORES,
         search=component.flag("search", True),
+        audited=component.flag("audit", True),
         lifecycle=lifecycle,
         fields=fields,
         actions=tuple(sorted(actions, key=lambda action: action.order)),

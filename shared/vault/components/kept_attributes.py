@@ -56,7 +56,7 @@ def _computed(component: Component) -> Iterator[str]:
 
 
 def _names(component: Component) -> Iterator[str]:
-    """Yield the references to fields in formats of record names; here a name has the number alone."""
+    """Yield the references to fields in formats of record names, as this Vault names records by the number alone."""
     if component.type != ComponentKind.OBJECT:
         return
     for field in component.children_of(PartKind.FIELD):

@@ -317,7 +317,7 @@ def _object_types(
 
 
 def is_business(object_name: str) -> bool:
-    """Return whether an object has business data: not a platform object (``__sys``), except persons."""
+    """Return whether an object has business data: ``person__sys``, and every object that is no platform object."""
     if object_name in _BUSINESS:
         return True
     return not object_name.endswith("__sys") and object_name not in _PLATFORM

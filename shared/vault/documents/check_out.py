@@ -38,7 +38,8 @@ class DocumentLocks:
     async def lock(self, caller: Caller, document_id: int) -> None:
         """Check a document out.
 
-        :raises VaultFault: INVALID_DATA when there is no such document; OPERATION_NOT_ALLOWED when it is checked out.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document;
+            OPERATION_NOT_ALLOWED when it is checked out.
         """
 
         async def work(connection: Connection) -> None:
@@ -57,7 +58,7 @@ class DocumentLocks:
     async def one(self, caller: Caller, document_id: int) -> DocumentLock | None:
         """Return the lock of a document; None when it is not locked.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -67,8 +68,8 @@ class DocumentLocks:
     async def unlock(self, caller: Caller, document_id: int) -> None:
         """Undo a check-out, for the user who made it, the user who created the document, and users who may delete it.
 
-        :raises VaultFault: INVALID_DATA when there is no such document; OPERATION_NOT_ALLOWED when it is not checked
-            out, or by another user.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document;
+            OPERATION_NOT_ALLOWED when it is not checked out, or by another user.
         """
 
         async def work(connection: Connection) -> None:

@@ -95,7 +95,7 @@ class DocumentAttachments(AttachmentService):
     async def archive_name(self, owner: FileOwner) -> str:
         """Return the file name of the archive of a document's attachments, with the number of its latest version.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document.
         """
         self._documents.model(owner.caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -106,7 +106,7 @@ class DocumentAttachments(AttachmentService):
     async def lock(self, connection: Connection, owner: FileOwner) -> None:
         """Lock the document until the transaction ends.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document.
         """
         _, versions = self._documents.model(owner.caller, Operation.EDIT)
         await store.locked(connection, versions, Place(int(owner.record_id)))

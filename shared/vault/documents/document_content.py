@@ -78,7 +78,8 @@ class DocumentFiles:
     ) -> StoredFile:
         """Return the source file of a version, or one of its renditions.
 
-        :raises VaultFault: INVALID_DATA when there is no such version, type of rendition, or file.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version, type of
+            rendition, or file.
         """
         model, _ = self._documents.model(caller, Operation.READ)
         if rendition and rendition not in model.renditions:
@@ -106,7 +107,7 @@ class DocumentFiles:
     async def renditions(self, caller: Caller, place: Place) -> list[str]:
         """Return the types of a version's renditions.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -125,8 +126,8 @@ class DocumentFiles:
     ) -> None:
         """Add a rendition to a version or, with ``replace``, replace its file.
 
-        :raises VaultFault: INVALID_DATA when there is no such version or type; OPERATION_NOT_ALLOWED when the version
-            has the rendition already or, with ``replace``, does not have it.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version or type;
+            OPERATION_NOT_ALLOWED when the version has the rendition already or, with ``replace``, does not have it.
         """
 
         async def work(connection: Connection) -> None:
@@ -158,7 +159,7 @@ class DocumentFiles:
     ) -> None:
         """Remove a rendition of a version.
 
-        :raises VaultFault: INVALID_DATA when there is no such version or rendition.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version or rendition.
         """
 
         async def work(connection: Connection) -> None:

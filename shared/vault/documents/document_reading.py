@@ -76,7 +76,7 @@ class DocumentReader:
     ) -> dict[str, Any]:
         """Return a version with all its fields; the latest version when ``place`` has no number.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version.
         """
         if place.number is None:
             tail = f"FROM documents WHERE id = {place.document_id}"
@@ -100,7 +100,7 @@ class DocumentReader:
     ) -> list[tuple[int, int]]:
         """Return the numbers of a document's versions, the earliest first.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document.
         """
         self._documents.model(caller, Operation.READ)
         fields = f"SELECT {MAJOR}, {MINOR} FROM ALLVERSIONS documents"
@@ -121,7 +121,7 @@ class DocumentReader:
     ) -> Place:
         """Return the highest version of a document that is in a steady state.
 
-        :raises VaultFault: INVALID_DATA when no version is.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when no version is.
         """
         self._documents.model(caller, Operation.READ)
         fields = f"SELECT {MAJOR}, {MINOR} FROM ALLVERSIONS documents"

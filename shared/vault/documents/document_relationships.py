@@ -98,7 +98,7 @@ class DocumentRelationships:
     async def all(self, caller: Caller, place: Place) -> list[Relationship]:
         """Return the relationships of which a version is the source.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -111,7 +111,8 @@ class DocumentRelationships:
     ) -> Relationship:
         """Return one relationship whose source is a version.
 
-        :raises VaultFault: INVALID_DATA when there is no such version, or it has no such relationship.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version, or it has no
+            such relationship.
         """
         for found in await self.all(caller, place):
             if found.id == relationship_id:

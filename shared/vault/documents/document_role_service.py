@@ -85,7 +85,7 @@ class DocumentRoles:
     async def all(self, caller: Caller, document_id: int) -> list[DocumentRole]:
         """Return all roles on a document, including those without users or groups.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document.
         """
         self._documents.model(caller, Operation.READ)
         async with self._database.connection() as connection:
@@ -111,7 +111,7 @@ class DocumentRoles:
     async def one(self, caller: Caller, document_id: int, name: str) -> DocumentRole:
         """Return one role on a document.
 
-        :raises VaultFault: INVALID_DATA when there is no such document or role.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such document or role.
         """
         for role in await self.all(caller, document_id):
             if role.name == name:

@@ -107,7 +107,10 @@ class DocumentService:
         fields: Mapping[str, str],
         file: SourceFile | None,
     ) -> RowResult:
-        """Create a document in its first version, and return the result with the document's id."""
+        """Create a document in its first version, and return the result with the document's id.
+
+        :raises VaultFault: as ``model`` does.
+        """
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
@@ -141,7 +144,7 @@ class DocumentService:
     ) -> Number:
         """Create a draft after the latest version, with ``file`` or else the latest version's file; return its number.
 
-        :raises VaultFault: INVALID_DATA when there is no such document.
+        :raises VaultFault: as ``model`` does; INVALID_DATA when there is no such document.
         """
 
         async def work(connection: Connection) -> Number:
@@ -199,7 +202,7 @@ class DocumentService:
     ) -> RowResult:
         """Change fields of a version, of the latest when ``place`` has no number; return the result.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: as ``model`` does; INVALID_DATA when there is no such version.
         """
 
         async def work(connection: Connection) -> RowResult:
@@ -229,7 +232,8 @@ class DocumentService:
     async def delete(self, caller: Caller, place: Place) -> None:
         """Delete a document or, when ``place`` has a number, one version.
 
-        :raises VaultFault: INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the only version.
+        :raises VaultFault: as ``model`` does; INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the
+            only version.
         """
 
         async def work(connection: Connection) -> None:
@@ -278,7 +282,7 @@ class DocumentService:
     ) -> tuple[Lifecycle, LifecycleState]:
         """Return the lifecycle of a version, and the state that it is in.
 
-        :raises VaultFault: INVALID_DATA when there is no such version.
+        :raises VaultFault: as ``model`` does; INVALID_DATA when there is no such version.
         """
         model, versions = self.model(caller, Operation.READ)
         async with self._database.transaction() as connection:

@@ -237,8 +237,8 @@ class DocumentTemplates:
     ) -> tuple[Mapping[str, str], SourceFile | None]:
         """Return the fields and the file of a new document, completed by the template in ``fromTemplate``, if any.
 
-        :raises VaultFault: INVALID_DATA when there is no such active template, when the fields choose a type that is
-            neither the template's nor below it, or when the call also has a file.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such active template, when
+            the fields choose a type that is neither the template's nor below it, or when the call also has a file.
         """
         name = fields.get(FROM_TEMPLATE)
         own = {key: text for key, text in fields.items() if key != FROM_TEMPLATE}

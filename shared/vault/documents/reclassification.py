@@ -44,8 +44,8 @@ class Reclassification:
     ) -> RowResult:
         """Change the type of a document's latest version to the one that the fields choose, and store the other fields.
 
-        :raises VaultFault: INVALID_DATA or PARAMETER_REQUIRED when there is no such document, or the fields choose no
-            valid type or lifecycle; OPERATION_NOT_ALLOWED when it is checked out.
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA or PARAMETER_REQUIRED when there is no such
+            document, or the fields choose no valid type or lifecycle; OPERATION_NOT_ALLOWED when it is checked out.
         """
 
         async def work(connection: Connection) -> RowResult:

@@ -78,7 +78,7 @@ class ItemTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Refuse changes of recorded data."""
+        """Return the error of a change to a field that only callers who record failures may write, else None."""
         return refusal(caller, stored, changes)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
@@ -173,7 +173,10 @@ class MessageTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Refuse changes of recorded data; set the count of a message that becomes ignored or resolved to 0."""
+        """Return the error of a change to a field that only callers who record failures may write, else None.
+
+        The count of failed items of a message that becomes ignored or resolved is set to 0.
+        """
         error = refusal(caller, stored, changes)
         settles = changes.get(ERROR_STATUS) in SETTLED
         if error is None and settles and stored[ITEMS_FAILED] != 0:

@@ -40,7 +40,8 @@ class CoverLetters:
     async def filled(self, caller: Caller, template: str, request: str) -> str:
         """Return the text of a template for a Case Request, with a dash for values that the caller may not read.
 
-        :raises VaultFault: INVALID_DATA when there is no such template or request, or a token names no field.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read one of the two; INVALID_DATA when there is
+            no such template or request, or a token names no field.
         """
         # Through JSON, since long texts are fragments of it.
         record = _plain(await self._queries.record(caller, TEMPLATE, template))

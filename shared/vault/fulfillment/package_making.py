@@ -98,8 +98,9 @@ class PackageMaking:
     async def _make(self, context: ActionContext, response: str) -> None:
         """Make the package of a response.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for a response that has a package, or whose documents are not all
-            approved; INVALID_DATA for a day on which no link may end.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not read documents; OPERATION_NOT_ALLOWED for a
+            response that has a package, or whose documents are not all approved; INVALID_DATA for a day on which no
+            link may end.
         """
         now = await _response(context, response)
         if now["link"] is not None:

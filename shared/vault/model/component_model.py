@@ -167,6 +167,7 @@ class VaultObject:
     allow_attachments: bool = False
     raw: bool = False  # a call creates all of its rows or none
     search: bool = True  # its texts have an index of words
+    audited: bool = True
     default_type: str | None = None
     lifecycle: str | None = None
     fields: Mapping[str, Field] = field(default_factory=dict)

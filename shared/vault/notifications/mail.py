@@ -173,7 +173,7 @@ class EmailJobs:
     ) -> None:
         """Send the e-mails one by one over one connection, and count each in ``counts``.
 
-        :raises NotNow: when the server accepts no more of them.
+        :raises NotNow: when the server cannot be reached, or accepts no more of them.
         """
         try:
             async with server.session() as client:

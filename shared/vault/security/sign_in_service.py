@@ -240,8 +240,9 @@ class SignInService:
 
         A user who must change the password has no session, and so no ``caller``. ``host`` is the client's address.
 
-        :raises VaultFault: as ``sign_in``, except PASSWORD_CHANGE_REQUIRED; INVALID_DATA for a new password that
-            is too short, easily guessed, or the same as the current one.
+        :raises VaultFault: as ``sign_in``, except PASSWORD_CHANGE_REQUIRED; INSUFFICIENT_ACCESS in the session of a
+            delegate or a connection; INVALID_DATA for a new password that is too short, easily guessed, or the same
+            as the current one.
         """
         if caller is not None:
             in_person(caller)

@@ -26,7 +26,10 @@ async def raise_revision(
     *,
     deleted: bool,
 ) -> None:
-    """Count a change of an object's records in its transaction; other changes of configuration wait for its end."""
+    """Count a change of an object's records in its transaction.
+
+    Until the transaction ends, other changes that raise the same count wait.
+    """
     # A deleted record takes along those below it, of whatever part.
     parts = [CONNECTIONS, LOOKUPS] if deleted else [PARTS[object_name]]
     await connection.execute(NEXT, parts)

@@ -20,7 +20,8 @@ _STATES = frozenset(("state__v", "lifecycle__v", "object_type__v"))
 class Facet:
     """A statement that yields ``value, result_count, count``, the most frequent values first.
 
-    ``count`` is the number of distinct values, the same in each row. ``parameters`` are the query's, for its matching.
+    ``count`` is the number of distinct values, the same in each row. ``parameters`` are
+    the values for the placeholders in ``sql``.
     """
 
     field: Field

@@ -99,7 +99,7 @@ def _labels(scope: Scope, fields: Sequence[Field]) -> dict[str, str]:
 
 
 def _content(scope: Scope, phrase: Phrase) -> list[str]:
-    """Return the SQL of the text of a document's file; nothing for records of objects, where SCOPE ALL ignores content.
+    """Return the SQL of the text of a document's file, in a list; empty for records of objects in SCOPE ALL.
 
     :raises VqlNameError: SCOPE CONTENT names the content of an object's records.
     """

@@ -255,10 +255,14 @@ async def test_the_time_set_back_makes_a_run(visitor: Browser, admin: Api) -> No
         status__v="Inactive",
     )
     assert "CLM Integration Inactive" in page.text
-    # A run of it would be refused.
-    for path in (page.path, f"{page.path}/runs"):
-        forms = (await visitor.open(path)).forms
-        assert not any("Run now" in each.labels for each in forms)
+    await _assert_no_run_offered(visitor, page.path)
+
+
+async def _assert_no_run_offered(visitor: Browser, path: str) -> None:
+    """Check that the pages of an inactive integration do not offer a run, which would be refused."""
+    for each in (path, f"{path}/runs"):
+        forms = (await visitor.open(each)).forms
+        assert not any("Run now" in form.labels for form in forms)
 
 
 async def test_an_invalid_time_is_an_error_in_the_form(

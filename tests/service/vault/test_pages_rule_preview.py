@@ -64,46 +64,49 @@ async def visitor(api: Api) -> AsyncIterator[Browser]:
         yield made
 
 
+# Without an error, with errors of a lookup and of a reference, and with a value of a picklist.
+FIELDS: list[dict[str, Any]] = [
+    {
+        "field_rule": "request_question__v",
+        "source_value": "Is it safe?",
+        "reference_lookup": None,
+        "target_object": "case_request__v",
+        "target_field": "question__v",
+        "target_value": "Is it safe?",
+        "error": None,
+    },
+    {
+        "field_rule": "priority__v",
+        "source_value": ["owl__v"],
+        "reference_lookup": "delivery_method_to_priority__v",
+        "target_object": "case_request__v",
+        "target_field": "priority__v",
+        "target_value": None,
+        "error": "The lookup has no row for <owl__v>",
+    },
+    {
+        "field_rule": "case_priority__v",
+        "source_value": "email__v",
+        "reference_lookup": "delivery_method_to_priority__v",
+        "target_object": "case__v",
+        "target_field": "priority__v",
+        "target_value": "normal__v",
+        "error": None,
+    },
+    {
+        "field_rule": "request_product__v",
+        "source_value": "P-1",
+        "reference_lookup": None,
+        "target_object": "case_request__v",
+        "target_field": "product__v",
+        "target_value": None,
+        "error": "Integration rule medical_inquiries__v, field rule request_product__v, target field"
+        " case_request__v.product__v: no product__v with external_id__v P-1 exists in the target Vault",
+    },
+]
+
+
 def previewed(**parts: Any) -> list[dict[str, Any]]:
-    fields = [
-        {
-            "field_rule": "request_question__v",
-            "source_value": "Is it safe?",
-            "reference_lookup": None,
-            "target_object": "case_request__v",
-            "target_field": "question__v",
-            "target_value": "Is it safe?",
-            "error": None,
-        },
-        {
-            "field_rule": "priority__v",
-            "source_value": ["owl__v"],
-            "reference_lookup": "delivery_method_to_priority__v",
-            "target_object": "case_request__v",
-            "target_field": "priority__v",
-            "target_value": None,
-            "error": "The lookup has no row for <owl__v>",
-        },
-        {
-            "field_rule": "case_priority__v",
-            "source_value": "email__v",
-            "reference_lookup": "delivery_method_to_priority__v",
-            "target_object": "case__v",
-            "target_field": "priority__v",
-            "target_value": "normal__v",
-            "error": None,
-        },
-        {
-            "field_rule": "request_product__v",
-            "source_value": "P-1",
-            "reference_lookup": None,
-            "target_object": "case_request__v",
-            "target_field": "product__v",
-            "target_value": None,
-            "error": "Integration rule medical_inquiries__v, field rule request_product__v, target field"
-            " case_request__v.product__v: no product__v with external_id__v P-1 exists in the target Vault",
-        },
-    ]
     return [
         {
             "id": RECORD,
@@ -115,7 +118,7 @@ def previewed(**parts: Any) -> list[dict[str, Any]]:
                     "rule": "medical_inquiries__v",
                     "object": "medical_inquiry__v",
                     "id": RECORD,
-                    "fields": fields,
+                    "fields": FIELDS,
                 }
             ],
             "findings": [],
