@@ -160,12 +160,11 @@ async def edit(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Show the record in a form."""
+    """Show the record in a form; or its page, which says why, when every change would be refused."""
     target = object_of(visit, object_name, Operation.EDIT)
     record = await record_of(visit, object_name, record_id)
     refused = await update_refusal(visit, target, record)
     if refused is not None:
-        # The page says why; a form, as of an old link, would be refused.
         return visit.go(record_path(object_name, record["id"]))
     return await _edit_form(visit, target, record, {}, ())
 
