@@ -21,6 +21,19 @@ INTEGRATION = "medical_inquiry_details__v"
 MANY = 1700
 
 
+async def over(vault: VaultClient, job: int, integration: str = INTEGRATION) -> Row:
+    """Wait for a run's end, whatever its status; return the run."""
+    run: Row = {}
+
+    async def has_ended() -> bool:
+        nonlocal run
+        run = await vault.run(integration, job)
+        return run["status"] not in ("QUEUED", "RUNNING")
+
+    await eventually("the end of the run", has_ended)
+    return run
+
+
 async def ended(
     vault: VaultClient,
     job: int,
@@ -28,14 +41,7 @@ async def ended(
     integration: str = INTEGRATION,
 ) -> Mapping[str, int]:
     """Wait for a run's end; return its counts, checked to add up."""
-    run: Row = {}
-
-    async def over() -> bool:
-        nonlocal run
-        run = await vault.run(integration, job)
-        return run["status"] not in ("QUEUED", "RUNNING")
-
-    await eventually("the end of the run", over)
+    run = await over(vault, job, integration)
     assert run["status"] == status, run
     counts: dict[str, int] = run["counts"]  # type: ignore[assignment]
     assert counts["read"] == counts["skipped"] + counts["written"] + counts["failed"]

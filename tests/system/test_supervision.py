@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.failure import SystemFailed
 from local.polling import answers_within
 from local.supervision import SILENT_PROBES, Watch
 from local.system import System
@@ -16,6 +17,21 @@ from tests.system import own
 
 running = own.running
 STARTS = 240.0  # seconds
+
+
+async def supervised(running: System) -> None:
+    """Start the system, which another test may have stopped, and its supervisor."""
+
+    async def reason() -> str | None:
+        # The supervisor of another test may be restarting a part.
+        try:
+            await running.start()
+        except SystemFailed as error:
+            return str(error)
+        return None
+
+    assert await answers_within(STARTS, reason) is None
+    running.supervise()
 
 
 @pytest.mark.parametrize(
@@ -30,8 +46,7 @@ STARTS = 240.0  # seconds
 async def test_a_part_that_ends_or_hangs_is_started_again(
     running: System, part: str, number: signal.Signals
 ) -> None:
-    await running.start()  # another test may have stopped it
-    running.supervise()
+    await supervised(running)
     before = running.process_ids()[part]
     os.kill(before, number)
 
@@ -46,8 +61,7 @@ async def test_a_part_that_ends_or_hangs_is_started_again(
 
 
 async def test_the_end_of_the_system_ends_its_supervisor(running: System) -> None:
-    await running.start()  # another test may have stopped it
-    running.supervise()
+    await supervised(running)
     ids = System(running.directory).process_ids()
     assert "supervisor" in ids
     await running.stop()
