@@ -11,6 +11,7 @@ from collections.abc import (
     Coroutine,
     Hashable,
     Iterable,
+    Iterator,
 )
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -85,12 +86,14 @@ async def wait_for(
     own time.
     """
     deadline = None if give_up_after is None else time.monotonic() + give_up_after
-    pauses = policy.pauses()
+    # Hardly a call needs any.
+    pauses: Iterator[float] | None = None
     while True:
         try:
             result = await attempt()
         except retry_on as error:
             state_log.failed(name, error)
+            pauses = pauses or policy.pauses()
             pause = next(pauses)
             # Ended before the pause instead of after it, because it would end too late.
             if deadline is not None and time.monotonic() + pause > deadline:

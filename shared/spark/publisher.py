@@ -68,13 +68,15 @@ class Publisher:
             the same ids, because some may have.
         :raises Unroutable: the named messages have no queue; all others are confirmed.
         """
-        pauses = LOST_CALL.pauses()
+        # Hardly a call needs any.
+        pauses: Iterator[float] | None = None
         for _ in range(LOST_CALL.attempts - 1):
             try:
                 return await self._publish_once(messages)
             except BrokerSilent:
                 raise
             except BrokerUnavailable:
+                pauses = pauses or LOST_CALL.pauses()
                 pause = next(pauses)
             await asyncio.sleep(pause)
         return await self._publish_once(messages)

@@ -85,7 +85,8 @@ class Patience:
 
         :raises Interrupted: the process stops first.
         """
-        pauses = PEER_AWAY.pauses()
+        # Hardly a call needs any.
+        pauses: Iterator[float] | None = None
         while True:
             self.proceed()
             try:
@@ -97,6 +98,7 @@ class Patience:
             else:
                 state_log.succeeded(name)
                 return result
+            pauses = pauses or PEER_AWAY.pauses()
             await self.pause(next(pauses))
 
     async def pause(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
@@ -14,7 +15,7 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import UNIT_OF_WORK, VAULT_LOOP
 from shared.runtime.waiting import end, run_until_cancelled, state_log
 from shared.vault.errors import VaultFault
-from shared.vault.storage.driver_types import carry_every_date, session_type
+from shared.vault.storage.driver_types import DriverSession, session_type
 from shared.vault.storage.fair_slots import QueryLimits, QuerySlots
 from shared.vault.storage.server_faults import SERVER_FAULTS
 
@@ -127,7 +128,7 @@ class Database:
             connection_class=session_type(),
             server_settings=SERVER_SETTINGS
             | {"statement_timeout": str(int(self._statement_timeout * 1000))},
-            init=carry_every_date,
+            init=_carry_every_date,
             reset=_keep_session,
         )
 
@@ -225,7 +226,7 @@ class Database:
             command_timeout=STATEMENT_TIMEOUT + CANCEL_TIME,
             timeout=ACQUIRE_TIMEOUT,
             statement_cache_size=0,
-            init=carry_every_date,
+            init=_carry_every_date,
             server_settings=SERVER_SETTINGS,
         )
         async with pool, pool.acquire() as connection, connection.transaction():
@@ -299,6 +300,29 @@ async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     Sessions of the pool have no settings, locks, cursors or listeners of their own, and the driver has rolled back
     an open transaction.
     """
+
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH_DAY = EPOCH.date().toordinal()
+MICROSECOND = timedelta(microseconds=1)
+
+
+async def _carry_every_date(connection: DriverSession) -> None:
+    """Register codecs that store the first and the last day of the calendar, which the driver converts to infinity."""
+    await connection.set_type_codec(
+        "date",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda day: (day.toordinal() - EPOCH_DAY,),
+        decoder=lambda parts: date.fromordinal(parts[0] + EPOCH_DAY),
+    )
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        format="tuple",
+        encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
+        decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
+    )
 
 
 class Notifications:

@@ -1,9 +1,8 @@
-"""Says how the driver carries values of PostgreSQL's types, and reads these types once for all sessions of a pool."""
+"""Reads PostgreSQL's types once for all sessions of a pool, where the driver reads them in every session."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     DriverSession = asyncpg.Connection[asyncpg.Record]
 else:
     DriverSession = asyncpg.Connection
-
-EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-EPOCH_DAY = EPOCH.date().toordinal()
-MICROSECOND = timedelta(microseconds=1)
 
 FIRST_OWN_OID = 16384  # PostgreSQL's own types have smaller ones, the same in every database of a version
 ASKED_BEFORE = SimpleNamespace(name="asked before")
@@ -60,21 +55,3 @@ def session_type() -> type[DriverSession]:
             return known
 
     return Session
-
-
-async def carry_every_date(connection: DriverSession) -> None:
-    """Register codecs that store the first and the last day of the calendar, which the driver converts to infinity."""
-    await connection.set_type_codec(
-        "date",
-        schema="pg_catalog",
-        format="tuple",
-        encoder=lambda day: (day.toordinal() - EPOCH_DAY,),
-        decoder=lambda parts: date.fromordinal(parts[0] + EPOCH_DAY),
-    )
-    await connection.set_type_codec(
-        "timestamptz",
-        schema="pg_catalog",
-        format="tuple",
-        encoder=lambda moment: ((moment - EPOCH) // MICROSECOND,),
-        decoder=lambda parts: EPOCH + parts[0] * MICROSECOND,
-    )
