@@ -151,8 +151,9 @@ class JobWorker:
                 self._abandon_if_silent()
                 await asyncio.sleep(next(pauses))
                 continue
-            state_log.succeeded("postgresql (jobs)")
-            pauses = VAULT_LOOP.pauses()
+            if state_log.is_down("postgresql (jobs)"):
+                state_log.succeeded("postgresql (jobs)")
+                pauses = VAULT_LOOP.pauses()
             try:
                 async with asyncio.timeout(interval):
                     await self._wake.wait()
