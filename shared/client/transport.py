@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -181,11 +181,12 @@ class Transport:
     async def _exchanged(self, request: Request, session_id: str | None) -> Answer:
         """Send the request; repeat it a few times when the connection is lost and it is ``repeatable``."""
         may_repeat = request.repeatable or request.method in _REPEATABLE
-        pauses = LOST_CALL.pauses()
+        pauses: Iterator[float] | None = None
         for _ in range(LOST_CALL.attempts - 1 if may_repeat else 0):
             try:
                 return await self._exchange(request, session_id)
             except LinkLost:
+                pauses = pauses or LOST_CALL.pauses()
                 pause = next(pauses)
             await asyncio.sleep(pause)
         return await self._exchange(request, session_id)
