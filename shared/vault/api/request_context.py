@@ -320,10 +320,7 @@ class ApiHeaders:
             await self._app(scope, receive, send_with_headers)
 
     def _limit_headers(self, usage: Usage | None) -> list[Header]:
-        """Return the headers with the call limit, the number of calls left, and the delay if the call was delayed.
-
-        For a call that was not counted, all calls are left.
-        """
+        """Return headers of the limit, the calls left (all if this one was not counted), and the delay, if any."""
         limit = self._burst_limit if usage is None else usage.limit
         remaining = limit if usage is None else usage.remaining
         headers = [

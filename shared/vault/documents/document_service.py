@@ -107,10 +107,7 @@ class DocumentService:
         fields: Mapping[str, str],
         file: SourceFile | None,
     ) -> RowResult:
-        """Create a document in its first version, and return the result with the document's id.
-
-        :raises VaultFault: as ``model`` does.
-        """
+        """Create a document in its first version; return the result with its id, or raise as ``model`` does."""
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
@@ -232,8 +229,7 @@ class DocumentService:
     async def delete(self, caller: Caller, place: Place) -> None:
         """Delete a document or, when ``place`` has a number, one version.
 
-        :raises VaultFault: as ``model`` does; INVALID_DATA when there is no such version; OPERATION_NOT_ALLOWED for the
-            only version.
+        :raises VaultFault: as ``model`` does; INVALID_DATA for an unknown version; OPERATION_NOT_ALLOWED for the last.
         """
 
         async def work(connection: Connection) -> None:
