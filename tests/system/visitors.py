@@ -82,6 +82,12 @@ class Visitor:
         if entry.type == "error" and event not in GIVEN_UP:
             self.faults.append(entry.text)
 
+    def expect_one_refusal(self) -> None:
+        """Check that the only error is that of one refused form: a browser logs the status of its page."""
+        (logged,) = self.faults
+        assert "400" in logged
+        self.faults.clear()
+
     async def finds_usable(self, path: str) -> None:
         """Open a page, unfold all of it, and check its accessibility."""
         answer = await self.page.goto(f"{self.url}{path}")
