@@ -26,10 +26,9 @@ if (visit.responseStatus >= 400) {
   }
 }
 addEventListener("pageshow", () => {
-  if (visit.type === "navigate") return;
-  // Parts of a form depend on choices; those that were brought back were made before this page came.
+  // Parts of a form depend on choices; some were made before this page came, or before its scripts were at work.
   for (const select of document.querySelectorAll("main form[method=post] select")) {
-    const broughtBack = [...select.selectedOptions].some((each) => each.value && !each.defaultSelected);
-    if (broughtBack) select.dispatchEvent(new Event("change", { bubbles: true }));
+    const isChosen = [...select.selectedOptions].some((each) => each.value && !each.defaultSelected);
+    if (isChosen) select.dispatchEvent(new Event("change", { bubbles: true }));
   }
 });
