@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def operations() -> Iterator[APIOperation[Any, Any, Any, Any]]:
 
 
 OPERATIONS = {operation.label: operation for operation in operations()}
+# Both services have the same routes: they answer by turns.
+TURNS = list(zip(cycle(SERVICES), OPERATIONS, strict=False))
 
 
 def test_every_number_of_a_query_has_a_bound() -> None:
@@ -162,7 +165,7 @@ async def test_no_text_in_an_address_is_an_error_of_the_vault(url: str) -> None:
     assert await asyncio.to_thread(failures) == []
 
 
-@pytest.mark.parametrize("label", OPERATIONS)
+@pytest.mark.parametrize(("url", "label"), TURNS, indirect=["url"])
 async def test_calls_of_the_document(url: str, label: str) -> None:
     operation = OPERATIONS[label]
     session = requests.Session()
