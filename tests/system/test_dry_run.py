@@ -9,18 +9,18 @@ from typing import Any
 
 import aiohttp
 
-from tests.system import own
-from tests.system.asking import Asker
+from tests.system import module_system
 from tests.system.conditions import Connected, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.test_rules import CHANNEL, add_rules, drop_rules, item_of
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 INTEGRATION = "medical_inquiry_details__v"
 MISSING = "missing-lookups/medical/medical_crm__v"
 
 
-async def told(asker: Asker, path: str, **params: str) -> Any:
+async def told(asker: ConnectorCaller, path: str, **params: str) -> Any:
     answer = await asker.ask("GET", path, params=params)
     assert answer["responseStatus"] == "SUCCESS", answer
     return answer["data"]
@@ -35,7 +35,7 @@ def of_set(answer: Any, name: str) -> dict[str, int]:
     }
 
 
-async def loaded(asker: Asker, row: Mapping[str, str]) -> None:
+async def loaded(asker: ConnectorCaller, row: Mapping[str, str]) -> None:
     file = io.StringIO()
     csv.writer(file).writerows([row.keys(), row.values()])
     url = f"{asker.vault_url}/api/v25.1/vobjects/reference_lookup__sys"
@@ -53,7 +53,7 @@ async def loaded(asker: Asker, row: Mapping[str, str]) -> None:
 
 
 async def test_a_dry_run_counts_what_a_run_would_do(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     since = (await connected.crm.clock()).date_time
@@ -78,7 +78,7 @@ async def test_a_dry_run_counts_what_a_run_would_do(
 
 
 async def test_an_integration_is_tried_before_it_is_active(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     since = (await connected.crm.clock()).date_time
@@ -94,7 +94,7 @@ async def test_an_integration_is_tried_before_it_is_active(
 
 
 async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     since, name = (await connected.crm.clock()).date_time, f"none_{run}__c"
@@ -126,7 +126,7 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
         await drop_rules(connected, run, rules)
 
 
-async def test_what_cannot_be_counted_is_refused(asker: Asker) -> None:
+async def test_what_cannot_be_counted_is_refused(asker: ConnectorCaller) -> None:
     for path, who, kind in (
         (MISSING, "business", "INSUFFICIENT_ACCESS"),
         ("missing-lookups/medical/nothing__c", "admin", "INVALID_DATA"),

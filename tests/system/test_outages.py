@@ -12,12 +12,12 @@ import pytest
 from bench.data import submitted_inquiries
 from local.polling import answers_within
 from local.system import System
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.reconciling import assert_clean, everything_transferred
 from tests.system.test_crashes import exceptions_in, quoted, transfer
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 INQUIRIES = 60
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()

@@ -18,7 +18,7 @@ from services.connector.points.transfer import (
     Result,
     Transfer,
     UnitLineage,
-    keeps_lineage,
+    stores_lineage,
 )
 from services.connector.processing.exception_records import ExceptionRecords
 from services.connector.processing.isolation import failure_text, transfer_apart
@@ -53,7 +53,7 @@ _log = get_logger(__name__)
 Telling = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
 
 
-class GivenUp(Exception):
+class UnitRejected(Exception):
     """Raised instead of transferring a unit that is not to be processed; the text contains the reason."""
 
 
@@ -109,7 +109,7 @@ class UnitExecution:
             raise
         except (ConfigurationFault, RuleError) as fault:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
-        except GivenUp as reason:
+        except UnitRejected as reason:
             await self._refuse(MessageErrorType.PROCESSING, str(reason))
         except VaultRefused as refused:
             self._doubts.begin_again(refused)
@@ -150,7 +150,7 @@ class UnitExecution:
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
         if self._given_up is not None:
-            raise GivenUp(self._given_up)
+            raise UnitRejected(self._given_up)
         route = configuration.route(key.integration_point, source.vault_id)
         self._route = route
         lineage = UnitLineage(
@@ -159,10 +159,10 @@ class UnitExecution:
             run=key.batch.run if key.batch else None,
             messages=self._unit.message_of,
         )
-        if keeps_lineage(configuration.sources.values()):
+        if stores_lineage(configuration.sources.values()):
             # Rows that are written back come from this Vault.
             self._lineage_back = replace(lineage, vault_id=self._own.vault_id)
-        keeps = keeps_lineage(configuration.targets.values())
+        keeps = stores_lineage(configuration.targets.values())
         unit = Transfer(
             source=await self._vaults.source(source, route.connection),
             target=self._own.client,

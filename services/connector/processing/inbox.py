@@ -40,7 +40,7 @@ from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.spark.publisher import Outgoing
 from shared.spark.subscription import Delivery
-from shared.spark.topology import BEGUN_HEADER, KEPT_HEADERS, MAX_BEGUN, REVISION_HEADER
+from shared.spark.topology import BEGUN_HEADER, COPY_HEADERS, MAX_BEGUN, REVISION_HEADER
 
 VAULT_ID_HEADER = "vault_id"
 
@@ -390,7 +390,7 @@ class Suspects:
         kept = {
             name: value
             for name, value in delivery.headers.items()
-            if name in KEPT_HEADERS and isinstance(value, str | int)
+            if name in COPY_HEADERS and isinstance(value, str | int)
         }
         headers = {**kept, BEGUN_HEADER: begun}
         copy = Outgoing(self._queue, delivery.body, delivery.message_id, headers)

@@ -41,7 +41,7 @@ from services.connector.vaults.vaults import (
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import MAX_ITEMS, format_moment

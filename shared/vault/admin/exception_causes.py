@@ -15,7 +15,11 @@ from shared.vault.admin.exception_filters import (
     quoted,
 )
 from shared.vault.admin.listing import listed, selected
-from shared.vault.exceptions.error_words import ErrorWords, reason_of, words_of
+from shared.vault.exceptions.error_explanations import (
+    ErrorExplanation,
+    explanation_of,
+    reason_of,
+)
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.vql import literal
 
@@ -58,9 +62,9 @@ class Cause:
         return list(dict.fromkeys(map(reason_of, self.texts)))
 
     @property
-    def words(self) -> ErrorWords | None:
+    def words(self) -> ErrorExplanation | None:
         """Return the explanation of the cause's error type; None for an unknown type."""
-        return words_of(self.selection.type)
+        return explanation_of(self.selection.type)
 
     def add(self, message: str, changed: str, item: str = "") -> None:
         """Add an item with its message, or a message without items; ``changed`` is the date of the last change."""

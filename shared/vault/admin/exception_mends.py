@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.exception_filters import PARTS, TYPE
 from shared.vault.components.rule_changes import RULE
-from shared.vault.exceptions.error_words import ErrorWords, words_of
+from shared.vault.exceptions.error_explanations import ErrorExplanation, explanation_of
 from shared.vault.exceptions.exception_model import ItemErrorType
 from shared.vault.exceptions.missing_keys import missing_lookup_key, missing_record_key
 from shared.vault.integrations.reference_lookups import OBJECT as LOOKUP
@@ -52,9 +52,9 @@ class ItemCause:
     links: list[Link] = field(default_factory=list)
 
     @property
-    def words(self) -> ErrorWords | None:
+    def words(self) -> ErrorExplanation | None:
         """Return the explanation of the error type; None for an unknown type."""
-        return words_of(self.error_type)
+        return explanation_of(self.error_type)
 
 
 def item_causes(

@@ -34,7 +34,11 @@ from shared.vault.admin.viewing import object_of, view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.exceptions.error_words import first_reason, reason_of, words_of
+from shared.vault.exceptions.error_explanations import (
+    explanation_of,
+    first_reason,
+    reason_of,
+)
 from shared.vault.exceptions.exception_model import ITEM, SETTLED, ErrorStatus
 from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
 from shared.vault.vql import literal
@@ -96,13 +100,13 @@ SCOPES = (
 MENDS = 2  # of one cause in the list; its message's page has all
 NONE = Causes([], left_out=False)
 
-Asked = Annotated[ExceptionSelection, Depends()]
+SelectionQuery = Annotated[ExceptionSelection, Depends()]
 
 
 @router.get("")
 async def messages(
     visit: Visiting,
-    wanted: Asked,
+    wanted: SelectionQuery,
     page: Page = 1,
 ) -> Response:
     """List causes and messages of a status, the latest first; by default the open ones."""
@@ -128,7 +132,7 @@ async def messages(
         types=[*_labels(visit, ITEM, TYPE), *_labels(visit, OBJECT, TYPE)],
         ages=list(Age),
         scopes=await _scopes(visit),
-        words_of=words_of,
+        explanation_of=explanation_of,
         first_reason=first_reason,
         in_words=partial(in_words, registry=visit.registry),
         field_words=partial(field_words, registry=visit.registry),
@@ -288,7 +292,7 @@ async def one_message(
         settled_items=await _items(visit, shown.id, SETTLED, settled),
         origin=origin,
         item_causes=item_causes(visit, open_items.rows, origin.connection_id),
-        words=words_of(kind),
+        words=explanation_of(kind),
         facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
         queue=_queue(visit, str(shown.values["queue__sys"] or "")),
         rule_path=rule_path,

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.error_advice import advice_on
-from shared.vault.admin.kept_forms import form_of_expired_session, is_from_this_vault
+from shared.vault.admin.pending_forms import form_of_expired_session, is_from_this_vault
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
 from shared.vault.admin.visit import READING, REDRAWN, sign_in_address, visit_of

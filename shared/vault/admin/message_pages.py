@@ -21,7 +21,7 @@ from shared.vault.admin.showing import record_path
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
-from shared.vault.queues.message_ways import MessageStep, MessageStepKind
+from shared.vault.queues.message_steps import MessageStep, MessageStepKind
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Station:
 @router.get("")
 async def of_record(visit: Visiting, record: RecordId = "") -> Response:
     """List the messages that named a record."""
-    found = await visit.vault.message_ways.of_record(visit.caller, record, LATEST)
+    found = await visit.vault.message_steps.of_record(visit.caller, record, LATEST)
     target = object_of_id(visit, record)
     names = await names_of(visit, target.name, [record]) if target else {}
     return visit.page(
@@ -76,7 +76,7 @@ async def of_record(visit: Visiting, record: RecordId = "") -> Response:
 @router.get("/{message_id}")
 async def one_message(visit: Visiting, message_id: MessageId) -> Response:
     """Show the way of a message through this Vault, station by station."""
-    steps = await visit.vault.message_ways.steps(visit.caller, message_id)
+    steps = await visit.vault.message_steps.steps(visit.caller, message_id)
     stations = [_of_step(step, visit.registry) for step in steps]
     stations += _of_exceptions(await _exceptions(visit, message_id))
     rows = await _writes(visit, message_id)

@@ -14,7 +14,7 @@ from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.listing import Listing
 from shared.vault.admin.message_pages import Station
 from shared.vault.admin.origins import Origin, with_numbers
-from shared.vault.admin.preview_words import PreviewWords
+from shared.vault.admin.preview_labels import PreviewLabels
 from shared.vault.admin.run_progress import chart_of, progress_of
 from shared.vault.admin.showing import Shown, ValueFormatter
 from shared.vault.admin.visit import Visit, Visiting
@@ -102,7 +102,7 @@ async def patterns(visit: Visiting) -> Response:
             has_session=False, vault_id=10101, vault_name="Another Vault"
         ),
         preview=_preview(),
-        words=PreviewWords(visit.registry, EXAMPLE_RULE, visit.vault.vault_id),
+        words=PreviewLabels(visit.registry, EXAMPLE_RULE, visit.vault.vault_id),
     )
 
 

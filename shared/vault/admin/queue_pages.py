@@ -15,7 +15,7 @@ from shared.vault.admin.visit import Visit, Visiting
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.vault.queues.message_ways import SentMessage
+    from shared.vault.queues.message_steps import SentMessage
 
 router = APIRouter(prefix="/queues")
 
@@ -62,8 +62,9 @@ async def _page(visit: Visit, queue_name: str, template: str) -> Response:
     queue = visit.registry.queues[queue_name]
     messages: Sequence[SentMessage] | None = None
     if queue.type.delivers and visit.granted(Grant.READ_QUEUE_LOG):
-        ways = visit.vault.message_ways
-        messages = await ways.of_queue(visit.caller, queue_name, LATEST)
+        messages = await visit.vault.message_steps.of_queue(
+            visit.caller, queue_name, LATEST
+        )
     return visit.page(
         template,
         queue=queue,

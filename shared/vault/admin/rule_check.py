@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.admin.preview_words import PreviewWords, preview_words
+from shared.vault.admin.preview_labels import PreviewLabels, preview_labels
 from shared.vault.admin.rule_choices import Choice, records_of
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.description import configuration_json
@@ -42,7 +42,7 @@ class RuleCheck:
     record: str = ""
     records: list[Choice] = field(default_factory=list)
     preview: Mapping[str, Any] | None = None
-    words: PreviewWords | None = None
+    words: PreviewLabels | None = None
     error: ApiError | None = None
 
     @property
@@ -91,7 +91,7 @@ async def preview(
         check.record = _chosen(record, check.records)
         if check.record and not check.refusal:
             shown = await _previewed(visit, check, source)
-            check.words = await preview_words(visit, check.rule, source, shown)
+            check.words = await preview_labels(visit, check.rule, source, shown)
             check.preview = shown
     except VaultFault as fault:
         check.error = fault.error

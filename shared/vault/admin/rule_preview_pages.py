@@ -18,7 +18,7 @@ from shared.vault.admin.viewing import view
 from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.exceptions.error_words import reason_of
+from shared.vault.exceptions.error_explanations import reason_of
 
 router = APIRouter()
 

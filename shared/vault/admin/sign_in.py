@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin import cookies
-from shared.vault.admin.kept_forms import KeptForm, kept_form_of
+from shared.vault.admin.pending_forms import PendingForm, pending_form_of
 from shared.vault.admin.rendering import render
 from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
 from shared.vault.api import request_context as session
@@ -35,7 +35,7 @@ async def sign_in_form(
 
 
 def sign_in_page(
-    request: Request, target: str, kept: KeptForm | None = None
+    request: Request, target: str, kept: PendingForm | None = None
 ) -> Response:
     """Return the sign-in form with the address of the next page; ``kept`` is the form of an expired session, if any."""
     context: Context = {
@@ -54,7 +54,7 @@ async def sign_in(request: Request) -> Response:
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
         fields = form.fields
-    kept = kept_form_of(fields)
+    kept = pending_form_of(fields)
     username = fields.get("username", "")
     target = safe_target(fields.get("next", ""))
     try:
@@ -76,7 +76,7 @@ async def sign_in(request: Request) -> Response:
 
 
 def _onward(
-    request: Request, session_id: str, target: str, kept: KeptForm | None
+    request: Request, session_id: str, target: str, kept: PendingForm | None
 ) -> Response:
     """Return a redirect to the requested page, or a page on which the user submits the kept form again."""
     if kept is None:

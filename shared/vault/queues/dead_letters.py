@@ -12,8 +12,8 @@ from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope, known_id
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import (
+    COPY_HEADERS,
     DEAD_LETTER,
-    KEPT_HEADERS,
     MAX_BEGUN,
     ROUNDS_HEADER,
     Direction,
@@ -115,7 +115,7 @@ class DeadLetters:
         kept = {
             name: value
             for name, value in headers.items()
-            if name in KEPT_HEADERS and isinstance(value, str | int)
+            if name in COPY_HEADERS and isinstance(value, str | int)
         }
         again = {**kept, ROUNDS_HEADER: delivery.rounds + 1}
         queue = spark_queue(str(headers.get(LEFT_QUEUE)))

@@ -21,7 +21,7 @@ from shared.vault.queues.log_columns import (
     insert_values,
     selected_columns,
 )
-from shared.vault.queues.message_ways import note_delivered
+from shared.vault.queues.message_steps import note_delivered
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -332,7 +332,9 @@ async def judge(
     )
 
 
-async def noted_verdicts(connection: Connection, task_id: int) -> dict[int, Judgement]:
+async def recorded_verdicts(
+    connection: Connection, task_id: int
+) -> dict[int, Judgement]:
     """Return the verdicts noted for an unfinished task, by item."""
     rows = await connection.fetch(NOTED, task_id)
     return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.vault.admin.error_advice import field_words, in_words, object_words
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions.error_words import reason_of
+from shared.vault.exceptions.error_explanations import reason_of
 from shared.vault.model.component_model import FieldType
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class SourceObject:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewWords:
+class PreviewLabels:
     """The labels for a preview; unknown labels are empty.
 
     ``edited`` is the rule in the form, ``vault_id`` the id of this Vault, ``source`` the objects of the source Vault by
@@ -89,11 +89,11 @@ class PreviewWords:
         return found.child("Fieldrule", field_rule) if found else None
 
 
-async def preview_words(
+async def preview_labels(
     visit: Visit, edited: Component, source: Source | None, shown: Mapping[str, Any]
-) -> PreviewWords:
+) -> PreviewLabels:
     """Return the labels for a preview; without those of the source Vault if the connector cannot read it."""
-    words = partial(PreviewWords, visit.registry, edited, visit.vault.vault_id)
+    words = partial(PreviewLabels, visit.registry, edited, visit.vault.vault_id)
     if source is None:
         return words()
     found: dict[str, SourceObject] = {}

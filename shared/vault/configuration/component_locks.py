@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Locks tables as writing them does; returns the revision of the components.
-LOCK_FOR_WRITING = "SELECT platform.hold_tables($1)"
+LOCK_FOR_WRITING = "SELECT platform.lock_for_writing($1)"
 # Waits for those who write the table, and lets readers pass.
 LOCK_TABLE = "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
 GIVE_WAY = """
