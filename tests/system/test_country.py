@@ -13,7 +13,7 @@ from tests.system.messages import envelope, put_on_queue
 from tests.system.overtaking import overtaken
 from tests.system.reconciling import assert_clean
 from tests.system.test_crashes import assert_queues_empty
-from tests.system.test_dry_run import told
+from tests.system.test_dry_run import data_of
 from tests.system.test_rules import RETRY, item_of
 from tests.system.test_runs import ended
 from tests.system.test_transfer import create, one
@@ -147,7 +147,7 @@ async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
         await settings(routing, "us__v", f"{code}__c"),
         await settings(routing, "us__v"),
     )
-    missing = await told(
+    missing = await data_of(
         asker,
         "missing-lookups/medical/medical_crm__v",
         integration=COUNTRY,

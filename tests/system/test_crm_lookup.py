@@ -26,7 +26,11 @@ AGREEMENTS = (
     "primary_country__vr.country_code__v CONTAINS ('ES','FR','US')",
     f"primary_country__vr.country_code__v CONTAINS ('DE','GB') AND {WITH_TRANSFERRED_INQUIRY}",
 )
-KEPT = ("case_contact_source_data__v", "person__sys", "exception_message__sys")
+WRITTEN_OBJECTS = (
+    "case_contact_source_data__v",
+    "person__sys",
+    "exception_message__sys",
+)
 
 
 @pytest.fixture
@@ -48,10 +52,10 @@ async def looked_up(
     return accounts
 
 
-async def kept(connected: Connected) -> list[int]:
+async def record_counts(connected: Connected) -> list[int]:
     return [
         len((await connected.medical.query(f"SELECT id FROM {name}")).rows)
-        for name in KEPT
+        for name in WRITTEN_OBJECTS
     ]
 
 
@@ -65,7 +69,7 @@ async def test_an_agent_finds_an_account(
         connected, run, "FR", veevaid__v=veeva_id, specialty_1__v="oncology__v"
     )
     await account(connected, f"x{run}", "FR")
-    before = await kept(connected)
+    before = await record_counts(connected)
     known: dict[str, Any] = {
         "veeva_id": veeva_id,
         "external_id": f"T-{run}",
@@ -90,7 +94,7 @@ async def test_an_agent_finds_an_account(
         "error": None,
     }
     assert await looked_up(asker, **{by: known[by], "country": "US"}) == []
-    assert await kept(connected) == before
+    assert await record_counts(connected) == before
 
 
 async def test_the_case_contact_that_an_account_is(

@@ -83,7 +83,7 @@ async def missing(
     complete = True
     if source is not None and source.has_session:
         try:
-            answer = await _asked(visit, source, names.get(integration, ""))
+            answer = await _dry_run(visit, source, names.get(integration, ""))
         except VaultFault as fault:
             error = fault.error
         else:
@@ -133,7 +133,7 @@ async def add(visit: Visiting) -> Response:
     return visit.go(done, "The row was added.")
 
 
-async def _asked(visit: Visit, source: Source, integration: str) -> Mapping[str, Any]:
+async def _dry_run(visit: Visit, source: Source, integration: str) -> Mapping[str, Any]:
     """Return the connector's answer about the connection, or about one of its integrations.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.

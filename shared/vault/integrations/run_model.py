@@ -13,7 +13,7 @@ from shared.vault.jobs.job_model import JobStatus
 JOB_TYPE = "integration_run"
 # A run says so when open transactions of the source hold Last Successful Run Time back for longer.
 SHORT_HOLD = timedelta(minutes=5)
-CANNOT_TELL = (
+UNKNOWN_COMPLETENESS = (
     "The source cannot tell until when its changes are complete. The next run begins earlier than this one has read, by"
     " the connector's overlap; a change is missed if its transaction lasts longer than that"
 )
@@ -134,7 +134,7 @@ class Run:
         if self.source_time is None:
             return None
         if self.complete_until is None:
-            return CANNOT_TELL
+            return UNKNOWN_COMPLETENESS
         behind = self.source_time - self.complete_until
         if behind <= SHORT_HOLD:
             return None

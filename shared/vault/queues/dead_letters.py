@@ -43,7 +43,7 @@ LEFT_REASON = "x-first-death-reason"
 CAME_BACK = "delivery_limit"
 VAULT_ID = "vault_id"
 
-GIVEN_UP = (
+NOT_PROCESSED = (
     "The message was taken off its queue before it was processed. The log of the connector says why; correct the "
     "cause, then run Retry Transfer"
 )
@@ -157,7 +157,7 @@ class DeadLetters:
             message_id=envelope.message_id,
             queue=queue,
             error_type=MessageErrorType.PROCESSING,
-            text=GIVEN_UP,
+            text=NOT_PROCESSED,
             body=envelope.recorded(source),
             items=len(envelope.message.items),
         )
