@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.vault.admin.visit import safe_target
+from shared.vault.admin.page_context import safe_target
 from shared.vault.api.file_body import upload_form
 from shared.vault.errors import VaultFault
 
