@@ -53,8 +53,8 @@ CLONE = """
 INSERT INTO records.{table} ({columns})
 SELECT {values} FROM records.{table} t CROSS JOIN generate_series(1, $2) AS n WHERE t.id = $1
 """
-WAYS = """
-INSERT INTO platform.message_way (message_id, queue, object, record_id, records, entered, delivered, attempts)
+SENT_MESSAGES = """
+INSERT INTO platform.sent_message (message_id, queue, object, record_id, records, entered, delivered, attempts)
 SELECT 'way-' || n, 'crm_to_medical_outbound_queue__v', 'account__v', 'V4AZ' || lpad(n::text, 11, '0'), 1, now(), now(),
     1
 FROM generate_series(1, $1) AS n
@@ -166,7 +166,7 @@ async def fill(dsn: str, seeds: Mapping[str, str], size: int) -> None:
             await connection.execute(drop_search_index(table))
             await _clone(connection, registry, table, seed, size)
             await connection.execute(create_search_index(registry.objects[table]))
-        await connection.execute(WAYS, size)
+        await connection.execute(SENT_MESSAGES, size)
         await connection.execute(TRAIL, size)
         await connection.execute("VACUUM ANALYZE")
     finally:

@@ -83,8 +83,8 @@ class Shell(StrEnum):
     ZSH = "zsh"
 
 
-def _show_version(*, wanted: bool) -> None:
-    if wanted:
+def _show_version(*, requested: bool) -> None:
+    if requested:
         typer.echo(f"medcrm {release()}")
         raise typer.Exit
 
@@ -95,7 +95,7 @@ def main(
         bool,
         typer.Option(
             "--version",
-            callback=lambda wanted: _show_version(wanted=wanted),
+            callback=lambda requested: _show_version(requested=requested),
             is_eager=True,
             help="Show the version.",
         ),
@@ -150,11 +150,11 @@ def diff_command(
     types: Types = None,
 ) -> None:
     """Show what applying the folder would change in a Vault; ends with 1 when it would change anything."""
-    wanted = _wanted(_place(folder, vault), types)
+    selected = _selected(_place(folder, vault), types)
     present = run_signed_in(
         url, username, lambda client: read_vault(client, types or ())
     )
-    difference = compare(wanted, present)
+    difference = compare(selected, present)
     _show(difference)
     if difference:
         raise typer.Exit(DIFFERENT)
@@ -171,34 +171,34 @@ def apply_command(
     yes: Yes = False,
 ) -> None:
     """Change a Vault's configuration to that of the folder; shows the plan and asks first."""
-    wanted = _wanted(_place(folder, vault), types)
+    selected = _selected(_place(folder, vault), types)
     run_signed_in(
         url,
         username,
-        lambda client: _apply(client, wanted, types or [], prune=prune, yes=yes),
+        lambda client: _apply(client, selected, types or [], prune=prune, yes=yes),
     )
 
 
 async def _apply(
     client: VaultClient,
-    wanted: Configuration,
+    selected: Configuration,
     types: list[str],
     *,
     prune: bool,
     yes: bool,
 ) -> None:
     present = await read_vault(client, types)
-    found = compare(wanted, present)
+    found = compare(selected, present)
     difference = found if prune else found.without_removals()
     if not difference:
         typer.echo("Nothing to do")
         return
     _show(difference)
-    count = len(statements(difference, wanted, present))
+    count = len(statements(difference, selected, present))
     typer.echo(f"Plan: {count} MDL statements, {len(difference.records)} records")
     if not yes and not typer.confirm("Apply?"):
         raise typer.Exit(DIFFERENT)
-    await apply(client, difference, wanted, present, _done)
+    await apply(client, difference, selected, present, _done)
     typer.echo("Applied")
 
 
@@ -213,7 +213,7 @@ def _place(folder: Path, vault: str | None) -> Path:
     return folder / vault if vault else folder
 
 
-def _wanted(place: Path, types: list[str] | None) -> Configuration:
+def _selected(place: Path, types: list[str] | None) -> Configuration:
     try:
         found = read_folder(place)
     except (ConfigurationFault, OSError) as error:

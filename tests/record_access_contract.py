@@ -1,8 +1,8 @@
-"""The contract of every RecordAccess: a Vault, records in memory, or writes that are only noted.
+"""The contract of every RecordAccess: a Vault, records in memory, or writes that are only planned.
 
 ``ResultsContract`` is about the results of calls and applies to all of them; ``RecordsContract`` adds stored and
-queried records, which noted writes do not change. Both run on the objects of the standard Medical Vault, of which each
-test uses records of its own.
+queried records, which planned writes do not change. Both run on the objects of the standard Medical Vault, of which
+each test uses records of its own.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Vhost:
 
 
 @dataclass(slots=True)
-class GivenPostgres:
+class ExternalPostgres:
     """A PostgreSQL server that the environment names; it is neither started nor stopped."""
 
     dsn: str
@@ -92,7 +92,7 @@ class GivenPostgres:
 
 
 @dataclass(slots=True)
-class GivenRabbit:
+class ExternalRabbit:
     """A RabbitMQ server that the environment names; it is neither started nor stopped."""
 
     amqp_url: str
@@ -135,7 +135,7 @@ class GivenRabbit:
         raise SystemFailed("a server given by its address is not ours to kill")
 
 
-class DockerPostgres(GivenPostgres):
+class DockerPostgres(ExternalPostgres):
     """PostgreSQL in a container, on a port that stays the same after a kill and restart."""
 
     def __init__(self, port: int) -> None:
@@ -165,7 +165,7 @@ class DockerPostgres(GivenPostgres):
         self._container.remove()
 
 
-class DockerRabbit(GivenRabbit):
+class DockerRabbit(ExternalRabbit):
     """RabbitMQ in a container, on ports that stay the same after a kill and restart."""
 
     def __init__(self, port: int, management_port: int) -> None:
@@ -265,7 +265,7 @@ class Provider:
     def postgres(self) -> PostgresServer:
         """Return a PostgreSQL server."""
         if self.kind == "environment":
-            return GivenPostgres(os.environ["TEST_POSTGRES_DSN"])
+            return ExternalPostgres(os.environ["TEST_POSTGRES_DSN"])
         state, logs, base = self._place("postgres")
         if self.kind == "docker":
             container = DockerPostgres(state.port("postgres"))
@@ -278,7 +278,7 @@ class Provider:
     def rabbitmq(self) -> RabbitServer:
         """Return a RabbitMQ server."""
         if self.kind == "environment":
-            return GivenRabbit(
+            return ExternalRabbit(
                 os.environ["TEST_RABBITMQ_URL"].rstrip("/"),
                 os.environ["TEST_RABBITMQ_MANAGEMENT_URL"],
             )

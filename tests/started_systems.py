@@ -33,16 +33,16 @@ async def started_system(
     """Yield a running system as after its first start, of which every part may be killed; it is removed afterwards."""
     async with private_system(second_crm=second_crm, domain_type=domain_type) as system:
         kind = f"started-{domain_type}-{2 if second_crm else 1}"
-        kept = _Kept(Path(os.environ[RUN_DIRECTORY]) / kind)
-        began = kept.begin(system)
+        snapshot = _Snapshot(Path(os.environ[RUN_DIRECTORY]) / kind)
+        began = snapshot.begin(system)
         await system.start()
         if not began:
-            await asyncio.to_thread(kept.take, system)
+            await asyncio.to_thread(snapshot.take, system)
         yield system
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Snapshot:
     """The contents of a system after its first start: its databases, files and passwords, in a folder of the run."""
 
     folder: Path
@@ -57,7 +57,7 @@ class _Kept:
         _copy(self.folder / "postgres", postgres.directory)
         state = State.load(system.directory / "state.json")
         state.servers = postgres.directory.parent
-        state.secrets = State.load(self.folder / "kept.json").secrets
+        state.secrets = State.load(self.folder / "snapshot.json").secrets
         state.save()
         return True
 
@@ -89,7 +89,7 @@ class _Kept:
             postgres.account,
         ).run(_COPY_SECONDS)
         _copy(system.directory / "files", new / "files")
-        shutil.copy(system.directory / "state.json", new / "kept.json")
+        shutil.copy(system.directory / "state.json", new / "snapshot.json")
         try:
             # Renamed when it is complete: what exists can be copied.
             new.rename(self.folder)

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from fastapi import FastAPI
 
-from services.connector.asking import message_routes as ways
+from services.connector.asking import message_routes
 from services.connector.asking.answers import Answers
 from services.connector.asking.described import DOCUMENT, describe_itself
 from services.connector.connector_settings import ConnectorSettings, VaultAccess
@@ -270,7 +270,7 @@ def create_app(settings: ConnectorSettings) -> FastAPI:
         )
     answers = Answers(lambda: connector.vaults)
     app.include_router(previews.router(answers))
-    app.include_router(ways.router(answers))
+    app.include_router(message_routes.router(answers))
     app.include_router(sweeps.router(answers))
     app.include_router(sources.router(answers))
     app.include_router(crm_lookup.router(answers))

@@ -54,7 +54,7 @@ class QueueConsumers:
         """Keep the consumers in step until cancelled; call ``stop`` for those that still run then."""
         name = self._vault.name
         while True:
-            wanted = await self._patience.wait_for(f"queues of {name}", self._wanted)
+            wanted = await self._patience.wait_for(f"queues of {name}", self._required)
             # A queue that has become sequential is another one here, so it is stopped before it is started again.
             for queue in self._running.keys() - wanted:
                 await self._stop_queue(queue)
@@ -120,7 +120,7 @@ class QueueConsumers:
             return queue.name, ordered
         return (queue.name,)
 
-    async def _wanted(self) -> set[ConsumedQueue]:
+    async def _required(self) -> set[ConsumedQueue]:
         """Return the queues to consume, inactive ones included: they may still have messages."""
         client = self._vault.client
         async with concurrently() as group:

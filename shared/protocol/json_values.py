@@ -15,9 +15,9 @@ _LONG = b"0" * 16
 _LONG_RUN = re.compile(rb"0{16,}")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
-KEPT_DIGITS = 15
+EXACT_DIGITS = 15
 """So many digits a float keeps of any number, and two more of some."""
-SOMETIMES_KEPT = 17
+MAX_EXACT_DIGITS = 17
 WHOLE_NUMBERS = range(-(2**63), 2**64)
 """Whole numbers that the decoder reads as such; larger ones become floats."""
 
@@ -94,13 +94,13 @@ def _is_exact(number: bytes) -> bool:
     whole, _, fraction = number.removeprefix(b"-").partition(b".")
     # Zeros at the end of a whole number need no digits of a float.
     digits = (whole + fraction).strip(b"0")
-    if len(digits) <= KEPT_DIGITS:
+    if len(digits) <= EXACT_DIGITS:
         return True
     # Converted only when it is short: longer digits take time with the square of their number.
     is_short = not fraction and len(whole) <= len(str(WHOLE_NUMBERS.stop))
     if is_short and int(number) in WHOLE_NUMBERS:
         return True
-    if len(digits) > SOMETIMES_KEPT:
+    if len(digits) > MAX_EXACT_DIGITS:
         return False
     # ``repr`` is the shortest text of the float: where it is another number, digits were lost.
     shortest = repr(float(number))

@@ -43,7 +43,7 @@ FREE_CHUNKS = 10_000
 LEAST_CHUNK = 16
 
 # What a review has seen of a body or an answer: which one, and its bytes.
-Seen = tuple[object, int]
+Observed = tuple[object, int]
 
 
 class _Refused(Exception):
@@ -90,8 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._chunks = 0
         self._answered: RequestResponseCycle | None = None
         self._write_pauses = 0
-        self._seen_body: Seen | None = None
-        self._seen_answer: Seen | None = None
+        self._observed_body: Observed | None = None
+        self._observed_answer: Observed | None = None
 
     @property
     def _address(self) -> str | None:
@@ -361,20 +361,20 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection if its body or its answer has hardly moved since the last review."""
         body, answer = self._body(), self._unread_answer()
         stall_bytes = self._bounds.stall_bytes
-        received = _moved(self._seen_body, body)
+        received = _moved(self._observed_body, body)
         if received is not None and self.cycle.response_complete:
             self._refuse(BODY_UNREAD)
         elif received is not None and received < stall_bytes:
             self._refuse(BODY_TOO_SLOW)
-        read = _moved(self._seen_answer, answer)
+        read = _moved(self._observed_answer, answer)
         if read is not None and read < stall_bytes:
             # Not closed, which would wait for the rest to be read.
             self.transport.abort()
             return
-        self._seen_body, self._seen_answer = body, answer
+        self._observed_body, self._observed_answer = body, answer
         self._await_review()
 
-    def _body(self) -> Seen | None:
+    def _body(self) -> Observed | None:
         """Return the message whose body may still arrive, and how much of it has arrived."""
         if not self._in_body or self.flow.read_paused:
             return None
@@ -382,7 +382,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return None
         return (self._messages, self.cycle.response_complete), self._body_bytes
 
-    def _unread_answer(self) -> Seen | None:
+    def _unread_answer(self) -> Observed | None:
         """Return the complete answer that the client has yet to read, and the number of its unread bytes."""
         unread = self.transport.get_write_buffer_size()
         complete = self._all_answered
@@ -391,7 +391,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return (self._messages, self._write_pauses, complete), unread
 
 
-def _moved(before: Seen | None, now: Seen | None) -> int | None:
+def _moved(before: Observed | None, now: Observed | None) -> int | None:
     """Return by how many bytes a body or an answer has advanced; None when it is another message."""
     if before is None or now is None or before[0] != now[0]:
         return None

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 
 # Chatty at INFO, or repeating what our own code already says once per change of state.
 QUIET_LOGGERS = {

@@ -13,15 +13,15 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 # Of the thread, whenever the event loop has something to do: an answer takes dozens of its steps.
-GIVE_WAY_SECONDS = 0.001
+SWITCH_SECONDS = 0.001
 
 
-def _give_way_often() -> None:
-    sys.setswitchinterval(GIVE_WAY_SECONDS)
+def _switch_threads_often() -> None:
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 # One: several threads would share the interpreter with the event loop, and hold several large bodies in memory.
-_THREAD = ThreadPoolExecutor(1, "off_loop", _give_way_often)
+_THREAD = ThreadPoolExecutor(1, "off_loop", _switch_threads_often)
 
 
 async def off_loop(

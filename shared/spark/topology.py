@@ -25,7 +25,7 @@ BEGUN_HEADER = "x-begun"
 """AMQP header of a message that was put back: how often its processing has begun, all its Vaults being reachable."""
 REVISION_HEADER = "x-configuration-revision"
 """AMQP header of the sender's: the revision of the Vault ``vault_id`` when the message was queued, or a later one."""
-KEPT_HEADERS = (
+COPY_HEADERS = (
     "vault_id",
     "x-attempt",
     REVISION_HEADER,

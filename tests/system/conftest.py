@@ -9,8 +9,8 @@ import pytest
 
 from local.system import System
 from tests.started_systems import started_system
-from tests.system.asking import Asker
 from tests.system.conditions import Connected, connected_to
+from tests.system.connector_calls import ConnectorCaller
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +28,10 @@ async def connected(running: System) -> AsyncIterator[Connected]:
 
 
 @pytest.fixture
-async def asker(running: System, connected: Connected) -> Asker:
+async def asker(running: System, connected: Connected) -> ConnectorCaller:
     """Questions to the connector about the Medical Vault, by those who have signed in at both Vaults."""
     endpoints = running.endpoints()
-    return Asker(
+    return ConnectorCaller(
         endpoints["connector"]["url"],
         endpoints["medical_vault"]["url"],
         await _sessions(running, "medical_vault"),

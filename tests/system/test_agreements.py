@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.system import System
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
 from tests.system.recording import Exchange, Recording, recorded
@@ -19,7 +19,7 @@ from tests.system.test_crashes import assert_queues_empty
 from tests.system.test_runs import INTEGRATION, ended, names
 from tests.system.test_transfer import account, inquiry, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 CONNECTOR = "connector"
 HEAD = "SELECT id, global_id__sys, primary_country__vr.country_code__v FROM account__v"
 EXISTING = "SELECT id FROM account__v"

@@ -111,7 +111,7 @@ async def test_a_check_that_the_next_one_overtakes_is_no_fault(
     async with at_both(browser, running) as admin:
         page, overtaken = admin.page, asyncio.Event()
 
-        async def held(route: Route) -> None:
+        async def delayed(route: Route) -> None:
             if route.request.method == "POST":
                 await overtaken.wait()
             await route.continue_()
@@ -120,7 +120,7 @@ async def test_a_check_that_the_next_one_overtakes_is_no_fault(
             return request.method == "POST"
 
         await admin.open(f"{RULE}/Fieldrule")
-        await page.route("**/Fieldrule", held)
+        await page.route("**/Fieldrule", delayed)
         async with page.expect_request(checks):
             await page.get_by_label("Name *").fill("typed__c")
         # A visitor is content with a console that has no error.

@@ -10,13 +10,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bench.data import TRANSFER
 from local.system import System
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_rules import add_rules, drop_rules
 from tests.system.test_transfer import account, inquiry
 
 # Rules and merges that other modules leave take calls of their own.
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 
 MOST_CALLS = 15
 TRIES = 3

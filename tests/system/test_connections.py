@@ -75,7 +75,7 @@ async def sent(connected: Connected, name: str, text: str) -> str:
     return note
 
 
-async def noted(client: VaultClient, what: str) -> bool:
+async def has_exception(client: VaultClient, what: str) -> bool:
     """Whether an exception with this text exists."""
     text = "SELECT error_message__sys FROM exception_message__sys"
     rows = (await client.query(text)).rows
@@ -125,19 +125,19 @@ async def test_a_second_connection_is_established_and_carries_messages(
     )
     await sent(connected, name, "not to be read")
 
-    async def told() -> bool:
-        return await noted(
+    async def refused_by_medical() -> bool:
+        return await has_exception(
             connected.medical, f"Connection [{name}] cannot be used by a System Admin"
         )
 
-    await eventually("the exception in Medical", told)
+    await eventually("the exception in Medical", refused_by_medical)
     await connected.crm.run_action(
         CONNECTION, ids["crm"], f"{ACTION}.active_state__sys.inactivate__sys"
     )
     await sent(connected, name, "not to be sent")
 
     async def refused() -> bool:
-        return await noted(connected.crm, f"connection {name} is inactive")
+        return await has_exception(connected.crm, f"connection {name} is inactive")
 
     await eventually("the exception in CRM", refused)
     assert len((await connected.medical.query(f"SELECT id FROM {name}")).rows) == 1

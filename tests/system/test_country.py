@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pytest
 
 from shared.client.results import Row
-from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.messages import envelope, put_on_queue
 from tests.system.overtaking import overtaken
 from tests.system.reconciling import assert_clean
 from tests.system.test_crashes import assert_queues_empty
-from tests.system.test_dry_run import told
+from tests.system.test_dry_run import data_of
 from tests.system.test_rules import RETRY, item_of
 from tests.system.test_runs import ended
 from tests.system.test_transfer import create, one
@@ -136,7 +136,7 @@ async def test_inactive_or_deleted_settings_lead_nowhere(routing: Connected) -> 
 
 
 async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
-    routing: Connected, asker: Asker
+    routing: Connected, asker: ConnectorCaller
 ) -> None:
     run, since = new_run(), (await routing.crm.clock()).date_time
     code = f"x{run}"
@@ -147,7 +147,7 @@ async def test_an_unknown_country_holds_its_settings_back_until_it_is_known(
         await settings(routing, "us__v", f"{code}__c"),
         await settings(routing, "us__v"),
     )
-    missing = await told(
+    missing = await data_of(
         asker,
         "missing-lookups/medical/medical_crm__v",
         integration=COUNTRY,
@@ -207,7 +207,9 @@ async def retried(connected: Connected, item: Row) -> None:
     await eventually("the end of the retry", over)
 
 
-async def test_a_preview_shows_each_country(routing: Connected, asker: Asker) -> None:
+async def test_a_preview_shows_each_country(
+    routing: Connected, asker: ConnectorCaller
+) -> None:
     record = await settings(routing, "fr__v", "gb__v")
     await synced(routing)
     await change(routing, record, country_filter__v="gb__v,es__v")

@@ -10,7 +10,7 @@ import pytest
 from bench.data import TRANSFER, submitted_inquiries
 from local.system import System
 from shared.client import VaultClient
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.reconciling import (
     assert_clean,
@@ -18,7 +18,7 @@ from tests.system.reconciling import (
     reconciled,
 )
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 INQUIRIES = 500
 CALL = 10
 QUEUES = {

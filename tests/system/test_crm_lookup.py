@@ -11,8 +11,8 @@ import pytest
 from local.service import process_name
 from local.system import System
 from services.connector.points.hcp import WITH_TRANSFERRED_INQUIRY
-from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.messages import envelope, put_on_queue
 from tests.system.recording import Exchange, Recording
 from tests.system.test_agreements import EITHER, answered, asked, of_accounts, wire
@@ -26,11 +26,15 @@ AGREEMENTS = (
     "primary_country__vr.country_code__v CONTAINS ('ES','FR','US')",
     f"primary_country__vr.country_code__v CONTAINS ('DE','GB') AND {WITH_TRANSFERRED_INQUIRY}",
 )
-KEPT = ("case_contact_source_data__v", "person__sys", "exception_message__sys")
+WRITTEN_OBJECTS = (
+    "case_contact_source_data__v",
+    "person__sys",
+    "exception_message__sys",
+)
 
 
 @pytest.fixture
-def asker(running: System, asker: Asker, wire: Recording) -> Asker:
+def asker(running: System, asker: ConnectorCaller, wire: Recording) -> ConnectorCaller:
     """Questions to the connector, whose requests to Vault CRM are recorded."""
     assert wire.url
     return replace(
@@ -39,23 +43,25 @@ def asker(running: System, asker: Asker, wire: Recording) -> Asker:
     )
 
 
-async def looked_up(asker: Asker, who: str = "business", **known: Any) -> list[Any]:
+async def looked_up(
+    asker: ConnectorCaller, who: str = "business", **known: Any
+) -> list[Any]:
     answer = await asker.ask("POST", LOOKUP, who, json=known)
     assert answer["responseStatus"] == "SUCCESS", answer
     accounts: list[Any] = answer["data"]["accounts"]
     return accounts
 
 
-async def kept(connected: Connected) -> list[int]:
+async def record_counts(connected: Connected) -> list[int]:
     return [
         len((await connected.medical.query(f"SELECT id FROM {name}")).rows)
-        for name in KEPT
+        for name in WRITTEN_OBJECTS
     ]
 
 
 @pytest.mark.parametrize("by", ["name", "veeva_id", "external_id", "ids"])
 async def test_an_agent_finds_an_account(
-    connected: Connected, asker: Asker, by: str
+    connected: Connected, asker: ConnectorCaller, by: str
 ) -> None:
     run = new_run()
     veeva_id = f"V{run}"
@@ -63,7 +69,7 @@ async def test_an_agent_finds_an_account(
         connected, run, "FR", veevaid__v=veeva_id, specialty_1__v="oncology__v"
     )
     await account(connected, f"x{run}", "FR")
-    before = await kept(connected)
+    before = await record_counts(connected)
     known: dict[str, Any] = {
         "veeva_id": veeva_id,
         "external_id": f"T-{run}",
@@ -88,11 +94,11 @@ async def test_an_agent_finds_an_account(
         "error": None,
     }
     assert await looked_up(asker, **{by: known[by], "country": "US"}) == []
-    assert await kept(connected) == before
+    assert await record_counts(connected) == before
 
 
 async def test_the_case_contact_that_an_account_is(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     account_id = await account(connected, run)
@@ -116,7 +122,9 @@ async def test_the_case_contact_that_an_account_is(
     assert found["case_contact"] == request["case__vr.case_contact__v"]
 
 
-async def test_no_more_than_asked_for(connected: Connected, asker: Asker) -> None:
+async def test_no_more_than_asked_for(
+    connected: Connected, asker: ConnectorCaller
+) -> None:
     run = new_run()
     for number in range(3):
         await account(connected, f"{run}n{number}")
@@ -130,7 +138,7 @@ async def test_no_more_than_asked_for(connected: Connected, asker: Asker) -> Non
 
 @EITHER
 async def test_nothing_is_shown_of_accounts_that_are_excluded(
-    connected: Connected, asker: Asker, asked: list[Exchange], country: str
+    connected: Connected, asker: ConnectorCaller, asked: list[Exchange], country: str
 ) -> None:
     run = new_run()
     account_id = await account(connected, run, country)
@@ -154,7 +162,7 @@ async def test_nothing_is_shown_of_accounts_that_are_excluded(
 
 
 async def test_where_inquiries_make_accounts_known(
-    connected: Connected, asker: Asker, asked: list[Exchange]
+    connected: Connected, asker: ConnectorCaller, asked: list[Exchange]
 ) -> None:
     run = new_run()
     account_id = await account(connected, run, "DE")
@@ -170,7 +178,7 @@ async def test_where_inquiries_make_accounts_known(
 
 
 async def test_what_is_searched_for_is_in_no_log_and_no_address(
-    running: System, connected: Connected, asker: Asker, asked: list[Exchange]
+    running: System, connected: Connected, asker: ConnectorCaller, asked: list[Exchange]
 ) -> None:
     run = new_run()
     await account(connected, run)
@@ -188,7 +196,7 @@ async def test_what_is_searched_for_is_in_no_log_and_no_address(
 
 
 async def test_what_the_rule_does_not_show_is_neither_shown_nor_searched_by(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     account_id = await account(connected, run)
@@ -206,7 +214,7 @@ async def test_what_the_rule_does_not_show_is_neither_shown_nor_searched_by(
 
 
 async def test_what_is_refused(
-    running: System, connected: Connected, asker: Asker
+    running: System, connected: Connected, asker: ConnectorCaller
 ) -> None:
     form = running.sign_ins()["medical_vault"]["integration"]
     url = f"{asker.vault_url}/api/v25.1/auth"

@@ -12,8 +12,8 @@ from shared.client.results import Row
 from shared.client.transport import Request
 from tests.service.vault.served import Api
 from tests.service.vault.test_packages_api import form
-from tests.system.asking import Asker
 from tests.system.conditions import Connected, eventually, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.messages import envelope, put_on_queue
 from tests.system.overtaking import overtaken
 from tests.system.test_rules import item_of
@@ -259,7 +259,9 @@ async def test_a_custom_point_upserts_by_the_key_of_its_rule(
     assert len((await connected.medical.query(fields)).rows) == 2
 
 
-async def test_a_rule_fills_documents(connected: Connected, asker: Asker) -> None:
+async def test_a_rule_fills_documents(
+    connected: Connected, asker: ConnectorCaller
+) -> None:
     run, custom = new_run(), Custom("documents", "global_id__sys", "link__sys")
     await connected.crm.execute_mdl(custom.written(LIFECYCLE) + custom.written(SOURCE))
     await connected.medical.execute_mdl(custom.written(DOCUMENT_RULE))

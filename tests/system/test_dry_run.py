@@ -9,18 +9,18 @@ from typing import Any
 
 import aiohttp
 
-from tests.system import own
-from tests.system.asking import Asker
+from tests.system import module_system
 from tests.system.conditions import Connected, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.test_rules import CHANNEL, add_rules, drop_rules, item_of
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 INTEGRATION = "medical_inquiry_details__v"
 MISSING = "missing-lookups/medical/medical_crm__v"
 
 
-async def told(asker: Asker, path: str, **params: str) -> Any:
+async def data_of(asker: ConnectorCaller, path: str, **params: str) -> Any:
     answer = await asker.ask("GET", path, params=params)
     assert answer["responseStatus"] == "SUCCESS", answer
     return answer["data"]
@@ -35,7 +35,7 @@ def of_set(answer: Any, name: str) -> dict[str, int]:
     }
 
 
-async def loaded(asker: Asker, row: Mapping[str, str]) -> None:
+async def loaded(asker: ConnectorCaller, row: Mapping[str, str]) -> None:
     file = io.StringIO()
     csv.writer(file).writerows([row.keys(), row.values()])
     url = f"{asker.vault_url}/api/v25.1/vobjects/reference_lookup__sys"
@@ -53,7 +53,7 @@ async def loaded(asker: Asker, row: Mapping[str, str]) -> None:
 
 
 async def test_a_dry_run_counts_what_a_run_would_do(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     since = (await connected.crm.clock()).date_time
@@ -61,7 +61,7 @@ async def test_a_dry_run_counts_what_a_run_would_do(
         await account(connected, run),
         await account(connected, f"{run}2", "CH"),
     )
-    told_of = await told(asker, f"dry-runs/medical/{INTEGRATION}", since=since)
+    told_of = await data_of(asker, f"dry-runs/medical/{INTEGRATION}", since=since)
     assert (
         told_of["read"],
         told_of["written"],
@@ -78,7 +78,7 @@ async def test_a_dry_run_counts_what_a_run_would_do(
 
 
 async def test_an_integration_is_tried_before_it_is_active(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     since = (await connected.crm.clock()).date_time
@@ -89,12 +89,12 @@ async def test_an_integration_is_tried_before_it_is_active(
         f"SELECT status__v FROM integration__sys WHERE integration_api_name__sys = '{integration}'",
     )
     assert state["status__v"] == ["inactive__v"]
-    told_of = await told(asker, f"dry-runs/medical/{integration}", since=since)
+    told_of = await data_of(asker, f"dry-runs/medical/{integration}", since=since)
     assert told_of["writes"]["crm_directory__v"] == {"created": 1}
 
 
 async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     run = new_run()
     since, name = (await connected.crm.clock()).date_time, f"none_{run}__c"
@@ -107,11 +107,11 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
             item = await inquiry(connected, await account(connected, f"{run}{number}"))
             await transferred(connected, item, "failed__v")
             await item_of(connected, item)
-        assert of_set(await told(asker, MISSING), name) == {"email__v": 2}
+        assert of_set(await data_of(asker, MISSING), name) == {"email__v": 2}
         assert of_set(
-            await told(asker, MISSING, integration=INTEGRATION, since=since), name
+            await data_of(asker, MISSING, integration=INTEGRATION, since=since), name
         ) == {"email__v": 2}
-        dry = await told(asker, f"dry-runs/medical/{INTEGRATION}", since=since)
+        dry = await data_of(asker, f"dry-runs/medical/{INTEGRATION}", since=since)
         assert (dry["failed"], of_set(dry, name)) == (2, {"email__v": 2})
         assert {failure["field_rule"] for failure in dry["failures"]} == {
             f"lost_{run}__c"
@@ -121,12 +121,12 @@ async def test_missing_lookups_are_listed_filled_in_and_loaded_back(
         (row,) = [row for row in rows if name in row]
         filled = dict(zip(heading, row, strict=True)) | {"target_key__sys": "by mail"}
         await loaded(asker, filled)
-        assert of_set(await told(asker, MISSING), name) == {}
+        assert of_set(await data_of(asker, MISSING), name) == {}
     finally:
         await drop_rules(connected, run, rules)
 
 
-async def test_what_cannot_be_counted_is_refused(asker: Asker) -> None:
+async def test_what_cannot_be_counted_is_refused(asker: ConnectorCaller) -> None:
     for path, who, kind in (
         (MISSING, "business", "INSUFFICIENT_ACCESS"),
         ("missing-lookups/medical/nothing__c", "admin", "INVALID_DATA"),

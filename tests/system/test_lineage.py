@@ -7,7 +7,7 @@ from typing import Any
 from shared.client import VaultClient
 from shared.client.results import Row, rows_of
 from shared.client.transport import Request
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import POINT, envelope, put_on_queue
 from tests.system.test_case_requests import ANSWER, agent_does, followed
@@ -17,7 +17,7 @@ from tests.system.test_rules import RETRY, item_of
 from tests.system.test_runs import INTEGRATION, ended
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 LINEAGE = "/api/v25.1/services/lineage"
 SOURCE_DATA = "case_contact_source_data__v"
 

@@ -79,7 +79,7 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
         names = [row["last_name__v"] for row in copies]
         return names == [f"State {state:03}"] * ACCOUNTS
 
-    async def tell(items: list[str]) -> None:
+    async def send_changed(items: list[str]) -> None:
         """Send a message about these items and, as a broker may, an earlier one once more."""
         sent.append(envelope(items, point=POINT, object_name="account__v").encode())
         await put_on_queue(connected, sent[-1])
@@ -92,10 +92,10 @@ async def test_no_older_state_comes_after_a_newer_one(connected: Connected) -> N
         ]
         await asyncio.gather(
             connected.crm.update("account__v", rows),
-            tell(order.sample(accounts, ACCOUNTS // 2)),
-            tell(order.sample(accounts, ACCOUNTS)),
+            send_changed(order.sample(accounts, ACCOUNTS // 2)),
+            send_changed(order.sample(accounts, ACCOUNTS)),
         )
-        await tell(accounts)
+        await send_changed(accounts)
         # However slow the connectors are, they meet a change of each copy; the others they meet as they come.
         if state <= WAITED_FOR:
             await eventually(f"state {state} in every copy", partial(in_all, state))

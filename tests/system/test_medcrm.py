@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from local.system import System
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, new_run
 from tests.system.test_transfer import account, create, inquiry, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 CONNECTION = "medical_crm__v"
 INTEGRATION = "medical_inquiry_details__v"
 OUTBOUND = "crm_to_medical_outbound_queue__v"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from shared.client.results import Row
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.messages import envelope, put_on_queue
 from tests.system.reconciling import assert_clean
@@ -16,7 +16,7 @@ from tests.system.test_crashes import assert_queues_empty
 from tests.system.test_runs import INTEGRATION, ended
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 CASES = "medical_case__v"
 
 

@@ -239,11 +239,11 @@ async def test_what_is_gone_is_not_brought_back_by_an_older_state(
             "content_group__v", [{"id": group, "name__v": f"{run} {before}"}]
         )
 
-    async def gone() -> None:
+    async def delete_group() -> None:
         await syncing.crm.delete("content_group__v", [group])
 
     await overtaken(
-        syncing, "crm_content_group_inbound__v", "content_group__v", group, gone
+        syncing, "crm_content_group_inbound__v", "content_group__v", group, delete_group
     )
     copy = await copy_of(
         syncing, "crm_content_group__v", group, "source_status__v, deleted_in_source__v"

@@ -12,12 +12,12 @@ import pytest
 from bench.data import submitted_inquiries
 from local.polling import answers_within
 from local.system import System
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.reconciling import assert_clean, everything_transferred
 from tests.system.test_crashes import exceptions_in, quoted, transfer
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 INQUIRIES = 60
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()
@@ -61,14 +61,14 @@ async def test_a_database_that_takes_no_writes_is_waited_for(
     if vault == "medical_vault":
         async with read_only(running, vault):
             await transfer(crm, inquiries)
-            await told_by_the_connector(running)
+            await reported_by_the_probe(running)
             # The connector has tried by now: its calls are refused as an outage.
-            await seen_by_the_connector(running)
+            await counted_by_the_connector(running)
             assert await statuses() == {"['pending__v']"}
     else:
         await transfer(crm, inquiries)
         async with read_only(running, vault):
-            await told_by_the_connector(running)
+            await reported_by_the_probe(running)
 
     async def all_succeeded() -> bool:
         return await statuses() == {"['success__v']"}
@@ -79,10 +79,10 @@ async def test_a_database_that_takes_no_writes_is_waited_for(
     assert found.counts["equal"] >= 2 * INQUIRIES
 
 
-async def told_by_the_connector(system: System) -> None:
+async def reported_by_the_probe(system: System) -> None:
     """Return when the connector's probe reports that a Vault does not answer."""
 
-    async def told() -> str | None:
+    async def reported() -> str | None:
         url = system.endpoints()["connector"]["url"]
         async with (
             aiohttp.ClientSession() as session,
@@ -91,13 +91,13 @@ async def told_by_the_connector(system: System) -> None:
             text = await answer.text()
         return None if "does not answer" in text else text
 
-    assert await answers_within(60, told) is None
+    assert await answers_within(60, reported) is None
 
 
-async def seen_by_the_connector(system: System) -> None:
+async def counted_by_the_connector(system: System) -> None:
     """Return when the connector's calls that write have had no answer of the Vault."""
 
-    async def seen() -> str | None:
+    async def counted() -> str | None:
         url = system.endpoints()["connector"]["url"]
         async with (
             aiohttp.ClientSession() as session,
@@ -110,4 +110,4 @@ async def seen_by_the_connector(system: System) -> None:
             None if any('outcome="unavailable"' in line for line in tried) else "none"
         )
 
-    assert await answers_within(60, seen) is None
+    assert await answers_within(60, counted) is None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared.client import VaultClient
-from tests.system.asking import Asker
 from tests.system.conditions import Connected, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.test_rules import CHANNEL, add_rules, drop_rules
 from tests.system.test_transfer import account, create, inquiry, transferred
 
@@ -21,7 +21,7 @@ LONG_QUESTION = "Is it safe? " * 99 + "Is it?"
 class Previews:
     """The previews of the Medical Vault."""
 
-    asker: Asker
+    asker: ConnectorCaller
 
     async def ask(self, who: str = "admin", **asked: Any) -> dict[str, Any]:
         return await self.asker.ask("POST", "previews/medical", who, json=asked)
@@ -35,7 +35,7 @@ class Previews:
 
 
 @pytest.fixture
-def previews(asker: Asker) -> Previews:
+def previews(asker: ConnectorCaller) -> Previews:
     return Previews(asker)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.system import own
-from tests.system.asking import Asker
+from tests.system import module_system
 from tests.system.conditions import Connected, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.test_transfer import create
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 CONNECTION = "connection__sys"
 INTEGRATION = "medical_inquiry_details__v"
 OUTBOUND = "crm_to_medical_outbound_queue__v"
@@ -20,7 +20,7 @@ POINT = "account_inbound__v"
 PROFILE = "integration_manager__c"
 
 
-async def readiness(asker: Asker, connection: str = "medical_crm__v") -> Any:
+async def readiness(asker: ConnectorCaller, connection: str = "medical_crm__v") -> Any:
     answer = await asker.ask("GET", f"readiness/medical/{connection}")
     assert answer["responseStatus"] == "SUCCESS", answer
     return answer["data"]
@@ -32,7 +32,7 @@ def found(answer: Any) -> list[tuple[str, int, str]]:
 
 
 async def test_faults_at_either_end_are_listed_in_the_order_of_correction(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     medical, crm = connected.medical, connected.crm
 
@@ -101,7 +101,7 @@ KEYED = """ALTER Integrationrule {name} (ADD Fieldrule key__c (
 
 
 async def test_a_rule_that_cannot_work_is_a_warning_when_written_and_in_readiness(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     medical, name = connected.medical, f"graded_{new_run()}__c"
     written: Any = await medical.execute_mdl(TARGET.format(name=name, prefix="ZGR"))
@@ -143,7 +143,7 @@ async def test_a_rule_that_cannot_work_is_a_warning_when_written_and_in_readines
 
 
 async def test_an_unestablished_connection_is_the_first_thing_to_mend(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     name = f"later_{new_run()}__c"
     await create(
@@ -168,7 +168,7 @@ async def test_an_unestablished_connection_is_the_first_thing_to_mend(
 
 
 async def test_readiness_is_for_those_who_manage_integrations(
-    connected: Connected, asker: Asker
+    connected: Connected, asker: ConnectorCaller
 ) -> None:
     path = "readiness/medical/medical_crm__v"
     refused = await asker.ask("GET", path, "business")

@@ -19,8 +19,8 @@ from shared.vault.components.permission_types import Grant
 from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Api
 from tests.service.vault.test_api_roles import served_routes
-from tests.system.asking import Asker
 from tests.system.conditions import Connected, new_run
+from tests.system.connector_calls import ConnectorCaller
 from tests.system.test_transfer import account, inquiry
 
 INTEGRATION, CONNECTION = "medical_inquiry_details__v", "medical_crm__v"
@@ -138,7 +138,7 @@ async def planted(connected: Connected) -> Planted:
     return Planted(f"zq{run}", {"account": of, "inquiry": item, "since": since})
 
 
-async def answers(asker: Asker, planted: Planted, who: str) -> dict[str, str]:
+async def answers(asker: ConnectorCaller, planted: Planted, who: str) -> dict[str, str]:
     """The answers of all doors."""
     found = {}
     for doors in DOORS.values():
@@ -152,7 +152,7 @@ async def answers(asker: Asker, planted: Planted, who: str) -> dict[str, str]:
 
 
 async def test_who_may_read_both_ends_is_answered(
-    asker: Asker, planted: Planted
+    asker: ConnectorCaller, planted: Planted
 ) -> None:
     found = await answers(asker, planted, "admin")
     for door, text in found.items():
@@ -194,7 +194,7 @@ ASKERS: dict[str, tuple[set[str], dict[str, str], dict[str, str] | None]] = {
 
 @pytest.mark.parametrize("who", ASKERS)
 async def test_who_may_not_read_one_of_the_ends_is_refused(
-    asker: Asker, vaults: dict[str, Api], planted: Planted, who: str
+    asker: ConnectorCaller, vaults: dict[str, Api], planted: Planted, who: str
 ) -> None:
     grants, entries, in_crm = ASKERS[who]
     own = await with_profile(vaults["medical_vault"], grants, entries)

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from local.system import System
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.reconciling import (
     CONNECTION,
@@ -23,7 +23,7 @@ from tests.system.reconciling import (
 from tests.system.test_case_requests import agent_does
 from tests.system.test_transfer import account, inquiry, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 ACCOUNTS, INQUIRIES = "account_inbound__v", "medical_inquiry_details_inbound__v"
 BACK = "inquiry_inbound__v"
 COUNTRY = "SELECT id FROM records.country__v WHERE country_code__v = 'CH'"

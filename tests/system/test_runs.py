@@ -10,13 +10,13 @@ from local.system import System
 from shared.client import VaultClient
 from shared.client.results import Row
 from shared.client.transport import API, Request
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.test_account_merges import contacts, merge
 from tests.system.test_crashes import quoted
 from tests.system.test_transfer import account, create, inquiry, one, transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 INTEGRATION = "medical_inquiry_details__v"
 MANY = 1700
 

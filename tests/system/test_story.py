@@ -9,11 +9,11 @@ from pathlib import Path
 
 from local.system import System
 from tests.started_systems import started_system
-from tests.system import own
+from tests.system import module_system
 from tests.system.conditions import Connected
 from tests.system.reconciling import assert_clean, everything_transferred
 
-running, connected = own.running, own.connected
+running, connected = module_system.running, module_system.connected
 LIMIT_SECONDS = 120.0
 ACTIVATED = (
     "medical_inquiry_details__v",

@@ -13,9 +13,9 @@ from local.polling import answers_within
 from local.supervision import SILENT_PROBES, Watch
 from local.system import System
 from shared.runtime.retry_policies import SUPERVISION
-from tests.system import own
+from tests.system import module_system
 
-running = own.running
+running = module_system.running
 STARTS = 240.0  # seconds
 
 

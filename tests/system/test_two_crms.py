@@ -155,12 +155,14 @@ async def test_case_requests_return_only_to_the_crm_that_they_came_from(
 
     for crm, inquiry_id in ((first, mine["inquiry"]), (second, theirs["inquiry"])):
 
-        async def told(crm: Connected = crm, inquiry_id: object = inquiry_id) -> bool:
+        async def has_status(
+            crm: Connected = crm, inquiry_id: object = inquiry_id
+        ) -> bool:
             return (await crm.crm.record("medical_inquiry__v", str(inquiry_id)))[
                 "inquiry_status__v"
             ] == ["in_progress__v"]
 
-        await eventually(f"news in Vault {crm.crm.vault_id}", told)
+        await eventually(f"news in Vault {crm.crm.vault_id}", has_status)
     for client in (first.crm, second.crm, first.medical):
         assert await exceptions(client) == [], (
             "nothing came to a Vault that it did not concern"

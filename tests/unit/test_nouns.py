@@ -85,8 +85,12 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         "difference.Kind": {"medcrm/cli.py"},
         "exception_filters.Age": {"shared/vault/admin/exception_filters.py"},
         "exception_model.ErrorStatus": {"shared/vault/exceptions/exception_model.py"},
-        "exception_model.ItemErrorType": {"shared/vault/exceptions/error_words.py"},
-        "exception_model.MessageErrorType": {"shared/vault/exceptions/error_words.py"},
+        "exception_model.ItemErrorType": {
+            "shared/vault/exceptions/error_explanations.py"
+        },
+        "exception_model.MessageErrorType": {
+            "shared/vault/exceptions/error_explanations.py"
+        },
         "field_types.ValueClass": {
             "shared/vault/direct_data/table_extracts.py",
             "shared/vault/model/field_types.py",
@@ -116,17 +120,17 @@ DECISIONS: Mapping[str, frozenset[str]] = {
             "services/connector/rules/lookups.py",
             "services/connector/rules/rule_findings.py",
         },
-        "noted_writes.WriteEvent": {
+        "planned_writes.WriteEvent": {
             "services/connector/preview/record_preview.py",
             "services/connector/reconciliation/comparison.py",
         },
         "object_json.RelationshipKind": {"shared/vault/api/object_json.py"},
         "object_metadata.FieldType": {
-            "services/connector/points/noted_writes.py",
+            "services/connector/points/planned_writes.py",
             "services/connector/rules/conversion.py",
             "services/connector/rules/query_plan.py",
         },
-        "message_ways.MessageStepKind": {"shared/vault/admin/message_pages.py"},
+        "message_steps.MessageStepKind": {"shared/vault/admin/message_pages.py"},
         "readiness_steps.ReadinessStep": {
             "services/connector/readiness/findings.py",
             "shared/vault/admin/readiness_pages.py",

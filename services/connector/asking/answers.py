@@ -10,7 +10,7 @@ import orjson
 from fastapi import Request, Response
 
 from services.connector.asking.access import MANAGE_INTEGRATIONS, require_permission
-from services.connector.asking.seen_reads import NotReadable
+from services.connector.asking.caller_reads import NotReadable
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.vaults import ConnectedVault, Vaults

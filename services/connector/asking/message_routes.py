@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import CallerSessions
 from services.connector.rules.rows import literal
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.client import VaultClient
@@ -32,7 +32,7 @@ def router(answers: Answers) -> APIRouter:
     @routes.get(
         "/ways/{vault}/{message_id}", openapi_extra=described(reads_source=True)
     )
-    async def way(request: Request, vault: str, message_id: str) -> Response:
+    async def message(request: Request, vault: str, message_id: str) -> Response:
         """Return the steps, writes and exceptions of a message in the other Vaults, as far as the caller may read them.
 
         A Vault that does not accept the source session, or in which its user may read none of this, is left out.

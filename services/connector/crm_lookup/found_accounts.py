@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.connector.asking.seen_reads import CallerSessions
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.traffic import Traffic
 from services.connector.crm_lookup.account_search import NAME, AccountSearch, statement
 from services.connector.points.case_contacts import (

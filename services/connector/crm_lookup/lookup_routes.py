@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from services.connector.asking.access import LOOK_UP_ACCOUNTS
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import traffic
 from services.connector.crm_lookup.account_search import AccountSearch
 from services.connector.crm_lookup.found_accounts import search

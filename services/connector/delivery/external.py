@@ -17,7 +17,7 @@ from services.connector.delivery.destinations import Destination, Sending
 from services.connector.delivery.receiver_breakers import Breakers, Unreachable
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 
 USER_AGENT = "Veeva Vault Spark Message Agent"
 # Well below the bound on one message, so that an address that drops packets costs little.

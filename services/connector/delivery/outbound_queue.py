@@ -75,7 +75,7 @@ class Outbound:
                 row = unreadable(delivery.body, message_id, problem.reason)
                 report.append(row)
             else:
-                sending = Sending(envelope, self._noted_revision(delivery, envelope))
+                sending = Sending(envelope, self._note_revision(delivery, envelope))
                 sendings[envelope.message_id] = sending
         await self._deliver(list(sendings.values()))
         for sending in sendings.values():
@@ -86,7 +86,7 @@ class Outbound:
             lambda: self._own.client.report_deliveries(self._queue, report),
         )
 
-    def _noted_revision(self, delivery: Delivery, envelope: Envelope) -> str | None:
+    def _note_revision(self, delivery: Delivery, envelope: Envelope) -> str | None:
         """Note the configuration revision in a message's headers, which may save reading its routes, and return it."""
         revision = delivery.headers.get(REVISION_HEADER)
         if not isinstance(revision, str):

@@ -50,7 +50,7 @@ class Countries:
 
     by_feature: Mapping[str, frozenset[str]]
 
-    def wants(
+    def uses(
         self,
         object_name: str,
         country: str,
@@ -168,7 +168,7 @@ class _Content:
         wanted = {
             item
             for item, row in found.rows.items()
-            if countries.wants(self.object, text(row, COUNTRY))
+            if countries.uses(self.object, text(row, COUNTRY))
         }
         # What is neither wanted nor here is not even evaluated: an error in it concerns nobody.
         rows = {

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from services.connector.points import handed_over, inquiry_cases, made_requests
+from services.connector.points import (
+    finished_inquiries,
+    inquiry_cases,
+    inquiry_requests,
+)
 from services.connector.points.case_contacts import (
     LINK,
     PERSON,
@@ -57,7 +61,7 @@ from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
-CASE_REQUEST = made_requests.CASE_REQUEST
+CASE_REQUEST = inquiry_requests.CASE_REQUEST
 _ACTIVE = "status__v = 'active__v'"
 _EXTRA = ("account__v", "country__vr.country_code__v", STATUS)
 """Fields that the integration point itself reads of an inquiry."""
@@ -166,11 +170,11 @@ async def _note_finished(
     evaluation = await unit.evaluate(rule, replace(found, rows=finished))
     if unit.anew and finished:
         done = Batch(finished, evaluation, outcome)
-        for item in await made_requests.without_request(
+        for item in await inquiry_requests.without_request(
             unit.target, evaluation.targets, done.link
         ):
             del finished[item]
-        await handed_over.correct(unit, evaluation, finished, done.link, outcome)
+        await finished_inquiries.correct(unit, evaluation, finished, done.link, outcome)
     outcome.succeed(finished)
     # A message that comes again repeats the warnings of the first time, so that they stay open until they are mended.
     outcome.warn(evaluation.warnings)
@@ -366,7 +370,7 @@ POINT = Point(
     order=SECOND,
     narrow=_pending_or_failed,
     opening=COUNTRIES,
-    narrow_all=made_requests.transferred_inquiries,
+    narrow_all=inquiry_requests.transferred_inquiries,
     object=INQUIRY,
     linked=frozenset({PERSON, SOURCE_DATA, CASE, CASE_REQUEST}),
     share=PointShare(

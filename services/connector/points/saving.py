@@ -18,7 +18,7 @@ from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
 from shared.protocol.error_types import ErrorType
-from shared.protocol.shown_values import MAX_REASON, without_values
+from shared.protocol.redaction import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
 from shared.spark.envelope import format_moment
 

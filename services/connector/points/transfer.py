@@ -193,9 +193,9 @@ class UnitLineage:
     messages: Mapping[str, str]
 
 
-def keeps_lineage(objects: Iterable[ObjectMetadata]) -> bool:
+def stores_lineage(objects: Iterable[ObjectMetadata]) -> bool:
     """Return whether a Vault stores lineage, by the metadata of its objects."""
-    return any(described.keeps_lineage for described in objects)
+    return any(described.stores_lineage for described in objects)
 
 
 def _unobserved(_evaluation: Evaluation) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.connector.asking.seen_reads import CallerSessions
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.preview.record_preview import Plan
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import (

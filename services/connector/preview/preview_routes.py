@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import CallerSessions
 from services.connector.preview.plan_findings import plan_findings
 from services.connector.preview.preview_request import PreviewRequest, plan_of
 from services.connector.preview.record_preview import preview

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from services.connector.points.evaluation import Evaluation
-from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
+from services.connector.points.planned_writes import PlannedWrites, Write, WriteEvent
 from services.connector.points.points import mark_failed, reasons_of, transfer
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
@@ -111,8 +111,8 @@ async def preview(plan: Plan, ids: tuple[str, ...]) -> list[RecordPreview]:
 
 
 async def _preview_record(plan: Plan, item: str) -> RecordPreview:
-    source = NotedWrites(plan.source, plan.configuration.sources)
-    target = NotedWrites(plan.target, plan.configuration.targets)
+    source = PlannedWrites(plan.source, plan.configuration.sources)
+    target = PlannedWrites(plan.target, plan.configuration.targets)
     shown = RecordPreview(item, Outcome())
     unit = Transfer(
         source=source,
@@ -129,7 +129,7 @@ async def _preview_record(plan: Plan, item: str) -> RecordPreview:
     mark = mark_failed(unit)
     if mark is not None and shown.outcome.failures:
         await mark(source, reasons_of(unit, shown.outcome), None)
-    shown.writes = [*target.noted, *source.noted]
+    shown.writes = [*target.writes, *source.writes]
     return shown
 
 

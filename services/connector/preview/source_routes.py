@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.connector.asking.answers import Answers, success
 from services.connector.asking.bodies import read_question
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import traffic
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.results import Row, rows_of

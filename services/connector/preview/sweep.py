@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 import orjson
 
-from services.connector.asking.seen_reads import CallerSessions
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.traffic import Traffic
 from services.connector.points.evaluation import Evaluation
-from services.connector.points.noted_writes import NotedWrites, WriteEvent
+from services.connector.points.planned_writes import PlannedWrites, WriteEvent
 from services.connector.points.points import transfer
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.item_failures import ItemFailure
@@ -177,8 +177,8 @@ async def sweep(
     tally = Tally()
     configuration = traffic.configuration
     # One for all batches, so that a record that an earlier batch makes counts as made for the later ones.
-    source = NotedWrites(caller.source(traffic.source), configuration.sources)
-    target = NotedWrites(caller.own(traffic.own.client), configuration.targets)
+    source = PlannedWrites(caller.source(traffic.source), configuration.sources)
+    target = PlannedWrites(caller.own(traffic.own.client), configuration.targets)
     async with aclosing(_bounded(batches, tally)) as bounded:
         async for batch in bounded:
             route = configuration.planned_route(
@@ -198,7 +198,7 @@ async def sweep(
             )
             outcome = await transfer(unit)
             tally.add(outcome, len(batch.ids))
-    tally.writes = Counter((write.written, write.event) for write in target.noted)
+    tally.writes = Counter((write.written, write.event) for write in target.writes)
     return tally
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, assert_never
 from fastapi import APIRouter, Query, Request, Response
 
 from services.connector.asking.answers import Answers, csv_file, success
+from services.connector.asking.caller_reads import CallerSessions
 from services.connector.asking.described import described
-from services.connector.asking.seen_reads import CallerSessions
 from services.connector.asking.traffic import Traffic, traffic
 from services.connector.preview.record_preview import failure_json
 from services.connector.preview.sweep import (

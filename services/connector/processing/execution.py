@@ -18,7 +18,7 @@ from services.connector.points.transfer import (
     Result,
     Transfer,
     UnitLineage,
-    keeps_lineage,
+    stores_lineage,
 )
 from services.connector.processing.exception_records import ExceptionRecords
 from services.connector.processing.isolation import failure_text, transfer_apart
@@ -50,10 +50,10 @@ from shared.spark.envelope import Envelope, ReconciliationEvent
 
 _log = get_logger(__name__)
 
-Telling = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
+StatusReport = Callable[[], Awaitable[Mapping[str, ItemFailure]]]
 
 
-class GivenUp(Exception):
+class UnitRejected(Exception):
     """Raised instead of transferring a unit that is not to be processed; the text contains the reason."""
 
 
@@ -72,16 +72,16 @@ class UnitExecution:
         unit: WorkUnit,
         locks: KeyLocks,
         exceptions: ExceptionRecords,
-        given_up: str | None = None,
+        rejection: str | None = None,
     ) -> None:
-        """Take the unit; when ``given_up`` contains a reason, the unit is recorded as failed and not processed."""
+        """Take the unit; when ``rejection`` contains a reason, the unit is recorded as failed and not processed."""
         self._vaults = vaults
         self._own = own
         self._queue = queue
         self._unit = unit
         self._locks = locks
         self._exceptions = exceptions
-        self._given_up = given_up
+        self._rejection = rejection
         self._doubts = Doubts()
         self._route: Route | None = None
         self._source: KnownVault | None = vaults.get(unit.key.source)
@@ -89,7 +89,7 @@ class UnitExecution:
         self._may_write_back = False
         self._lineage_back: UnitLineage | None = None
         self._transferred: Transfer | None = None
-        self.to_report: Telling | None = None
+        self.to_report: StatusReport | None = None
         self.ignored: frozenset[str] = frozenset()
 
     async def run(self) -> Outcome | None:
@@ -109,7 +109,7 @@ class UnitExecution:
             raise
         except (ConfigurationFault, RuleError) as fault:
             await self._refuse(MessageErrorType.CONFIGURATION, str(fault))
-        except GivenUp as reason:
+        except UnitRejected as reason:
             await self._refuse(MessageErrorType.PROCESSING, str(reason))
         except VaultRefused as refused:
             self._doubts.begin_again(refused)
@@ -124,7 +124,7 @@ class UnitExecution:
             text = failure_text(error)
             await self._refuse(MessageErrorType.PROCESSING, text)
         else:
-            await self._keep(outcome)
+            await self._record_outcome(outcome)
             return outcome
         return None
 
@@ -149,8 +149,8 @@ class UnitExecution:
         configuration, source = await self._configuration()
         self._source = source
         self._may_write_back = configuration.may_write_back(source.vault_id)
-        if self._given_up is not None:
-            raise GivenUp(self._given_up)
+        if self._rejection is not None:
+            raise UnitRejected(self._rejection)
         route = configuration.route(key.integration_point, source.vault_id)
         self._route = route
         lineage = UnitLineage(
@@ -159,10 +159,10 @@ class UnitExecution:
             run=key.batch.run if key.batch else None,
             messages=self._unit.message_of,
         )
-        if keeps_lineage(configuration.sources.values()):
+        if stores_lineage(configuration.sources.values()):
             # Rows that are written back come from this Vault.
             self._lineage_back = replace(lineage, vault_id=self._own.vault_id)
-        keeps = keeps_lineage(configuration.targets.values())
+        keeps = stores_lineage(configuration.targets.values())
         unit = Transfer(
             source=await self._vaults.source(source, route.connection),
             target=self._own.client,
@@ -190,7 +190,7 @@ class UnitExecution:
         point = POINTS.get(self._unit.key.integration_point)
         if point is None or point.opening is None:
             return []
-        if self._given_up is not None or self._source is None:
+        if self._rejection is not None or self._source is None:
             return []
         answer = await self._own.client.query(point.opening)
         return [answer]
@@ -277,7 +277,7 @@ class UnitExecution:
         exceptions = metrics.exceptions.labels(self._queue, error_type.value)
         exceptions.inc(recorded.messages)
 
-    async def _keep(self, outcome: Outcome) -> None:
+    async def _record_outcome(self, outcome: Outcome) -> None:
         """Record the new failures, then resolve earlier failures of items that have now succeeded."""
         point = self._unit.key.integration_point
         for result in Result:

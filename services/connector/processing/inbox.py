@@ -40,7 +40,7 @@ from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope
 from shared.spark.publisher import Outgoing
 from shared.spark.subscription import Delivery
-from shared.spark.topology import BEGUN_HEADER, KEPT_HEADERS, MAX_BEGUN, REVISION_HEADER
+from shared.spark.topology import BEGUN_HEADER, COPY_HEADERS, MAX_BEGUN, REVISION_HEADER
 
 VAULT_ID_HEADER = "vault_id"
 
@@ -71,17 +71,17 @@ class Inbox:
         own: ConnectedVault,
         queue: str,
         slots: Slots,
-        given_up: str | None = None,
+        rejection: str | None = None,
     ) -> None:
         """Take the queue, and the resources that it shares with other queues.
 
-        When ``given_up`` contains a reason, nothing is transferred.
+        When ``rejection`` contains a reason, nothing is transferred.
         """
         self._vaults = vaults
         self._own = own
         self._queue = queue
         self._slots = slots
-        self._given_up = given_up
+        self._rejection = rejection
         self._exceptions = ExceptionRecords(own.client)
         self._suspects = Suspects(vaults, own, queue, slots.patience, slots.turn)
 
@@ -104,7 +104,7 @@ class Inbox:
             case Step.MARK:
                 await self._suspects.mark(first)
             case Step.GIVE_UP:
-                inbox = self._with(self._slots, GIVEN_UP)
+                inbox = self._with(self._slots, BROKEN_OFF)
                 await inbox.process([first])
             case _:
                 assert_never(following)
@@ -117,8 +117,8 @@ class Inbox:
         except PASSING:
             await self._suspects.set_back(delivery)
 
-    def _with(self, slots: Slots, given_up: str | None) -> Inbox:
-        return Inbox(self._vaults, self._own, self._queue, slots, given_up)
+    def _with(self, slots: Slots, rejection: str | None) -> Inbox:
+        return Inbox(self._vaults, self._own, self._queue, slots, rejection)
 
     async def process(self, deliveries: Sequence[Delivery]) -> None:
         """Process deliveries, whether they were put back or not; raises the errors of ``handle``."""
@@ -205,22 +205,22 @@ class Inbox:
             message=message,
             batch=batch,
         )
-        given_up = self._given_up
-        if given_up is None:
+        rejection = self._rejection
+        if rejection is None:
             await self._repeat_while_away(reading.run)
         else:
-            await self._repeat_while_away(lambda: reading.give_up(given_up))
+            await self._repeat_while_away(lambda: reading.give_up(rejection))
 
     async def _compare(self, message: Inbound, reconciliation: int) -> None:
         records = self._slots.records
         work = SliceWork(self._vaults, self._own, message, reconciliation, records)
-        given_up = self._given_up
-        if given_up is None:
+        rejection = self._rejection
+        if rejection is None:
             # Before it takes one of the places.
-            await work.give_way()
+            await work.yield_to_units()
             await self._repeat_while_away(work.run)
         else:
-            await self._repeat_while_away(lambda: work.give_up(given_up))
+            await self._repeat_while_away(lambda: work.give_up(rejection))
 
     async def _process(self, unit: WorkUnit) -> None:
         key = unit.key
@@ -235,7 +235,7 @@ class Inbox:
                 unit,
                 records,
                 self._exceptions,
-                self._given_up,
+                self._rejection,
             )
 
             async def executed() -> None:
@@ -316,7 +316,7 @@ _log = get_logger(__name__)
 # Vaults are reachable: a copy with the count takes its place on the queue. Whatever ends the process leaves that count
 # there, and an outage that the processing meets sets it back.
 
-GIVEN_UP = (
+BROKEN_OFF = (
     f"The processing of the message began {MAX_BEGUN} times while its Vaults were reachable, and never came to an end. "
     "It may end the connector, whose log says more; correct the cause, then run Retry Transfer"
 )
@@ -390,7 +390,7 @@ class Suspects:
         kept = {
             name: value
             for name, value in delivery.headers.items()
-            if name in KEPT_HEADERS and isinstance(value, str | int)
+            if name in COPY_HEADERS and isinstance(value, str | int)
         }
         headers = {**kept, BEGUN_HEADER: begun}
         copy = Outgoing(self._queue, delivery.body, delivery.message_id, headers)

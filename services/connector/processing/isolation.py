@@ -13,7 +13,7 @@ from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.vaults import PASSING, is_doubtful, passing_refusals
 from shared.client.errors import QueryTimeout, VaultRefused
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 from shared.runtime.logging import get_logger
 
 MAX_ALONE = 8

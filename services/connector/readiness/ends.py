@@ -24,7 +24,7 @@ from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, text
 from shared.protocol.readiness_steps import ReadinessStep
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 from shared.runtime.waiting import concurrently
 
 # More open exceptions than these need no exact count.

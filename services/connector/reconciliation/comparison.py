@@ -1,4 +1,4 @@
-"""Compares records by transferring them over noted writes, which change nothing: each record gets a verdict."""
+"""Compares records by transferring them over planned writes, which change nothing: each record gets a verdict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import assert_never
 from services.connector.points import general
 from services.connector.points.case_contacts import PERSON
 from services.connector.points.hcp import ACCOUNT
-from services.connector.points.noted_writes import NotedWrites, Write, WriteEvent
+from services.connector.points.planned_writes import PlannedWrites, Write, WriteEvent
 from services.connector.points.points import point_of, transfer
 from services.connector.points.shared_persons import shared_persons
 from services.connector.points.transfer import (
@@ -45,7 +45,7 @@ class Judged:
 
 @dataclass(slots=True)
 class _Differences:
-    """The changes that the noted writes of one source record would make."""
+    """The changes that the planned writes of one source record would make."""
 
     made: set[str] = field(default_factory=set)
     changed: set[str] = field(default_factory=set)
@@ -77,8 +77,8 @@ async def compare(
     :raises ClientError: one of the calls fails.
     """
     configuration, route = scope.configuration, planned.route
-    source = NotedWrites(writable, configuration.sources)
-    target = NotedWrites(scope.target, configuration.targets)
+    source = PlannedWrites(writable, configuration.sources)
+    target = PlannedWrites(scope.target, configuration.targets)
     # Each record counts as a message of its own: so lineage says which record a row is about.
     lineage = UnitLineage(scope.source.vault_id, route, None, {i: i for i in ids})
     unit = Transfer(
@@ -95,7 +95,7 @@ async def compare(
         lineage_back=lineage,
     )
     outcome = await transfer(unit)
-    writes = (*source.noted, *target.noted)
+    writes = (*source.writes, *target.writes)
     # Documents are written without lineage: their differences are found record by record.
     if len(ids) > 1 and any(_has_no_source(write) for write in writes):
         judged: dict[str, Judged] = {}
@@ -164,7 +164,7 @@ def _differences(
 
 @dataclass(frozen=True, slots=True)
 class _Judging:
-    """Judges the records of a slice by their noted transfer; ``absent`` are records whose target record is gone."""
+    """Judges the records of a slice by their planned transfer; ``absent`` are records whose target record is gone."""
 
     planned: PlannedReading
     outcome: Outcome

@@ -41,7 +41,7 @@ from services.connector.vaults.vaults import (
 from shared.client.errors import VaultRefused
 from shared.client.results import Row, mapping, text, whole
 from shared.protocol.reconciliation_verdicts import Verdict
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 from shared.runtime.logging import get_logger
 from shared.runtime.waiting import KeyLocks
 from shared.spark.envelope import MAX_ITEMS, format_moment
@@ -50,7 +50,7 @@ _log = get_logger(__name__)
 _RUNNING = "RUNNING"
 _LOOK_AGAIN = "look_again"
 _DONE = "done"
-GIVE_WAY_SECONDS = 0.5
+YIELD_SECONDS = 0.5
 """Between two slices, while there are transfers; a slice takes less than half of that."""
 MAX_DETAILS = 50
 """Names of objects or fields that are reported of one record."""
@@ -86,14 +86,14 @@ class SliceWork:
             reason = without_values(refused.message)
             await self.give_up(f"A Vault refused the call: {refused.type}: {reason}")
 
-    async def give_way(self) -> None:
+    async def yield_to_units(self) -> None:
         """Wait for a limited time while this connector transfers records.
 
         Both Vaults are shared with the transfers, which users wait for; but traffic that never ends must not stop a
         reconciliation.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(GIVE_WAY_SECONDS):
+            async with asyncio.timeout(YIELD_SECONDS):
                 await self.records.all_free()
 
     async def give_up(self, reason: str) -> None:

@@ -12,7 +12,7 @@ from services.connector.rules.conversion import Convert, Unfit
 
 Json = Mapping[str, object]
 
-MAX_KEPT_KEYS = 10_000
+MAX_CACHED_KEYS = 10_000
 """Keys of one set that are kept between units, where sets are read key by key."""
 MAX_NAMED_KEY = 100
 """Characters of a source key that an error text shows."""
@@ -127,7 +127,7 @@ class KeyedEntries(dict[str, str]):
 
         The keys in ``wanted``, those of the whole unit, are always kept.
         """
-        if len(self.looked_for) + len(keys) > MAX_KEPT_KEYS:
+        if len(self.looked_for) + len(keys) > MAX_CACHED_KEYS:
             self.looked_for.intersection_update(wanted)
             kept = {key: self[key] for key in self.looked_for if key in self}
             self.clear()
@@ -180,7 +180,7 @@ def translation(
         targets = [lookup.entries[key] for key in keys]
         if len(keys) > 1:
             return fit(targets)
-        if len(fitted) >= MAX_KEPT_KEYS:
+        if len(fitted) >= MAX_CACHED_KEYS:
             fitted.clear()
         found = fitted[keys[0]] = fit(targets[0])
         return found

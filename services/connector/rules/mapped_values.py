@@ -57,7 +57,7 @@ class _Mapped:
     target_key: str | None = None
 
 
-def wanted_keys(rules: Iterable[CompiledRule]) -> dict[Unique, dict[str, None]]:
+def mapped_keys(rules: Iterable[CompiledRule]) -> dict[Unique, dict[str, None]]:
     """Return the distinct record keys that lookups and defaults map to, by object and field."""
     keys: dict[Unique, dict[str, None]] = {}
     for rule in rules:

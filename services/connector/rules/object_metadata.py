@@ -74,7 +74,7 @@ class ObjectMetadata:
     name: str
     fields: Mapping[str, FieldMetadata]
     children: tuple[ChildRelationship, ...] = ()
-    keeps_lineage: bool = False
+    stores_lineage: bool = False
     types: Mapping[str, bool] = field(default_factory=dict)
     prefix: str | None = None
 
@@ -104,10 +104,10 @@ class ObjectMetadata:
         )
         urls = body.get("urls")
         # A Vault that keeps lineage says so by the address at which it is read.
-        keeps_lineage = isinstance(urls, Mapping) and "lineage" in urls
+        stores_lineage = isinstance(urls, Mapping) and "lineage" in urls
         name = _text(body, "name") or ""
         prefix = _text(body, "prefix")
-        return cls(name, fields, children, keeps_lineage, _types(body), prefix)
+        return cls(name, fields, children, stores_lineage, _types(body), prefix)
 
 
 def _types(body: Json) -> dict[str, bool]:

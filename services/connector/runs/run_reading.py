@@ -22,7 +22,7 @@ from services.connector.vaults.vaults import (
 from shared.client.client import VaultClient
 from shared.client.errors import UnexpectedAnswer, VaultRefused
 from shared.client.results import Row, text, whole
-from shared.protocol.shown_values import without_values
+from shared.protocol.redaction import without_values
 from shared.runtime.logging import get_logger
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import (

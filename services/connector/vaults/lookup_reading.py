@@ -32,7 +32,7 @@ PAGE = 1000
 MAX_KEY = 255
 """Characters of a source key: no longer value has a row."""
 
-Wanted = Sequence[tuple[LookupSet, Collection[str]]]
+RequiredKeys = Sequence[tuple[LookupSet, Collection[str]]]
 """Lookup sets, each with the source keys of the rows that are to be evaluated."""
 
 
@@ -114,7 +114,7 @@ class LookupReader:
             connection,
         )
 
-    async def read(self, wanted: Wanted) -> None:
+    async def read(self, wanted: RequiredKeys) -> None:
         """Read the rows of those keys that were not looked up yet.
 
         :raises ClientError: one of the calls fails.

@@ -15,8 +15,8 @@ from services.connector.rules.compiled import (
 from services.connector.rules.mapped_values import (
     PicklistValues,
     TargetValues,
+    mapped_keys,
     value_findings,
-    wanted_keys,
 )
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rule import IntegrationRule, RuleError
@@ -111,7 +111,7 @@ async def _target_values(
     rules: Sequence[CompiledRule],
 ) -> TargetValues:
     """Read the picklists, and the records that lookups and defaults of these rules map to."""
-    wanted = wanted_keys(rules)
+    wanted = mapped_keys(rules)
     async with concurrently() as group:
         picklists = group.create_task(target.configuration("Picklist"))
         reads = {

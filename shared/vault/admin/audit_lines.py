@@ -11,7 +11,7 @@ from shared.vault.admin.showing import Shown, ValueFormatter
 from shared.vault.model.component_model import Field, FieldType
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.model.component_model import VaultObject
 
 TRUE = "true"
@@ -33,16 +33,16 @@ class AuditLine:
 
 
 async def audit_lines(
-    visit: Visit, target: VaultObject, entries: Sequence[Entry]
+    context: PageContext, target: VaultObject, entries: Sequence[Entry]
 ) -> list[AuditLine]:
     """Return the lines of entries about records of an object."""
-    names = await _referenced(visit, target, entries)
-    formatter = ValueFormatter(target, visit.caller, visit.registry)
+    names = await _referenced(context, target, entries)
+    formatter = ValueFormatter(target, context.caller, context.registry)
     return [_line(formatter, names, entry) for entry in entries]
 
 
 async def _referenced(
-    visit: Visit, target: VaultObject, entries: Iterable[Entry]
+    context: PageContext, target: VaultObject, entries: Iterable[Entry]
 ) -> Mapping[str, str]:
     """Return the names, by id, of the records that entries refer to and that the caller may read."""
     ids: dict[str, set[str]] = {}
@@ -54,7 +54,7 @@ async def _referenced(
         ids.setdefault(field.object, set()).update(str(v) for v in values if v)
     names: dict[str, str] = {}
     for object_name, wanted in ids.items():
-        names.update(await names_of(visit, object_name, wanted))
+        names.update(await names_of(context, object_name, wanted))
     return names
 
 

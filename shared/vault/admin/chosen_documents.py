@@ -13,7 +13,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 FOUND = 20  # documents of a search
 APPROVED = "status__v = STEADYSTATE()"
@@ -23,7 +23,7 @@ NOT_APPROVED = (
 )
 
 
-async def approved_documents(visit: Visit, words: str) -> list[Row]:
+async def approved_documents(context: PageContext, words: str) -> list[Row]:
     """Return approved versions of documents that have these words in their fields or files, the best first."""
     search = find(words).removesuffix(")")
     if not search:
@@ -31,37 +31,39 @@ async def approved_documents(visit: Visit, words: str) -> list[Row]:
     columns = f"id, name__v, document_number__v, type__v, {MAJOR}, {MINOR}"
     source = f"ALLVERSIONS documents{search} SCOPE ALL)"
     statement = f"SELECT {columns} FROM {source} WHERE {APPROVED}"
-    page = await listed(visit, statement, size=FOUND, counted=False)
+    page = await listed(context, statement, size=FOUND, counted=False)
     return page.rows
 
 
-async def problems_of(visit: Visit, chosen: Sequence[Row]) -> dict[str, str]:
+async def problems_of(context: PageContext, chosen: Sequence[Row]) -> dict[str, str]:
     """Return the problems that keep chosen documents from being sent, by the ids of their rows."""
     problems: dict[str, str] = {}
-    approved = await _approved_ids(visit, chosen)
+    approved = await _approved_ids(context, chosen)
     for row in chosen:
         if _version_id(row) not in approved:
             problems[str(row["id"])] = NOT_APPROVED
-        elif not await _has_file(visit, row):
+        elif not await _has_file(context, row):
             problems[str(row["id"])] = NO_FILE
     return problems
 
 
-async def first_without_file(visit: Visit, documents: Sequence[Row]) -> Row | None:
+async def first_without_file(
+    context: PageContext, documents: Sequence[Row]
+) -> Row | None:
     """Return the first document without a file; None when all documents have a file."""
     for row in documents:
-        if not await _has_file(visit, row):
+        if not await _has_file(context, row):
             return row
     return None
 
 
-async def _has_file(visit: Visit, row: Row) -> bool:
+async def _has_file(context: PageContext, row: Row) -> bool:
     """Return whether a chosen document has a viewable rendition or a source file.
 
     :raises VaultFault: as ``viewable_file``, except for INVALID_DATA.
     """
     try:
-        await viewable_file(visit, row)
+        await viewable_file(context, row)
     except VaultFault as fault:
         if fault.error.type is not ErrorType.INVALID_DATA:
             raise
@@ -69,7 +71,7 @@ async def _has_file(visit: Visit, row: Row) -> bool:
     return True
 
 
-async def _approved_ids(visit: Visit, chosen: Sequence[Row]) -> set[str]:
+async def _approved_ids(context: PageContext, chosen: Sequence[Row]) -> set[str]:
     """Return the version ids of the chosen documents that are approved."""
     if not chosen:
         return set()
@@ -77,7 +79,7 @@ async def _approved_ids(visit: Visit, chosen: Sequence[Row]) -> set[str]:
     source = (
         f"ALLVERSIONS documents WHERE version_id CONTAINS ({wanted}) AND {APPROVED}"
     )
-    rows = await selected(visit, f"SELECT version_id FROM {source}")
+    rows = await selected(context, f"SELECT version_id FROM {source}")
     return {str(row["version_id"]) for row in rows}
 
 

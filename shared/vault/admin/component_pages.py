@@ -10,8 +10,8 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize, authorize_components
 from shared.vault.admin.mdl_completion import completion_of, statement_text
+from shared.vault.admin.page_context import CurrentPage, PageContext, safe_target
 from shared.vault.admin.script_review import digest_of, script_page
-from shared.vault.admin.visit import Visit, Visiting, safe_target
 from shared.vault.components.types import COMPONENT_TYPES
 from shared.vault.errors import ApiError, VaultFault
 
@@ -25,64 +25,64 @@ NAMED = 10  # statements in the message after a script
 
 
 @router.get("")
-async def types(visit: Visiting) -> Response:
+async def types(context: CurrentPage) -> Response:
     """List the component types that have components, each with the number of its components."""
-    authorize(visit.caller, Grant.READ_CONFIGURATION)
-    counts = Counter(kind for kind, _ in visit.registry.components)
+    authorize(context.caller, Grant.READ_CONFIGURATION)
+    counts = Counter(kind for kind, _ in context.registry.components)
     listed = [(COMPONENT_TYPES[kind], counts[kind]) for kind in sorted(counts)]
     # Who may change components of one type may execute scripts with these.
-    executes = any(visit.may_change(kind) for kind in COMPONENT_TYPES)
-    return visit.page("components.html", types=listed, executes=executes)
+    executes = any(context.may_change(kind) for kind in COMPONENT_TYPES)
+    return context.page("components.html", types=listed, executes=executes)
 
 
 @router.post("")
-async def review_or_execute(visit: Visiting) -> Response:
+async def review_or_execute(context: CurrentPage) -> Response:
     """List the statements of a script, or execute the script that was just reviewed."""
     # Browsers end the lines of a text area with CR and LF.
-    text = visit.form.fields.get("mdl", "").replace("\r\n", "\n")
-    back = _back(visit)
-    if LOOK in visit.form.fields or COMPLETE in visit.form.fields:
-        return await _completed(visit, text, back)
+    text = context.form.fields.get("mdl", "").replace("\r\n", "\n")
+    back = _back(context)
+    if LOOK in context.form.fields or COMPLETE in context.form.fields:
+        return await _completed(context, text, back)
     try:
-        statements = await visit.vault.components.statements(visit.caller, text)
+        statements = await context.vault.components.statements(context.caller, text)
         if not statements:
-            return await script_page(visit, text, back, error=EMPTY)
+            return await script_page(context, text, back, error=EMPTY)
         # A script that was changed after its review is reviewed again.
-        if visit.form.fields.get("reviewed") != digest_of(text):
-            return await script_page(visit, text, back, statements=statements)
-        script = await visit.vault.components.execute(visit.caller, text)
+        if context.form.fields.get("reviewed") != digest_of(text):
+            return await script_page(context, text, back, statements=statements)
+        script = await context.vault.components.execute(context.caller, text)
     except VaultFault as fault:
-        return await script_page(visit, text, back, error=fault.error)
+        return await script_page(context, text, back, error=fault.error)
     if script.failures:
-        return await script_page(visit, text, back, results=script.statements)
+        return await script_page(context, text, back, results=script.statements)
     first = script.statements[:NAMED]
     names = [f"{each.command} {each.component}" for each in first]
     named = ", ".join(names)
     further = len(statements) - NAMED
     more = f" and {further} more" if further > 0 else ""
-    return visit.go(back, f"Executed: {named}{more}.")
+    return context.go(back, f"Executed: {named}{more}.")
 
 
 @router.get("/mdl")
-async def new(visit: Visiting) -> Response:
+async def new(context: CurrentPage) -> Response:
     """Show an empty script."""
-    authorize_components(visit.caller)
-    return await script_page(visit, "", _back(visit))
+    authorize_components(context.caller)
+    return await script_page(context, "", _back(context))
 
 
 @router.get("/{kind}")
 async def of_type(
-    visit: Visiting,
+    context: CurrentPage,
     kind: str,
 ) -> Response:
     """List the components of a type by name."""
-    authorize(visit.caller, Grant.READ_CONFIGURATION)
+    authorize(context.caller, Grant.READ_CONFIGURATION)
     if kind not in COMPONENT_TYPES:
         message = f"There is no component type [{kind[:60]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
-    components = sorted(visit.registry.components.items())
+    components = sorted(context.registry.components.items())
     found = [component for (each, _), component in components if each == kind]
-    return visit.page(
+    return context.page(
         "components_of.html",
         type=COMPONENT_TYPES[kind],
         components=found,
@@ -91,30 +91,30 @@ async def of_type(
 
 @router.get("/{kind}/{name}")
 async def one_component(
-    visit: Visiting,
+    context: CurrentPage,
     kind: str,
     name: str,
 ) -> Response:
     """Show the MDL that defines a component; users who may change the component can edit and execute the MDL."""
     full_name = f"{kind}.{name}"
-    text = visit.vault.components.mdl(visit.caller, full_name)
-    component = visit.vault.components.component(visit.caller, full_name)
-    return visit.page(
+    text = context.vault.components.mdl(context.caller, full_name)
+    component = context.vault.components.component(context.caller, full_name)
+    return context.page(
         "component.html", text=text, type=COMPONENT_TYPES[kind], component=component
     )
 
 
-async def _completed(visit: Visit, text: str, back: str) -> Response:
+async def _completed(context: PageContext, text: str, back: str) -> Response:
     """Show a script with the possible next words, after adding the statement that the form has chosen, if any."""
-    authorize_components(visit.caller)
-    if COMPLETE in visit.form.fields:
-        chosen = completion_of(visit.form.fields)
-        statement = statement_text(visit.registry, chosen)
+    authorize_components(context.caller)
+    if COMPLETE in context.form.fields:
+        chosen = completion_of(context.form.fields)
+        statement = statement_text(context.registry, chosen)
         text = "\n".join(each for each in (text.rstrip("\n"), statement) if each)
-    return await script_page(visit, text, back)
+    return await script_page(context, text, back)
 
 
-def _back(visit: Visit) -> str:
+def _back(context: PageContext) -> str:
     """Return the page from which the script was opened."""
-    back = visit.form.fields.get("back", "/ui/components")
+    back = context.form.fields.get("back", "/ui/components")
     return safe_target(back)

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import Page, listed, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.rule_pages import rules_of
 from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import RecordView, object_of, view
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import disposition
 from shared.vault.connections.connection_rules import OBJECT, ConnectionType, State
 from shared.vault.connections.duplication import Copy
@@ -57,37 +57,39 @@ NEXT: Mapping[str, str] = {
 
 @router.get("")
 async def all_connections(
-    visit: Visiting,
+    context: CurrentPage,
     page: Page = 1,
 ) -> Response:
     """List connections with name, type, state and remote Vault."""
-    formatter = ValueFormatter(object_of(visit, OBJECT), visit.caller, visit.registry)
+    formatter = ValueFormatter(
+        object_of(context, OBJECT), context.caller, context.registry
+    )
     statement = f"SELECT id, {', '.join(COLUMNS)} FROM {OBJECT} ORDER BY name__v"
-    found = await listed(visit, statement, page, counted=False)
-    return visit.page(
+    found = await listed(context, statement, page, counted=False)
+    return context.page(
         "connections.html", formatter=formatter, columns=COLUMNS, listing=found
     )
 
 
 @router.get("/{record_id}")
 async def one_connection(
-    visit: Visiting,
+    context: CurrentPage,
     record_id: str,
 ) -> Response:
     """Show a connection: its fields, actions, and integrations."""
-    shown = await view(visit, OBJECT, record_id)
-    return await _page(visit, shown)
+    shown = await view(context, OBJECT, record_id)
+    return await _page(context, shown)
 
 
 @router.post("/{record_id}/file")
 async def download(
-    visit: Visiting,
+    context: CurrentPage,
     record_id: str,
 ) -> Response:
     """Download a new connection file."""
-    name = await _api_name(visit, record_id)
-    handshake = visit.vault.connections.handshake
-    content = await handshake.file(visit.caller, name)
+    name = await _api_name(context, record_id)
+    handshake = context.vault.connections.handshake
+    content = await handshake.file(context.caller, name)
     file_name = f"{name}-connection.json"
     headers = {"Content-Disposition": disposition(file_name)}
     return Response(content, 200, headers, "application/json")
@@ -95,26 +97,26 @@ async def download(
 
 @router.post("/{record_id}/upload")
 async def upload(
-    visit: Visiting,
+    context: CurrentPage,
     record_id: str,
 ) -> Response:
     """Establish the connection from the other Vault's connection file, or from its acceptance of this Vault's file."""
-    name = await _api_name(visit, record_id)
-    content = await visit.form.whole()
-    handshake = visit.vault.connections.handshake
+    name = await _api_name(context, record_id)
+    content = await context.form.whole()
+    handshake = context.vault.connections.handshake
     try:
-        done = await handshake.upload(visit.caller, content, name)
+        done = await handshake.upload(context.caller, content, name)
     except VaultFault as fault:
-        shown = await view(visit, OBJECT, record_id)
-        return await _page(visit, shown, error=fault.error)
+        shown = await view(context, OBJECT, record_id)
+        return await _page(context, shown, error=fault.error)
     if done.acceptance is None:
         path = f"/ui/connections/{record_id}"
-        return visit.go(path, "The connection is established.")
-    return _accepted(visit, record_id, done, done.acceptance)
+        return context.go(path, "The connection is established.")
+    return _accepted(context, record_id, done, done.acceptance)
 
 
 def _accepted(
-    visit: Visit,
+    context: PageContext,
     record_id: str,
     done: Established,
     acceptance: bytes,
@@ -123,7 +125,7 @@ def _accepted(
     # The download is part of the page: the acceptance is not stored, so no address could return it.
     address = f"data:application/json;base64,{base64.b64encode(acceptance).decode()}"
     text = acceptance.decode()
-    return visit.page(
+    return context.page(
         "acceptance.html",
         record_id=record_id,
         name=done.connection,
@@ -134,23 +136,23 @@ def _accepted(
 
 @router.get("/{record_id}/duplicate")
 async def duplicate_form(
-    visit: Visiting,
+    context: CurrentPage,
     record_id: str,
 ) -> Response:
     """Ask for the names of the copy."""
-    authorize(visit.caller, Grant.MANAGE_CONNECTIONS)
-    shown = await view(visit, OBJECT, record_id)
+    authorize(context.caller, Grant.MANAGE_CONNECTIONS)
+    shown = await view(context, OBJECT, record_id)
     # The same template shows a refused form, which has values to show again.
-    return visit.page("duplicate.html", view=shown, entered={}, error=None)
+    return context.page("duplicate.html", view=shown, entered={}, error=None)
 
 
 @router.post("/{record_id}/duplicate")
 async def duplicate(
-    visit: Visiting,
+    context: CurrentPage,
     record_id: str,
 ) -> Response:
     """Copy a connection with its integrations, points, rules, lookups and queue connections."""
-    entered = visit.form.fields
+    entered = context.form.fields
     copy = Copy(
         entered.get("name", ""),
         entered.get("api_name", ""),
@@ -158,90 +160,90 @@ async def duplicate(
     )
 
     async def carry_out() -> str:
-        api_name = await _api_name(visit, record_id)
-        duplication = visit.vault.connections.duplication
-        copy_id = await duplication.duplicate(visit.caller, api_name, copy)
+        api_name = await _api_name(context, record_id)
+        duplication = context.vault.connections.duplication
+        copy_id = await duplication.duplicate(context.caller, api_name, copy)
         return f"/ui/connections/{copy_id}"
 
     try:
-        path = await visit.once(carry_out)
+        path = await context.once(carry_out)
     except VaultFault as fault:
-        shown = await view(visit, OBJECT, record_id)
-        return visit.page(
+        shown = await view(context, OBJECT, record_id)
+        return context.page(
             "duplicate.html",
             status_of(fault.error),
             view=shown,
             entered=entered,
             error=fault.error,
         )
-    return visit.go(path, "The connection was duplicated; its copy is Pending.")
+    return context.go(path, "The connection was duplicated; its copy is Pending.")
 
 
 async def _page(
-    visit: Visit,
+    context: PageContext,
     shown: RecordView,
     error: ApiError | None = None,
 ) -> Response:
     """Show a connection; with an error, as the answer to a form that was refused."""
-    integrations = object_of(visit, "integration__sys")
-    lookups = object_of(visit, "reference_lookup__sys")
+    integrations = object_of(context, "integration__sys")
+    lookups = object_of(context, "reference_lookup__sys")
     api_name = str(shown.values["api_name__sys"])
     own = f"WHERE connection__sys = '{shown.id}'"
     columns = ", ".join(INTEGRATION_COLUMNS)
     statement = f"SELECT id, {columns} FROM {integrations.name} {own} ORDER BY name__v"
     # Only their number is shown: a connection may have thousands.
-    counted = await listed(visit, f"SELECT id FROM {lookups.name} {own}", size=1)
+    counted = await listed(context, f"SELECT id FROM {lookups.name} {own}", size=1)
     # Only connections of this type are established by files, and only while they are Pending.
     pending = (
         shown.values["state__v"] == [State.PENDING]
         and shown.values["object_type__v"] == ConnectionType.VAULT_TO_VAULT
     )
-    sees_runs = visit.granted(Grant.COPY_RECORDS)
+    sees_runs = context.granted(Grant.COPY_RECORDS)
     active = shown.values["state__v"] == [State.ACTIVE]
     active = active and shown.values["status__v"] == ["active__v"]
     reconciliations: Sequence[Reconciliation] = ()
     if sees_runs:
-        service = visit.vault.reconciliations
+        service = context.vault.reconciliations
         reconciliations = await service.listed(
-            visit.caller, api_name, limit=LATEST, offset=0
+            context.caller, api_name, limit=LATEST, offset=0
         )
-    rows = await selected(visit, statement)
+    rows = await selected(context, statement)
     latest: Mapping[str, Run] = {}
     if sees_runs:
         ids = [str(row["id"]) for row in rows]
-        latest = await visit.vault.runs.latest(visit.caller, ids)
-    return visit.page(
+        latest = await context.vault.runs.latest(context.caller, ids)
+    return context.page(
         "connection.html",
         status_of(error) if error else 200,
         view=shown,
         next_step=NEXT.get(str(shown.values["state__v"][0]), ""),
         latest=latest,
-        formatter=ValueFormatter(integrations, visit.caller, visit.registry),
+        formatter=ValueFormatter(integrations, context.caller, context.registry),
         columns=INTEGRATION_COLUMNS,
         integrations=rows,
         lookups=counted.total,
-        rules=rules_of(visit, api_name),
-        establishing=pending and visit.granted(Grant.MANAGE_CONNECTIONS),
-        queues=_queues(visit, api_name),
+        rules=rules_of(context, api_name),
+        establishing=pending and context.granted(Grant.MANAGE_CONNECTIONS),
+        queues=_queues(context, api_name),
         sees_runs=sees_runs,
-        may_compare=active and visit.granted(Grant.REQUEST_RUNS),
+        may_compare=active and context.granted(Grant.REQUEST_RUNS),
         reconciliations=reconciliations,
         error=error,
     )
 
 
-def _queues(visit: Visit, api_name: str) -> list[tuple[str, str]]:
+def _queues(context: PageContext, api_name: str) -> list[tuple[str, str]]:
     """Return name and label of the queues that send over the connection."""
     queues = []
-    for queue in visit.registry.queues.values():
+    for queue in context.registry.queues.values():
         names = {part.connection_name for part in queue.connections}
         if api_name in names:
             queues.append((queue.name, queue.label))
     return queues
 
 
-async def _api_name(visit: Visit, record_id: str) -> str:
+async def _api_name(context: PageContext, record_id: str) -> str:
     """Return the API name of a connection that the caller may read."""
-    queries = visit.vault.queries
-    record = await queries.record(visit.caller, OBJECT, record_id)
+    queries = context.vault.queries
+    record = await queries.record(context.caller, OBJECT, record_id)
     return str(record["api_name__sys"])

@@ -14,7 +14,7 @@ from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.listing import Row
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 # Header values are ASCII; ids of sessions are short.
 MAX_SESSION = 500
@@ -39,49 +39,51 @@ class Source:
         return bool(self.sessions.source)
 
 
-def page_sessions(visit: Visit, source: int | None = None) -> PageSessions:
+def page_sessions(context: PageContext, source: int | None = None) -> PageSessions:
     """Return the caller's sessions for a question to the connector.
 
     ``source`` is the id of the source Vault; its session is empty unless the browser sends one.
     """
     other = ""
     if source is not None:
-        other = visit.request.cookies.get(session_cookie(source), "")
+        other = context.request.cookies.get(session_cookie(source), "")
     usable = other.isascii() and other.isprintable() and len(other) <= MAX_SESSION
-    return PageSessions(visit.secret, other if usable else "")
+    return PageSessions(context.secret, other if usable else "")
 
 
-async def source_of(visit: Visit, connection: str, key: str = "id") -> Source | None:
+async def source_of(
+    context: PageContext, connection: str, key: str = "id"
+) -> Source | None:
     """Return the source Vault of the connection whose field ``key`` has the value ``connection``.
 
     None when there is no such connection, or it has no remote Vault.
     """
     # PostgreSQL takes NUL in no text.
     wanted = literal(connection.replace("\x00", ""))
-    found = await _sources(visit, f" WHERE {key} = {wanted}") if connection else []
+    found = await _sources(context, f" WHERE {key} = {wanted}") if connection else []
     return next(iter(found), None)
 
 
-async def sources_of(visit: Visit) -> list[Source]:
+async def sources_of(context: PageContext) -> list[Source]:
     """Return the remote Vaults of all connections that the caller may read, each once."""
-    if not may(visit.caller, OBJECT, Operation.READ):
+    if not may(context.caller, OBJECT, Operation.READ):
         return []
-    found = await _sources(visit, "")
+    found = await _sources(context, "")
     return list({source.vault_id: source for source in found}.values())
 
 
-async def _sources(visit: Visit, where: str) -> list[Source]:
+async def _sources(context: PageContext, where: str) -> list[Source]:
     columns = "id, api_name__sys, remote_vault_id__sys, remote_vault_name__sys"
-    rows = await selected(visit, f"SELECT {columns} FROM {OBJECT}{where}")
-    return [_source(visit, row) for row in rows if row["remote_vault_id__sys"]]
+    rows = await selected(context, f"SELECT {columns} FROM {OBJECT}{where}")
+    return [_source(context, row) for row in rows if row["remote_vault_id__sys"]]
 
 
-def _source(visit: Visit, row: Row) -> Source:
+def _source(context: PageContext, row: Row) -> Source:
     vault_id = int(row["remote_vault_id__sys"])
     return Source(
         connection_id=str(row["id"]),
         connection=str(row["api_name__sys"]),
         vault_id=vault_id,
         vault_name=str(row["remote_vault_name__sys"] or f"Vault {vault_id}"),
-        sessions=page_sessions(visit, vault_id),
+        sessions=page_sessions(context, vault_id),
     )

@@ -9,7 +9,7 @@ from shared.vault.admin.inputs import BLANK, Input, InputKind, inputs
 from shared.vault.documents.versions import LEVELS, LIFECYCLE
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.model.component_model import DocumentModel, Field, VaultObject
 
 # Chosen in one input, and sent as the three levels that it consists of.
@@ -33,10 +33,10 @@ def editable_fields(versions: VaultObject) -> list[Field]:
 
 
 async def field_inputs(
-    visit: Visit, versions: VaultObject, values: Mapping[str, Any]
+    context: PageContext, versions: VaultObject, values: Mapping[str, Any]
 ) -> list[Input]:
     """Return the inputs of a document's own fields, filled with the values of a form or of a stored version."""
-    return await inputs(visit, versions, editable_fields(versions), values)
+    return await inputs(context, versions, editable_fields(versions), values)
 
 
 def choice_inputs(model: DocumentModel, form: Mapping[str, str]) -> list[Input]:

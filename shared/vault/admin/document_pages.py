@@ -25,10 +25,10 @@ from shared.vault.admin.inputs import BLANK, Input, InputKind, entered, inputs
 from shared.vault.admin.list_filters import Choice
 from shared.vault.admin.listing import Page, find, listed, plain
 from shared.vault.admin.named_records import with_ids
+from shared.vault.admin.page_context import CurrentPage, PageContext, page_context
 from shared.vault.admin.record_names import names_of
 from shared.vault.admin.record_pages import searched
 from shared.vault.admin.showing import ValueFormatter, writers
-from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.documents import DocumentId, Major, Minor
 from shared.vault.api.file_body import store_form_file
 from shared.vault.api.request_context import VERSIONS
@@ -106,16 +106,20 @@ def most_bytes(vault: Vault) -> int:
     return vault.settings.document_file_bytes
 
 
-Creating = Annotated[Visit, Depends(visiting(most_bytes, _may_create))]
+Creating = Annotated[PageContext, Depends(page_context(most_bytes, _may_create))]
 
 
 @router.get("")
-async def documents(visit: Visiting, page: Page = 1) -> Response:
+async def documents(context: CurrentPage, page: Page = 1) -> Response:
     """List documents, the latest first; the address may restrict them to a type, a state or a search."""
-    model, _ = visit.vault.documents.model(visit.caller, Operation.READ)
-    parameters = visit.request.query_params
+    model, _ = context.vault.documents.model(context.caller, Operation.READ)
+    parameters = context.request.query_params
     search = parameters.get("search", "")
-    q = await visit.vault.searches.words(visit.caller.user_id, search) if search else ""
+    q = (
+        await context.vault.searches.words(context.caller.user_id, search)
+        if search
+        else ""
+    )
     labels = labels_of(model)
     choices = [
         Choice(
@@ -136,9 +140,9 @@ async def documents(visit: Visiting, page: Page = 1) -> Response:
     statement = (
         f"SELECT id, {', '.join(COLUMNS)} FROM {DOCUMENTS}{find(q)}{where}{order}"
     )
-    return visit.page(
+    return context.page(
         "documents.html",
-        listing=await listed(visit, statement, page, counted=False),
+        listing=await listed(context, statement, page, counted=False),
         columns=list(zip(COLUMNS, HEADINGS, strict=True)),
         choices=choices,
         q=q,
@@ -148,64 +152,66 @@ async def documents(visit: Visiting, page: Page = 1) -> Response:
 
 
 @router.post("")
-async def search(visit: Visiting) -> Response:
+async def search(context: CurrentPage) -> Response:
     """Redirect to the list of the documents that contain all words of a search."""
-    visit.vault.documents.model(visit.caller, Operation.READ)
-    return await searched(visit)
+    context.vault.documents.model(context.caller, Operation.READ)
+    return await searched(context)
 
 
 @router.get("/new")
-async def new(visit: Visiting) -> Response:
+async def new(context: CurrentPage) -> Response:
     """Show an empty form."""
-    _may_create(visit.caller)
-    return await _form(visit, {}, ())
+    _may_create(context.caller)
+    return await _form(context, {}, ())
 
 
 @router.post("/new")
-async def create(visit: Creating) -> Response:
+async def create(context: Creating) -> Response:
     """Create a document from a form and its file, or show the form again with the errors at their fields."""
-    _, versions = visit.vault.documents.model(visit.caller, Operation.CREATE)
-    form, fields = visit.form.fields, editable_fields(versions)
-    values = entered(fields, form, visit.registry)
-    row, errors = await with_ids(visit, fields, values)
+    _, versions = context.vault.documents.model(context.caller, Operation.CREATE)
+    form, fields = context.form.fields, editable_fields(versions)
+    values = entered(fields, form, context.registry)
+    row, errors = await with_ids(context, fields, values)
     if not form.get(TYPE):
         errors.append(ApiError(ErrorType.PARAMETER_REQUIRED, f"[{TYPE}] is required"))
     if errors:
-        return await _form(visit, row, errors)
+        return await _form(context, row, errors)
     texts = {name: text for name, text in as_texts(row).items() if text}
 
     async def carry_out() -> str | None:
         sent = (
-            visit.form
-            if visit.form.file is not None and visit.form.file.filename
+            context.form
+            if context.form.file is not None and context.form.file.filename
             else None
         )
-        file = await store_form_file(visit.vault, visit.caller, sent) if sent else None
-        result = await visit.vault.documents.create(
-            visit.caller, {**chosen(form), **texts}, file
+        file = (
+            await store_form_file(context.vault, context.caller, sent) if sent else None
+        )
+        result = await context.vault.documents.create(
+            context.caller, {**chosen(form), **texts}, file
         )
         errors.extend(result.errors)
         return None if result.errors else f"/ui/documents/{result.id}"
 
     try:
-        path = await visit.once(carry_out)
+        path = await context.once(carry_out)
     except VaultFault as fault:
-        return await _form(visit, row, (fault.error,))
+        return await _form(context, row, (fault.error,))
     if path is None:
-        return await _form(visit, row, errors)
-    return visit.go(path, "The Document was created.")
+        return await _form(context, row, errors)
+    return context.go(path, "The Document was created.")
 
 
 async def _form(
-    visit: Visit, values: Mapping[str, Any], errors: Sequence[ApiError]
+    context: PageContext, values: Mapping[str, Any], errors: Sequence[ApiError]
 ) -> Response:
     """Show the form of a new document with these values and errors; its file has to be chosen anew."""
-    model, versions = visit.vault.documents.model(visit.caller, Operation.CREATE)
+    model, versions = context.vault.documents.model(context.caller, Operation.CREATE)
     offered = [
-        *choice_inputs(model, visit.form.fields),
-        *await field_inputs(visit, versions, values),
+        *choice_inputs(model, context.form.fields),
+        *await field_inputs(context, versions, values),
     ]
-    return visit.page(
+    return context.page(
         "document_new.html",
         status_of(errors[0]) if errors else 200,
         inputs=at_fields(offered, errors),
@@ -214,22 +220,22 @@ async def _form(
 
 
 @router.get("/{document_id}")
-async def latest(visit: Visiting, document_id: DocumentId) -> Response:
+async def latest(context: CurrentPage, document_id: DocumentId) -> Response:
     """Show the latest version of a document."""
-    return await _page(visit, Place(document_id))
+    return await _page(context, Place(document_id))
 
 
 @router.get("/{document_id}/versions/{major}/{minor}")
 async def version(
-    visit: Visiting, document_id: DocumentId, major: Major, minor: Minor
+    context: CurrentPage, document_id: DocumentId, major: Major, minor: Minor
 ) -> Response:
     """Show one version of a document."""
-    return await _page(visit, Place(document_id, Number(major, minor)))
+    return await _page(context, Place(document_id, Number(major, minor)))
 
 
-async def _page(visit: Visit, place: Place) -> Response:
+async def _page(context: PageContext, place: Place) -> Response:
     """Show a version with its actions and renditions, and the document's lock, roles, attachments and versions."""
-    vault, caller = visit.vault, visit.caller
+    vault, caller = context.vault, context.caller
     reader = vault.document_reader
     row = plain(await reader.one(caller, VERSIONS[-1], place))
     numbers = await reader.numbers(caller, VERSIONS[-1], place.document_id)
@@ -237,7 +243,7 @@ async def _page(visit: Visit, place: Place) -> Response:
     edits = may(caller, DOCUMENTS, Operation.EDIT)
     owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
     lock = await vault.document_locks.one(caller, place.document_id)
-    return visit.page(
+    return context.page(
         "document.html",
         document_id=place.document_id,
         row=row,
@@ -245,35 +251,35 @@ async def _page(visit: Visit, place: Place) -> Response:
         path=f"/ui/documents/{place.document_id}/versions/{row['major_version_number__v']}/{row['minor_version_number__v']}",
         is_latest=numbers[-1]
         == (row["major_version_number__v"], row["minor_version_number__v"]),
-        details=await _details(visit, row),
+        details=await _details(context, row),
         actions=state.user_actions if edits else (),
         edits=edits,
-        adds=edits and _may_add_version(visit, lock),
+        adds=edits and _may_add_version(context, lock),
         numbers=list(reversed(numbers)),
-        renditions=await _renditions(visit, place),
+        renditions=await _renditions(context, place),
         lock=lock,
-        unlocks=edits and _may_unlock(visit, lock, row),
-        roles=await _roles(visit, place.document_id),
-        holder_inputs=await _holder_inputs(visit) if edits else (),
+        unlocks=edits and _may_unlock(context, lock, row),
+        roles=await _roles(context, place.document_id),
+        holder_inputs=await _holder_inputs(context) if edits else (),
         attachments=await vault.document_attachments.all(owner),
     )
 
 
-async def _renditions(visit: Visit, place: Place) -> list[tuple[str, str]]:
+async def _renditions(context: PageContext, place: Place) -> list[tuple[str, str]]:
     """Return the types of a version's renditions with their labels."""
-    labels = visit.registry.documents.renditions
-    names = await visit.vault.document_files.renditions(visit.caller, place)
+    labels = context.registry.documents.renditions
+    names = await context.vault.document_files.renditions(context.caller, place)
     return [(name, labels.get(name, name)) for name in names]
 
 
-async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
+async def _details(context: PageContext, row: Mapping[str, Any]) -> list[Shown]:
     """Return the fields of a version that have a value, with the names of the users and records that they refer to."""
-    target = document_target(visit.registry.documents)
+    target = document_target(context.registry.documents)
     if target is None:
         return []
-    formatter = ValueFormatter(target.object, visit.caller, visit.registry)
-    formatter.people = await writers(visit, row)
-    row = {**row, **await _referenced_names(visit, formatter, row)}
+    formatter = ValueFormatter(target.object, context.caller, context.registry)
+    formatter.people = await writers(context, row)
+    row = {**row, **await _referenced_names(context, formatter, row)}
     shown = [
         formatter.show(name, row)
         for name in row
@@ -283,7 +289,7 @@ async def _details(visit: Visit, row: Mapping[str, Any]) -> list[Shown]:
 
 
 async def _referenced_names(
-    visit: Visit, formatter: ValueFormatter, row: Mapping[str, Any]
+    context: PageContext, formatter: ValueFormatter, row: Mapping[str, Any]
 ) -> dict[str, str]:
     """Return the names of the records that a version refers to, by the paths that ``ValueFormatter`` uses."""
     found: dict[str, str] = {}
@@ -291,19 +297,19 @@ async def _referenced_names(
         value = row.get(name)
         referenced = formatter.target.fields[name].object
         if isinstance(value, str) and referenced:
-            names = await names_of(visit, referenced, [value])
+            names = await names_of(context, referenced, [value])
             found[path] = names.get(value, value)
     return found
 
 
-def _may_add_version(visit: Visit, lock: DocumentLock | None) -> bool:
+def _may_add_version(context: PageContext, lock: DocumentLock | None) -> bool:
     """Return whether the caller may make versions of a document with this lock."""
-    free = lock is None or lock.user_id == visit.caller.user_id
-    return free or may(visit.caller, DOCUMENTS, Operation.DELETE)
+    free = lock is None or lock.user_id == context.caller.user_id
+    return free or may(context.caller, DOCUMENTS, Operation.DELETE)
 
 
 def _may_unlock(
-    visit: Visit, lock: DocumentLock | None, row: Mapping[str, Any]
+    context: PageContext, lock: DocumentLock | None, row: Mapping[str, Any]
 ) -> bool:
     """Return whether the caller may undo a check-out.
 
@@ -312,17 +318,17 @@ def _may_unlock(
     if lock is None:
         return False
     owners = {str(lock.user_id), str(row["created_by__v"])}
-    own = str(visit.caller.user_id) in owners
-    return own or may(visit.caller, DOCUMENTS, Operation.DELETE)
+    own = str(context.caller.user_id) in owners
+    return own or may(context.caller, DOCUMENTS, Operation.DELETE)
 
 
-async def _roles(visit: Visit, document_id: int) -> list[RoleHolders]:
+async def _roles(context: PageContext, document_id: int) -> list[RoleHolders]:
     """Return the roles on a document; with names of users and groups for callers who may see them."""
-    found = await visit.vault.document_roles.all(visit.caller, document_id)
+    found = await context.vault.document_roles.all(context.caller, document_id)
     user_ids = {each for role in found for each in role.assigned[Holder.USERS]}
-    sees_users = may(visit.caller, USER, Operation.READ)
-    names = await visit.vault.security.names_of(user_ids if sees_users else ())
-    groups = await _groups(visit)
+    sees_users = may(context.caller, USER, Operation.READ)
+    names = await context.vault.security.names_of(user_ids if sees_users else ())
+    groups = await _groups(context)
     return [
         RoleHolders(
             role.name,
@@ -346,19 +352,19 @@ async def _roles(visit: Visit, document_id: int) -> list[RoleHolders]:
     ]
 
 
-async def _groups(visit: Visit) -> dict[int, str]:
+async def _groups(context: PageContext) -> dict[int, str]:
     """Return the labels of groups by id; none for callers who may not see groups."""
-    if not may(visit.caller, GROUP, Operation.READ):
+    if not may(context.caller, GROUP, Operation.READ):
         return {}
-    every = await visit.vault.groups.all(visit.caller)
+    every = await context.vault.groups.all(context.caller)
     return {int(str(each["id"])): str(each["label__v"]) for each in every}
 
 
-async def _holder_inputs(visit: Visit) -> list[Input]:
+async def _holder_inputs(context: PageContext) -> list[Input]:
     """Return the inputs that name a user or a group who is to have a role."""
-    users = visit.registry.objects[USER]
-    shown = await inputs(visit, users, (HOLDER,), {})
-    groups = tuple((str(key), label) for key, label in (await _groups(visit)).items())
+    users = context.registry.objects[USER]
+    shown = await inputs(context, users, (HOLDER,), {})
+    groups = tuple((str(key), label) for key, label in (await _groups(context)).items())
     if groups:
         shown.append(
             Input("group", "or Group", InputKind.SELECT, options=(BLANK, *groups))

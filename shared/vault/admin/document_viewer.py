@@ -57,15 +57,15 @@ async def viewer(request: Request, token: Token = "", document: Number = 0) -> R
         if _file(chosen, files, use) is not None
     }
     pages = [(each, _address(PAGE, token, each.number)) for each in shared]
-    context = {
-        "visit": None,
+    values = {
+        "context": None,
         "note": None,
         "vault": vault_of(request).definition,
         "chosen": chosen,
         "links": links,
         "pages": pages if len(pages) > 1 else [],
     }
-    return render("document_viewer.html", context)
+    return render("document_viewer.html", values)
 
 
 @router.get(FILE)

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
-from shared.vault.admin.error_advice import labelled
-from shared.vault.admin.fault_pages import status_of
-from shared.vault.admin.field_errors import at_fields, with_error_texts
 from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
 from shared.vault.admin.inputs import (
-    Input,
     changed,
-    digests,
     editable,
     entered,
-    inputs,
     touched,
 )
 from shared.vault.admin.named_records import with_ids
+from shared.vault.admin.page_context import THEN, CurrentPage, PageContext, safe_target
+from shared.vault.admin.record_forms import MODIFIED, create_form, edit_form
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import (
     chosen_participants,
@@ -33,19 +28,14 @@ from shared.vault.admin.viewing import (
     update_refusal,
     view,
 )
-from shared.vault.admin.visit import THEN, Visit, Visiting, safe_target
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shared.vault.admin.form_needs import UnmetCriteria
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix="/objects/{object_name}")
 
-MODIFIED = "modified_date__v"
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
     "The record was changed after you opened this form. The form shows your changes; save again to store them",
@@ -55,80 +45,82 @@ SENT_BEFORE = "The form was sent before; this is what came of it."
 
 @router.get("/new")
 async def new(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
 ) -> Response:
     """Show an empty form; parameters of the address fill in fields."""
-    target = object_of(visit, object_name, Operation.CREATE)
+    target = object_of(context, object_name, Operation.CREATE)
     # Links from other pages fill in the reference to the record to which the new record belongs.
-    values = dict(visit.request.query_params)
-    return await _create_form(visit, target, values, ())
+    values = dict(context.request.query_params)
+    return await create_form(context, target, values, ())
 
 
 @router.post("/new")
 async def create(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
 ) -> Response:
     """Create the record, or show the form again with the errors."""
-    target = object_of(visit, object_name, Operation.CREATE)
+    target = object_of(context, object_name, Operation.CREATE)
     fields = editable(target, creating=True)
-    values = entered(fields, visit.form.fields, visit.registry)
-    row, unknown = await with_ids(visit, fields, values)
-    guide = await guide_of(visit, target)
-    then = visit.form.fields.get(THEN, "")
+    values = entered(fields, context.form.fields, context.registry)
+    row, unknown = await with_ids(context, fields, values)
+    guide = await guide_of(context, target)
+    then = context.form.fields.get(THEN, "")
     if then == UPDATE:
-        return await _create_form(visit, target, row, ())
+        return await create_form(context, target, row, ())
     if unknown:
-        return await _create_form(visit, target, row, unknown)
+        return await create_form(context, target, row, unknown)
     if guide is None:
-        return await _create(visit, target, row)
+        return await _create(context, target, row)
     if then == SEND:
-        return await _create_and_send(visit, guide, row)
+        return await _create_and_send(context, guide, row)
     empty = guide.empty_record_error(row)
     if empty is not None:
-        return await _create_form(visit, target, row, (empty,))
-    return await _create(visit, target, row)
+        return await create_form(context, target, row, (empty,))
+    return await _create(context, target, row)
 
 
 async def _create_and_send(
-    visit: Visit, guide: Guide, row: Mapping[str, object]
+    context: PageContext, guide: Guide, row: Mapping[str, object]
 ) -> Response:
     """Create the record and run the actions to its goal, or show the form again with the unmet entry criteria."""
     target, goal_actions = guide.target, guide.goal_actions
     if goal_actions is None:
         # The page had the button before an administrator took the action away.
         gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, guide.reason_not_sent)
-        return await _create_form(visit, target, row, (gone,))
+        return await create_form(context, target, row, (gone,))
     unmet = guide.unmet_criteria(row)
     if unmet:
-        return await _create_form(visit, target, row, (unmet.error(target),), unmet)
+        return await create_form(context, target, row, (unmet.error(target),), unmet)
 
     async def send() -> RowResult:
-        return await visit.vault.actions.create_and_run(
-            visit.caller, target.name, row, goal_actions.actions
+        return await context.vault.actions.create_and_run(
+            context.caller, target.name, row, goal_actions.actions
         )
 
-    return await _create_once(visit, target, row, send, guide.form.sent_message)
+    return await _create_once(context, target, row, send, guide.form.sent_message)
 
 
 async def _create(
-    visit: Visit, target: VaultObject, row: Mapping[str, object]
+    context: PageContext, target: VaultObject, row: Mapping[str, object]
 ) -> Response:
     """Create the record, or show the form again with the errors."""
 
     async def create() -> RowResult:
         rows = [row]
-        (result,) = await visit.vault.records.create(visit.caller, target.name, rows)
+        (result,) = await context.vault.records.create(
+            context.caller, target.name, rows
+        )
         return result
 
     return await _create_once(
-        visit, target, row, create, f"The {target.label} was created."
+        context, target, row, create, f"The {target.label} was created."
     )
 
 
 async def _create_once(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     row: Mapping[str, object],
     make: Callable[[], Awaitable[RowResult]],
@@ -145,256 +137,199 @@ async def _create_once(
         results.append(result)
         return None if result.id is None else record_path(target.name, result.id)
 
-    path = await visit.once(carry_out)
+    path = await context.once(carry_out)
     if path is not None:
         # Without a result it was made by the same form, sent before, perhaps by its other button.
-        return visit.go(path, done if results else SENT_BEFORE)
+        return context.go(path, done if results else SENT_BEFORE)
     # With what was entered, so that nobody has to enter it again.
     refused = [error for result in results for error in result.errors]
-    return await _create_form(visit, target, row, refused)
+    return await create_form(context, target, row, refused)
 
 
 @router.get("/{record_id}/edit")
 async def edit(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
 ) -> Response:
     """Show the record in a form; or its page, which says why, when every change would be refused."""
-    target = object_of(visit, object_name, Operation.EDIT)
-    record = await record_of(visit, object_name, record_id)
-    refused = await update_refusal(visit, target, record)
+    target = object_of(context, object_name, Operation.EDIT)
+    record = await record_of(context, object_name, record_id)
+    refused = await update_refusal(context, target, record)
     if refused is not None:
-        return visit.go(record_path(object_name, record["id"]))
-    return await _edit_form(visit, target, record, {}, ())
+        return context.go(record_path(object_name, record["id"]))
+    return await edit_form(context, target, record, {}, ())
 
 
 @router.post("/{record_id}/edit")
 async def update(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
 ) -> Response:
     """Store the fields that were changed in the form, unless another user has changed the record since."""
-    target = object_of(visit, object_name, Operation.EDIT)
-    then = visit.form.fields.get(THEN)
-    if then == SEND and (earlier := await visit.earlier()) is not None:
+    target = object_of(context, object_name, Operation.EDIT)
+    then = context.form.fields.get(THEN)
+    if then == SEND and (earlier := await context.earlier()) is not None:
         # The form was sent twice: the first time has changed the record.
-        return visit.go(earlier, SENT_BEFORE)
-    record = await record_of(visit, object_name, record_id)
+        return context.go(earlier, SENT_BEFORE)
+    record = await record_of(context, object_name, record_id)
     fields = editable(target)
-    values = entered(fields, visit.form.fields, visit.registry)
-    named, unknown = await with_ids(visit, fields, values)
-    shown = visit.form.fields.get("shown", "")
+    values = entered(fields, context.form.fields, context.registry)
+    named, unknown = await with_ids(context, fields, values)
+    shown = context.form.fields.get("shown", "")
     row = touched(fields, changed(fields, named, record), shown)
     errors = [] if then == UPDATE else unknown
     path = record_path(object_name, record["id"])
-    refused = await update_refusal(visit, target, record)
+    refused = await update_refusal(context, target, record)
     if refused is not None:
         if not row:
-            return visit.refuse(path, refused)
+            return context.refuse(path, refused)
         errors = [refused]
     if then == UPDATE or errors:
-        return await _edit_form(visit, target, record, row, errors)
+        return await edit_form(context, target, record, row, errors)
     if then == SEND:
-        return await _save_and_send(visit, target, record, row)
-    result = await _save(visit, target, record, row)
+        return await _save_and_send(context, target, record, row)
+    result = await _save(context, target, record, row)
     if isinstance(result, Response):
         return result
-    return visit.go_with(path, result, f"The {target.label} was saved.")
+    return context.go_with(path, result, f"The {target.label} was saved.")
 
 
 async def _save(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     record: Mapping[str, Any],
     row: Mapping[str, Any],
 ) -> RowResult | Response:
     """Store the changes of a record, or return the form again with the errors."""
-    if _is_overtaken(visit, record):
-        return await _edit_form(visit, target, record, row, (OVERTAKEN,))
+    if _is_overtaken(context, record):
+        return await edit_form(context, target, record, row, (OVERTAKEN,))
     changes = [{"id": record["id"], **row}]
-    (result,) = await visit.vault.records.update(
-        visit.caller, target.name, changes, unchanged_since=str(record[MODIFIED])
+    (result,) = await context.vault.records.update(
+        context.caller, target.name, changes, unchanged_since=str(record[MODIFIED])
     )
     if result.overtaken:
-        now = await record_of(visit, target.name, record["id"])
-        return await _edit_form(visit, target, now, row, (OVERTAKEN,))
+        now = await record_of(context, target.name, record["id"])
+        return await edit_form(context, target, now, row, (OVERTAKEN,))
     if result.errors:
-        return await _edit_form(visit, target, record, row, result.errors)
+        return await edit_form(context, target, record, row, result.errors)
     return result
 
 
-def _is_overtaken(visit: Visit, record: Mapping[str, Any]) -> bool:
+def _is_overtaken(context: PageContext, record: Mapping[str, Any]) -> bool:
     """Return whether a record was changed since its form, which has the date of the record that it showed."""
     current = str(record[MODIFIED])
-    return visit.form.fields.get("read", current) != current
+    return context.form.fields.get("read", current) != current
 
 
 async def _save_and_send(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     record: Mapping[str, Any],
     row: Mapping[str, Any],
 ) -> Response:
     """Store the changes and run the actions to the goal, or show the form again with the unmet entry criteria."""
-    guide = await guide_of(visit, target, record)
+    guide = await guide_of(context, target, record)
     if guide is None or guide.goal_actions is None:
         # The page had the button before an administrator took the action away.
         text = guide.reason_not_sent if guide else "Records of this object are not sent"
         gone = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
-        return await _edit_form(visit, target, record, row, (gone,))
+        return await edit_form(context, target, record, row, (gone,))
     unmet = guide.unmet_criteria({**record, **row})
     if unmet:
         errors = (unmet.error(target),)
-        return await _edit_form(visit, target, record, row, errors, unmet)
-    if row or _is_overtaken(visit, record):
-        result = await _save(visit, target, record, row)
+        return await edit_form(context, target, record, row, errors, unmet)
+    if row or _is_overtaken(context, record):
+        result = await _save(context, target, record, row)
         if isinstance(result, Response):
             return result
     path, actions = record_path(target.name, record["id"]), guide.goal_actions.actions
     results: list[RowResult] = []
 
     async def run() -> str | None:
-        result = await visit.vault.actions.run_each(
-            visit.caller, target.name, record["id"], actions
+        result = await context.vault.actions.run_each(
+            context.caller, target.name, record["id"], actions
         )
         results.append(result)
         return None if result.errors else path
 
-    await visit.once(run)
+    await context.once(run)
     # The changes stay stored when an action is refused.
-    return visit.go_with(path, results[0], guide.form.sent_message)
+    return context.go_with(path, results[0], guide.form.sent_message)
 
 
 @router.get("/{record_id}/delete")
 async def confirm_delete(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
 ) -> Response:
     """Ask whether to delete the record."""
-    object_of(visit, object_name, Operation.DELETE)
-    shown = await view(visit, object_name, record_id)
-    return visit.page("delete.html", view=shown)
+    object_of(context, object_name, Operation.DELETE)
+    shown = await view(context, object_name, record_id)
+    return context.page("delete.html", view=shown)
 
 
 @router.post("/{record_id}/delete")
 async def delete(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
 ) -> Response:
     """Delete the record and redirect to the list of its object."""
-    target = object_of(visit, object_name, Operation.DELETE)
-    (result,) = await visit.vault.records.delete(
-        visit.caller, object_name, [{"id": record_id}]
+    target = object_of(context, object_name, Operation.DELETE)
+    (result,) = await context.vault.records.delete(
+        context.caller, object_name, [{"id": record_id}]
     )
     path = f"/ui/objects/{object_name}"
     if result.errors:
         path = record_path(object_name, record_id)
-    return visit.go_with(path, result, f"The {target.label} was deleted.")
+    return context.go_with(path, result, f"The {target.label} was deleted.")
 
 
 @router.post("/{record_id}/actions/{action_name}")
 async def run_action(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
     action_name: str,
 ) -> Response:
     """Run a user action on a record and redirect to the page with its button."""
-    target = object_of(visit, object_name, Operation.EDIT)
-    offered = await visit.vault.actions.available(visit.caller, object_name, record_id)
+    target = object_of(context, object_name, Operation.EDIT)
+    offered = await context.vault.actions.available(
+        context.caller, object_name, record_id
+    )
     action = next((each for each in offered if each.name == action_name), None)
-    if action is None and (earlier := await visit.earlier()) is not None:
+    if action is None and (earlier := await context.earlier()) is not None:
         # Sent twice: the first time has moved the record to a state that does not offer the action.
-        return visit.go(earlier, "The action was run.")
+        return context.go(earlier, "The action was run.")
     if action is None:
         raise VaultFault(
             ErrorType.INSUFFICIENT_ACCESS,
             "The record does not offer this action; it may have changed since its page was opened",
         )
     prompts = [target.fields[name] for name in action.prompts if name in target.fields]
-    sent = entered(prompts, visit.form.fields, visit.registry)
+    sent = entered(prompts, context.form.fields, context.registry)
     # A field that was left empty is not set: an action empties no fields.
     values = {name: value for name, value in sent.items() if value not in ("", [])}
-    values |= chosen_participants(visit, action.workflow)
-    back = visit.form.fields.get("back", "")
+    values |= chosen_participants(context, action.workflow)
+    back = context.form.fields.get("back", "")
     path = safe_target(back) if back else record_path(object_name, record_id)
     done = f"The action {action.label} was run."
     result: RowResult | None = None
 
     async def carry_out() -> str | None:
         nonlocal result
-        (result,) = await visit.vault.actions.run(
-            visit.caller, object_name, [record_id], action_name, values
+        (result,) = await context.vault.actions.run(
+            context.caller, object_name, [record_id], action_name, values
         )
         return None if result.errors else path
 
-    await visit.once(carry_out)
+    await context.once(carry_out)
     # Without a result it was run by the same form, sent before.
-    return visit.go(path, done) if result is None else visit.go_with(path, result, done)
-
-
-async def _create_form(
-    visit: Visit,
-    target: VaultObject,
-    values: Mapping[str, Any],
-    errors: Sequence[ApiError],
-    unmet: UnmetCriteria | None = None,
-) -> Response:
-    """Show the form of a new record with these values; ``unmet`` has the entry criteria that they do not meet."""
-    fields = editable(target, creating=True)
-    # Records are created active: the form shows it, and a user can change it.
-    shown = await inputs(visit, target, fields, {"status__v": "active__v", **values})
-    back = f"/ui/objects/{quote(target.name)}"
-    context = {"back": back, "read": "", "heading": "Create"}
-    guide = await guide_of(visit, target)
-    return await _form(visit, target, shown, errors, context, guide, unmet)
-
-
-async def _edit_form(
-    visit: Visit,
-    target: VaultObject,
-    record: Mapping[str, Any],
-    row: Mapping[str, Any],
-    errors: Sequence[ApiError],
-    unmet: UnmetCriteria | None = None,
-) -> Response:
-    """Show the form of a record; ``row`` has the values of a refused form, ``unmet`` the criteria not met by them."""
-    shown = await inputs(visit, target, editable(target), {**record, **row})
-    back = record_path(target.name, record["id"])
-    heading = f"Edit {record.get('name__v') or record['id']}"
-    read, shown_digests = record[MODIFIED], digests(editable(target), record)
-    context = {"back": back, "read": read, "shown": shown_digests, "heading": heading}
-    guide = await guide_of(visit, target, record)
-    return await _form(visit, target, shown, errors, context, guide, unmet)
-
-
-async def _form(
-    visit: Visit,
-    target: VaultObject,
-    shown: Sequence[Input],
-    errors: Sequence[ApiError],
-    context: Mapping[str, object],
-    guide: Guide | None,
-    unmet: UnmetCriteria | None = None,
-) -> Response:
-    """Show a form, each error at its field; errors name fields by the labels on the page."""
-    placed = (
-        with_error_texts(shown, unmet.texts_by_field(target))
-        if unmet
-        else at_fields(shown, errors)
-    )
-    sections = guide.sections(placed) if guide else None
-    return visit.page(
-        "guided.html" if sections else "edit.html",
-        status_of(errors[0]) if errors else 200,
-        **context,
-        target=target,
-        inputs=placed,
-        errors=labelled(errors, target.fields.values()),
-        guide=guide,
-        sections=sections,
+    return (
+        context.go(path, done)
+        if result is None
+        else context.go_with(path, result, done)
     )

@@ -15,13 +15,17 @@ from shared.vault.admin.exception_filters import (
     quoted,
 )
 from shared.vault.admin.listing import listed, selected
-from shared.vault.exceptions.error_words import ErrorWords, reason_of, words_of
+from shared.vault.exceptions.error_explanations import (
+    ErrorExplanation,
+    explanation_of,
+    reason_of,
+)
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.exception_mends import Link
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 # The latest items, and the latest messages, that are grouped: one fewer than a query returns, to see that more follow.
 MOST = 999
@@ -58,9 +62,9 @@ class Cause:
         return list(dict.fromkeys(map(reason_of, self.texts)))
 
     @property
-    def words(self) -> ErrorWords | None:
+    def words(self) -> ErrorExplanation | None:
         """Return the explanation of the cause's error type; None for an unknown type."""
-        return words_of(self.selection.type)
+        return explanation_of(self.selection.type)
 
     def add(self, message: str, changed: str, item: str = "") -> None:
         """Add an item with its message, or a message without items; ``changed`` is the date of the last change."""
@@ -83,7 +87,9 @@ class Causes:
     left_out: bool
 
 
-async def scope(visit: Visit, wanted: ExceptionSelection, path: str = "") -> list[str]:
+async def scope(
+    context: PageContext, wanted: ExceptionSelection, path: str = ""
+) -> list[str]:
     """Return the VQL conditions that select messages by their connection and integration.
 
     ``path`` is the relationship from an item to its message; empty in a query of messages.
@@ -94,9 +100,9 @@ async def scope(visit: Visit, wanted: ExceptionSelection, path: str = "") -> lis
         api_name = f"{path}integration__sysr.integration_api_name__sys"
         terms.append(f"{api_name} = {name}")
     if wanted.connection:
-        integrations = await _integrations(visit, wanted.connection)
+        integrations = await _integrations(context, wanted.connection)
         field_name = f"{path}integration__sys"
-        of_queue = f"{path}{QUEUE} CONTAINS ({_queues(visit, wanted.connection)})"
+        of_queue = f"{path}{QUEUE} CONTAINS ({_queues(context, wanted.connection)})"
         # A delivery exception belongs to no integration: its connection is found by its queue.
         terms.append(
             f"({field_name} CONTAINS ({integrations}) OR ({field_name} = null AND {of_queue}))"
@@ -104,19 +110,19 @@ async def scope(visit: Visit, wanted: ExceptionSelection, path: str = "") -> lis
     return terms
 
 
-async def _integrations(visit: Visit, connection: str) -> str:
+async def _integrations(context: PageContext, connection: str) -> str:
     """Return the ids of a connection's integrations as literals."""
     own = f"connection__sysr.api_name__sys = {quoted(connection)}"
-    rows = await selected(visit, f"SELECT id FROM integration__sys WHERE {own}")
+    rows = await selected(context, f"SELECT id FROM integration__sys WHERE {own}")
     ids = [str(row["id"]) for row in rows] or [NO_ID]
     return ", ".join(map(literal, ids))
 
 
-def _queues(visit: Visit, connection: str) -> str:
+def _queues(context: PageContext, connection: str) -> str:
     """Return the names of a connection's queues as literals."""
     names = [
         queue.name
-        for queue in visit.registry.queues.values()
+        for queue in context.registry.queues.values()
         if any(part.connection_name == connection for part in queue.connections)
     ]
     return ", ".join(map(literal, names or [NO_ID]))
@@ -129,11 +135,13 @@ def where(terms: list[str]) -> str:
     return ""
 
 
-async def message_conditions(visit: Visit, wanted: ExceptionSelection) -> list[str]:
+async def message_conditions(
+    context: PageContext, wanted: ExceptionSelection
+) -> list[str]:
     """Return the conditions of the messages that an address selects."""
-    terms = await scope(visit, wanted)
+    terms = await scope(context, wanted)
     if wanted.queue is not None:
-        found = await causes_of(visit, wanted)
+        found = await causes_of(context, wanted)
         ids = [name for each in found.causes for name in each.messages] or [NO_ID]
         terms.append(f"id CONTAINS ({', '.join(map(literal, ids[:MAX_ACTED]))})")
     elif wanted.by_items:
@@ -144,49 +152,49 @@ async def message_conditions(visit: Visit, wanted: ExceptionSelection) -> list[s
     return terms
 
 
-async def causes_of(visit: Visit, wanted: ExceptionSelection) -> Causes:
+async def causes_of(context: PageContext, wanted: ExceptionSelection) -> Causes:
     """Return the causes of the items, and of the messages without items, that an address selects."""
     found: dict[ExceptionSelection, Cause] = {}
     left_out = False
-    reads_items = may(visit.caller, ITEM, Operation.READ)
+    reads_items = may(context.caller, ITEM, Operation.READ)
     if reads_items and wanted.queue is None:
-        left_out |= await _add_items(visit, wanted, found)
+        left_out |= await _add_items(context, wanted, found)
     if not wanted.by_items:
-        left_out |= await _add_messages(visit, wanted, found, reads_items)
+        left_out |= await _add_messages(context, wanted, found, reads_items)
     ordered = sorted(found.values(), key=lambda each: each.latest, reverse=True)
     ordered.sort(key=lambda each: (-len(each.items), -len(each.messages)))
     return Causes(ordered, left_out=left_out)
 
 
 async def _add_items(
-    visit: Visit,
+    context: PageContext,
     wanted: ExceptionSelection,
     found: dict[ExceptionSelection, Cause],
 ) -> bool:
     """Add the latest items to their causes, and return whether older items are left out."""
-    terms = [*wanted.item_conditions(), *await scope(visit, wanted, OF_MESSAGE)]
+    terms = [*wanted.item_conditions(), *await scope(context, wanted, OF_MESSAGE)]
     columns = ", ".join((MESSAGE, TYPE, MODIFIED, TEXT, *PARTS.values()))
     statement = (
         f"SELECT id, {columns} FROM {ITEM}{where(terms)} ORDER BY {MODIFIED} DESC"
     )
-    listing = await listed(visit, statement, size=MOST, counted=False)
+    listing = await listed(context, statement, size=MOST, counted=False)
     for row in listing.rows:
         parts = {name: str(row[column] or "") for name, column in PARTS.items()}
         key = wanted.with_cause(_first(row[TYPE]), parts)
-        cause = found.setdefault(key, Cause(key, lookup_of(visit, parts)))
+        cause = found.setdefault(key, Cause(key, lookup_of(context, parts)))
         cause.add(str(row[MESSAGE]), str(row[MODIFIED]), str(row["id"]))
         cause.add_text(str(row[TEXT] or ""))
     return listing.more
 
 
 async def _add_messages(
-    visit: Visit,
+    context: PageContext,
     wanted: ExceptionSelection,
     found: dict[ExceptionSelection, Cause],
     reads_items: bool,
 ) -> bool:
     """Add the latest messages without items to their causes, and return whether older messages are left out."""
-    terms = [*wanted.conditions(), *await scope(visit, wanted)]
+    terms = [*wanted.conditions(), *await scope(context, wanted)]
     if wanted.queue is not None:
         terms.append(f"{QUEUE} = {quoted(wanted.queue) if wanted.queue else 'null'}")
     has_items = f", (SELECT id FROM {ITEMS} LIMIT 1)" if reads_items else ""
@@ -194,7 +202,7 @@ async def _add_messages(
     statement = (
         f"SELECT {columns} FROM {MESSAGE}{where(terms)} ORDER BY {MODIFIED} DESC"
     )
-    listing = await listed(visit, statement, size=MOST, counted=False)
+    listing = await listed(context, statement, size=MOST, counted=False)
     for row in listing.rows:
         if reads_items and row[ITEMS]["data"]:
             continue
@@ -209,9 +217,9 @@ def _first(value: Any) -> str:
     return str(value[0]) if value else ""
 
 
-def lookup_of(visit: Visit, parts: Mapping[str, str]) -> str:
+def lookup_of(context: PageContext, parts: Mapping[str, str]) -> str:
     """Return the reference lookup of a field rule; empty when it has none, or the caller may not read rules."""
-    rule = visit.registry.components.get(("Integrationrule", parts["rule"]))
+    rule = context.registry.components.get(("Integrationrule", parts["rule"]))
     part = rule.child("Fieldrule", parts["field_rule"]) if rule else None
-    shown = part is not None and visit.granted(Grant.READ_CONFIGURATION)
+    shown = part is not None and context.granted(Grant.READ_CONFIGURATION)
     return part.text("reference_lookup") if part and shown else ""

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.exception_filters import PARTS, TYPE
 from shared.vault.components.rule_changes import RULE
-from shared.vault.exceptions.error_words import ErrorWords, words_of
+from shared.vault.exceptions.error_explanations import ErrorExplanation, explanation_of
 from shared.vault.exceptions.exception_model import ItemErrorType
 from shared.vault.exceptions.missing_keys import missing_lookup_key, missing_record_key
 from shared.vault.integrations.reference_lookups import OBJECT as LOOKUP
@@ -21,7 +21,7 @@ from shared.vault.integrations.reference_lookups import OF_OBJECTS
 
 if TYPE_CHECKING:
     from shared.vault.admin.listing import Row
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.components.component_tree import Component
 
 MAX_KEYS = 5  # missing keys of one cause that have a link of their own
@@ -52,13 +52,13 @@ class ItemCause:
     links: list[Link] = field(default_factory=list)
 
     @property
-    def words(self) -> ErrorWords | None:
+    def words(self) -> ErrorExplanation | None:
         """Return the explanation of the error type; None for an unknown type."""
-        return words_of(self.error_type)
+        return explanation_of(self.error_type)
 
 
 def item_causes(
-    visit: Visit, rows: Iterable[Row], connection_id: str
+    context: PageContext, rows: Iterable[Row], connection_id: str
 ) -> list[ItemCause]:
     """Return the causes of the items in ``rows``; ``connection_id`` is the record's id, empty when unknown."""
     found: dict[tuple[str, ...], ItemCause] = {}
@@ -69,14 +69,14 @@ def item_causes(
         cause = found.setdefault((kind, rule, field_rule, target), new)
         cause.texts.append(str(row["error_message__sys"] or ""))
     for each in found.values():
-        each.links = links_of(visit, each, connection_id)
+        each.links = links_of(context, each, connection_id)
     return list(found.values())
 
 
-def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
+def rule_path(context: PageContext, rule: str, field_rule: str = "") -> str:
     """Return the address of the page of a rule, or of its field rule; empty when the caller may not open the page."""
-    known = visit.registry.components.get((RULE, rule))
-    if known is None or not visit.granted(Grant.READ_CONFIGURATION):
+    known = context.registry.components.get((RULE, rule))
+    if known is None or not context.granted(Grant.READ_CONFIGURATION):
         return ""
     path = f"/ui/rules/{quote(rule)}"
     part = known.child("Fieldrule", field_rule) if field_rule else None
@@ -84,26 +84,26 @@ def rule_path(visit: Visit, rule: str, field_rule: str = "") -> str:
         return path
     # The form of a field rule is for users who may change rules; others see it on the rule's page.
     form = f"{path}/Fieldrule/{quote(field_rule)}"
-    return form if visit.may_change(RULE) else f"{path}#field-rules"
+    return form if context.may_change(RULE) else f"{path}#field-rules"
 
 
-def links_of(visit: Visit, cause: ItemCause, connection_id: str) -> list[Link]:
+def links_of(context: PageContext, cause: ItemCause, connection_id: str) -> list[Link]:
     """Return the pages on which a cause is corrected, the most direct first."""
-    rule = visit.registry.components.get((RULE, cause.rule))
+    rule = context.registry.components.get((RULE, cause.rule))
     part = rule.child("Fieldrule", cause.field_rule) if rule else None
     links: list[Link] = []
-    if part is not None and visit.granted(Grant.READ_CONFIGURATION):
-        links += _lookup_links(visit, cause, part, connection_id)
-        links += _reference_links(visit, cause, part)
-        links += _object_link(visit, part.reference("target_object"), "Records")
-    path = rule_path(visit, cause.rule, cause.field_rule)
+    if part is not None and context.granted(Grant.READ_CONFIGURATION):
+        links += _lookup_links(context, cause, part, connection_id)
+        links += _reference_links(context, cause, part)
+        links += _object_link(context, part.reference("target_object"), "Records")
+    path = rule_path(context, cause.rule, cause.field_rule)
     if path:
         links.append(Link("Field rule" if part else "Integration rule", path))
     return links
 
 
 def _lookup_links(
-    visit: Visit,
+    context: PageContext,
     cause: ItemCause,
     part: Component,
     connection_id: str,
@@ -111,11 +111,11 @@ def _lookup_links(
     """Return links to the rows of a field rule's lookup, and to forms for the missing rows."""
     name = part.text("reference_lookup")
     of_lookup = cause.error_type == ItemErrorType.LOOKUP
-    if not name or not may(visit.caller, LOOKUP, Operation.READ):
+    if not name or not may(context.caller, LOOKUP, Operation.READ):
         return []
     listed = urlencode({"connection": connection_id, "name": name})
     links = [Link(f"Rows of reference lookup {name}", f"/ui/lookups?{listed}")]
-    if not of_lookup or not may(visit.caller, LOOKUP, Operation.CREATE):
+    if not of_lookup or not may(context.caller, LOOKUP, Operation.CREATE):
         return links
     kind = part.text("reference_lookup_type")
     values = {
@@ -124,28 +124,30 @@ def _lookup_links(
         "reference_lookup_type__sys": f"{kind}__sys" if kind else "",
     }
     if values["reference_lookup_type__sys"] == OF_OBJECTS:
-        values["target_object__sys"] = _referenced(visit, part)
+        values["target_object__sys"] = _referenced(context, part)
     keys = _keys(missing_lookup_key(text, name) for text in cause.texts)
     adds = [
         Link(
             f"Add a row for {key}",
             _form(LOOKUP, {**values, "source_key__sys": key}),
         )
-        for key in (keys if _is_coded(visit, part) else ())
+        for key in (keys if _is_coded(context, part) else ())
     ]
     return [*(adds or [Link("Add a row", _form(LOOKUP, values))]), *links]
 
 
-def _reference_links(visit: Visit, cause: ItemCause, part: Component) -> list[Link]:
+def _reference_links(
+    context: PageContext, cause: ItemCause, part: Component
+) -> list[Link]:
     """Return links to the records that a field refers to, and to forms for the missing records."""
-    name = _referenced(visit, part)
-    found = _object_link(visit, name, "")
+    name = _referenced(context, part)
+    found = _object_link(context, name, "")
     if not found:
         return []
     of_reference = cause.error_type == ItemErrorType.REFERENCE
-    if not of_reference or not may(visit.caller, name, Operation.CREATE):
+    if not of_reference or not may(context.caller, name, Operation.CREATE):
         return found
-    label = visit.registry.objects[name].label
+    label = context.registry.objects[name].label
     key_field = part.text("target_field_lookup")
     keys = _keys(missing_record_key(text, name, key_field) for text in cause.texts)
     adds = [
@@ -155,32 +157,32 @@ def _reference_links(visit: Visit, cause: ItemCause, part: Component) -> list[Li
     return [*(adds or [Link(f"Add {label}", _form(name, {}))]), *found]
 
 
-def _object_link(visit: Visit, name: str | None, before: str) -> list[Link]:
+def _object_link(context: PageContext, name: str | None, before: str) -> list[Link]:
     """Return a link to the list of an object's records, if the caller may read them."""
-    target = visit.registry.objects.get(name or "")
+    target = context.registry.objects.get(name or "")
     if target is None or not target.active:
         return []
-    if not may(visit.caller, target.name, Operation.READ):
+    if not may(context.caller, target.name, Operation.READ):
         return []
     label = f"{before}: {target.label_plural}" if before else target.label_plural
     return [Link(label, f"/ui/objects/{quote(target.name)}")]
 
 
-def _referenced(visit: Visit, part: Component) -> str:
+def _referenced(context: PageContext, part: Component) -> str:
     """Return the object that the target field of a field rule refers to; empty when the field is not a reference."""
-    owner = visit.registry.objects.get(part.reference("target_object") or "")
+    owner = context.registry.objects.get(part.reference("target_object") or "")
     name = part.reference("target_object_field") or ""
     target = owner.fields.get(name) if owner else None
     return (target.object or "") if target else ""
 
 
-def _is_coded(visit: Visit, part: Component) -> bool:
+def _is_coded(context: PageContext, part: Component) -> bool:
     """Return whether the source keys of a field rule's lookup may be part of an address."""
     if part.text("query_object") in PEOPLE:
         return False
     if part.text("reference_lookup_type") in CODED:
         return True
-    return _referenced(visit, part) in CATALOGUES
+    return _referenced(context, part) in CATALOGUES
 
 
 def _keys(found: Iterable[str]) -> list[str]:

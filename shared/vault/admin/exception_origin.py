@@ -16,7 +16,7 @@ from shared.vault.vql import literal
 
 if TYPE_CHECKING:
     from shared.vault.admin.listing import Row
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 CONNECTION = "integration__sysr.connection__sys"
 REMOTE_NAME = "integration__sysr.connection__sysr.remote_vault_name__sys"
@@ -41,20 +41,20 @@ class Origin:
     body: str
 
 
-async def origin_of(visit: Visit, values: dict[str, Any]) -> Origin:
+async def origin_of(context: PageContext, values: dict[str, Any]) -> Origin:
     """Return the origin of a message whose record has these values."""
     body = str(values.get("message_body_json__sys") or "")
     envelope = _envelope(body)
-    connection = await _connection(visit, str(values["id"]))
+    connection = await _connection(context, str(values["id"]))
     sent = MessageErrorType.DELIVERY.value in (values.get("error_type__sys") or ())
     remote = str(connection.get(REMOTE_NAME) or connection.get(API_NAME) or "")
     run = _run(envelope)
     integration = str(values.get("integration__sys") or "")
     # Runs are shown to those who may read them, on the page of their integration.
-    linked = run is not None and integration and visit.granted(Grant.COPY_RECORDS)
+    linked = run is not None and integration and context.granted(Grant.COPY_RECORDS)
     return Origin(
         connection_id=str(connection.get(CONNECTION) or ""),
-        vault=visit.vault.definition.label if sent else remote,
+        vault=context.vault.definition.label if sent else remote,
         own=sent,
         run=run,
         run_path=f"/ui/integrations/{integration}/runs/{run}" if linked else "",
@@ -63,14 +63,14 @@ async def origin_of(visit: Visit, values: dict[str, Any]) -> Origin:
     )
 
 
-def source_path(visit: Visit, origin: Origin, row: Row) -> str:
+def source_path(context: PageContext, origin: Origin, row: Row) -> str:
     """Return the address of an item's source record.
 
     Empty when the record is in another Vault, or the caller may not read it.
     """
     name = source_object(row)
-    known = visit.registry.objects.get(name)
-    if not origin.own or known is None or not may(visit.caller, name, Operation.READ):
+    known = context.registry.objects.get(name)
+    if not origin.own or known is None or not may(context.caller, name, Operation.READ):
         return ""
     return record_path(name, str(row["item__sys"]))
 
@@ -88,14 +88,16 @@ def source_object(row: Row) -> str:
     return ""
 
 
-async def _connection(visit: Visit, message_id: str) -> Row:
+async def _connection(context: PageContext, message_id: str) -> Row:
     """Return the connection by which a message arrived; empty without one, or when the caller may not read it."""
     names = ("integration__sys", "connection__sys")
-    if not all(may(visit.caller, name, Operation.READ) for name in names):
+    if not all(may(context.caller, name, Operation.READ) for name in names):
         return {}
     columns = f"{CONNECTION}, {REMOTE_NAME}, {API_NAME}"
     own = f"WHERE id = {literal(message_id)}"
-    rows = await selected(visit, f"SELECT {columns} FROM exception_message__sys {own}")
+    rows = await selected(
+        context, f"SELECT {columns} FROM exception_message__sys {own}"
+    )
     return next(iter(rows), {})
 
 

@@ -29,12 +29,16 @@ from shared.vault.admin.exception_mends import (
 )
 from shared.vault.admin.exception_origin import origin_of, source_object, source_path
 from shared.vault.admin.listing import Listing, Page, listed, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of, view
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.entry_action_definitions import OBJECT_PREFIX
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.exceptions.error_words import first_reason, reason_of, words_of
+from shared.vault.exceptions.error_explanations import (
+    explanation_of,
+    first_reason,
+    reason_of,
+)
 from shared.vault.exceptions.exception_model import ITEM, SETTLED, ErrorStatus
 from shared.vault.exceptions.exception_model import MESSAGE as OBJECT
 from shared.vault.vql import literal
@@ -96,47 +100,47 @@ SCOPES = (
 MENDS = 2  # of one cause in the list; its message's page has all
 NONE = Causes([], left_out=False)
 
-Asked = Annotated[ExceptionSelection, Depends()]
+SelectionQuery = Annotated[ExceptionSelection, Depends()]
 
 
 @router.get("")
 async def messages(
-    visit: Visiting,
-    wanted: Asked,
+    context: CurrentPage,
+    wanted: SelectionQuery,
     page: Page = 1,
 ) -> Response:
     """List causes and messages of a status, the latest first; by default the open ones."""
-    target = object_of(visit, OBJECT)
-    formatter = ValueFormatter(target, visit.caller, visit.registry)
-    conditions = where(await message_conditions(visit, wanted))
+    target = object_of(context, OBJECT)
+    formatter = ValueFormatter(target, context.caller, context.registry)
+    conditions = where(await message_conditions(context, wanted))
     selection = formatter.selection((TYPE, *COLUMNS))
     order = "ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {OBJECT}{conditions} {order}"
-    causes = await causes_of(visit, wanted)
+    causes = await causes_of(context, wanted)
     for cause in causes.causes:
-        cause.links = _correction_links(visit, cause)
-    return visit.page(
+        cause.links = _correction_links(context, cause)
+    return context.page(
         "exceptions.html",
         formatter=formatter,
         columns=COLUMNS,
         headings=HEADINGS,
-        listing=await listed(visit, statement, page, counted=False),
+        listing=await listed(context, statement, page, counted=False),
         wanted=wanted,
         causes=causes,
         most=MOST,
-        statuses=[*_labels(visit, OBJECT, STATUS), (ALL, "All")],
-        types=[*_labels(visit, ITEM, TYPE), *_labels(visit, OBJECT, TYPE)],
+        statuses=[*_labels(context, OBJECT, STATUS), (ALL, "All")],
+        types=[*_labels(context, ITEM, TYPE), *_labels(context, OBJECT, TYPE)],
         ages=list(Age),
-        scopes=await _scopes(visit),
-        words_of=words_of,
+        scopes=await _scopes(context),
+        explanation_of=explanation_of,
         first_reason=first_reason,
-        in_words=partial(in_words, registry=visit.registry),
-        field_words=partial(field_words, registry=visit.registry),
+        in_words=partial(in_words, registry=context.registry),
+        field_words=partial(field_words, registry=context.registry),
         rule_path=rule_path,
     )
 
 
-def _correction_links(visit: Visit, cause: Cause) -> list[Link]:
+def _correction_links(context: PageContext, cause: Cause) -> list[Link]:
     """Return the pages on which a cause of items is corrected, the most direct first."""
     of = cause.selection
     if not of.rule:
@@ -144,50 +148,52 @@ def _correction_links(visit: Visit, cause: Cause) -> list[Link]:
     parts = (of.rule, of.field_rule or "", of.target_field or "")
     item_cause = ItemCause(of.type, *parts, texts=list(cause.texts))
     # The rule and its part are in a column of their own.
-    return links_of(visit, item_cause, "")[:MENDS]
+    return links_of(context, item_cause, "")[:MENDS]
 
 
-def _labels(visit: Visit, object_name: str, field: str) -> list[tuple[str, str]]:
+def _labels(
+    context: PageContext, object_name: str, field: str
+) -> list[tuple[str, str]]:
     """Return the name and label of each value of a picklist field."""
-    found = visit.registry.objects[object_name].fields[field]
-    picklist = visit.registry.picklists[found.picklist or ""]
+    found = context.registry.objects[object_name].fields[field]
+    picklist = context.registry.picklists[found.picklist or ""]
     return [(entry.name, entry.label) for entry in picklist.entries.values()]
 
 
-async def _scopes(visit: Visit) -> list[tuple[str, list[tuple[str, str]]]]:
+async def _scopes(context: PageContext) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the options (API name, name) of each parameter that restricts a retry: connection and integration."""
     scopes = []
     for parameter, object_name, name in SCOPES:
-        if may(visit.caller, object_name, Operation.READ):
+        if may(context.caller, object_name, Operation.READ):
             statement = f"SELECT {name}, name__v FROM {object_name} ORDER BY name__v"
-            rows = await selected(visit, statement)
+            rows = await selected(context, statement)
             options = [(str(row[name]), str(row["name__v"])) for row in rows]
             scopes.append((parameter, options))
     return scopes
 
 
 @router.post("/actions")
-async def run_on_chosen(visit: Visiting) -> Response:
+async def run_on_chosen(context: CurrentPage) -> Response:
     """Run Retry Transfer or Ignore on the selected messages."""
-    form = visit.form.fields
+    form = context.form.fields
     back = ExceptionSelection.from_form(form).path
     action = _action(form.get("action", ""))
     chosen = [name.partition(".")[2] for name in form if name.startswith("id.")]
     if not chosen:
         message = "Select messages first, by their checkboxes"
-        return visit.refuse(back, ApiError(ErrorType.PARAMETER_REQUIRED, message))
-    results = await _run(visit, OBJECT, action, chosen)
-    return _done(visit, back, "message", results)
+        return context.refuse(back, ApiError(ErrorType.PARAMETER_REQUIRED, message))
+    results = await _run(context, OBJECT, action, chosen)
+    return _done(context, back, "message", results)
 
 
 @router.post("/causes")
-async def run_on_cause(visit: Visiting) -> Response:
+async def run_on_cause(context: CurrentPage) -> Response:
     """Run Retry Transfer on the messages of a cause, or Ignore on its items: at most 500, the latest first."""
-    object_of(visit, OBJECT, Operation.EDIT)
-    wanted = ExceptionSelection.from_form(visit.form.fields)
-    action = _action(visit.form.fields.get("action", ""))
+    object_of(context, OBJECT, Operation.EDIT)
+    wanted = ExceptionSelection.from_form(context.form.fields)
+    action = _action(context.form.fields.get("action", ""))
     back = wanted.without_cause.path
-    found = await causes_of(visit, wanted) if wanted.has_cause else NONE
+    found = await causes_of(context, wanted) if wanted.has_cause else NONE
     object_name = OBJECT
     ids = [message for each in found.causes for message in each.messages]
     if action == IGNORE and wanted.by_items:
@@ -196,10 +202,10 @@ async def run_on_cause(visit: Visiting) -> Response:
         ids = [item for each in found.causes for item in each.items]
     if not ids:
         message = "No exception has this cause any more; open the list again"
-        return visit.refuse(back, ApiError(ErrorType.INVALID_DATA, message))
-    results = await _run(visit, object_name, action, ids[:MAX_ACTED])
+        return context.refuse(back, ApiError(ErrorType.INVALID_DATA, message))
+    results = await _run(context, object_name, action, ids[:MAX_ACTED])
     noun = "message" if object_name == OBJECT else "item"
-    return _done(visit, back, noun, results, len(ids) - len(results))
+    return _done(context, back, noun, results, len(ids) - len(results))
 
 
 def _action(name: str) -> str:
@@ -215,18 +221,18 @@ def _action(name: str) -> str:
 
 
 async def _run(
-    visit: Visit,
+    context: PageContext,
     object_name: str,
     action: str,
     ids: Sequence[str],
 ) -> list[RowResult]:
     """Run an action on each record separately, so that a refused record does not stop the others."""
     name = f"{OBJECT_PREFIX}.{object_name}.{action}"
-    return await visit.vault.actions.run(visit.caller, object_name, ids, name, {})
+    return await context.vault.actions.run(context.caller, object_name, ids, name, {})
 
 
 def _done(
-    visit: Visit,
+    context: PageContext,
     back: str,
     noun: str,
     results: Sequence[RowResult],
@@ -240,7 +246,7 @@ def _done(
     text = _outcome(len(results), noun, refused)
     if left:
         text = f"{text} {left} more are left; run it again."
-    return visit.go(back, text, refused=bool(refused))
+    return context.go(back, text, refused=bool(refused))
 
 
 def _outcome(total: int, noun: str, refused: Sequence[RowResult]) -> str:
@@ -253,57 +259,57 @@ def _outcome(total: int, noun: str, refused: Sequence[RowResult]) -> str:
 
 
 @router.post("/retry")
-async def retry_all(visit: Visiting) -> Response:
+async def retry_all(context: CurrentPage) -> Response:
     """Start the job that retries all open messages, or those of one connection or integration."""
-    form = visit.form.fields
+    form = context.form.fields
     wanted = {name: form.get(name, "") for name in ("connection", "integration")}
 
     async def carry_out() -> str:
-        job_id = await visit.vault.bulk_retries.submit(visit.caller, wanted)
+        job_id = await context.vault.bulk_retries.submit(context.caller, wanted)
         return f"/ui/jobs/{job_id}"
 
-    path = await visit.once(carry_out)
-    return visit.go(path, "The job was started.")
+    path = await context.once(carry_out)
+    return context.go(path, "The job was started.")
 
 
 @router.get("/{record_id}")
 async def one_message(
-    visit: Visiting,
+    context: CurrentPage,
     record_id: str,
     page: Page = 1,
     settled: Page = 1,
 ) -> Response:
     """Show a message: its errors, where to correct them, and its items, open ones first."""
-    shown = await view(visit, OBJECT, record_id)
-    items = object_of(visit, ITEM)
-    origin = await origin_of(visit, shown.values)
+    shown = await view(context, OBJECT, record_id)
+    items = object_of(context, ITEM)
+    origin = await origin_of(context, shown.values)
     kind = next(iter(shown.values[TYPE] or ()), "")
     unsettled = set(ErrorStatus) - SETTLED
-    open_items = await _items(visit, shown.id, unsettled, page)
-    return visit.page(
+    open_items = await _items(context, shown.id, unsettled, page)
+    return context.page(
         "exception.html",
         view=shown,
-        formatter=ValueFormatter(items, visit.caller, visit.registry),
+        formatter=ValueFormatter(items, context.caller, context.registry),
         open_items=open_items,
-        settled_items=await _items(visit, shown.id, SETTLED, settled),
+        settled_items=await _items(context, shown.id, SETTLED, settled),
         origin=origin,
-        item_causes=item_causes(visit, open_items.rows, origin.connection_id),
-        words=words_of(kind),
+        item_causes=item_causes(context, open_items.rows, origin.connection_id),
+        words=explanation_of(kind),
         facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
-        queue=_queue(visit, str(shown.values["queue__sys"] or "")),
+        queue=_queue(context, str(shown.values["queue__sys"] or "")),
         rule_path=rule_path,
         reason_of=reason_of,
-        in_words=partial(in_words, registry=visit.registry),
-        field_words=partial(field_words, registry=visit.registry),
+        in_words=partial(in_words, registry=context.registry),
+        field_words=partial(field_words, registry=context.registry),
         source_object=source_object,
-        label_of=partial(object_words, registry=visit.registry),
+        label_of=partial(object_words, registry=context.registry),
         source_path=source_path,
         ignore=f"{OBJECT_PREFIX}.{ITEM}.ignore__sys",
     )
 
 
 async def _items(
-    visit: Visit,
+    context: PageContext,
     message_id: str,
     statuses: Iterable[ErrorStatus],
     page: int,
@@ -314,10 +320,10 @@ async def _items(
     conditions = f"WHERE {own} AND {STATUS} CONTAINS ({wanted}) ORDER BY id"
     columns = ", ".join(ITEM_COLUMNS)
     statement = f"SELECT id, {columns} FROM {ITEM} {conditions}"
-    return await listed(visit, statement, page, counted=False)
+    return await listed(context, statement, page, counted=False)
 
 
-def _queue(visit: Visit, name: str) -> tuple[str, str]:
+def _queue(context: PageContext, name: str) -> tuple[str, str]:
     """Return the name of a message's queue, and its page when the caller may open it."""
-    known = name in visit.registry.queues and visit.granted(Grant.READ_QUEUES)
+    known = name in context.registry.queues and context.granted(Grant.READ_QUEUES)
     return name, f"/ui/queues/{name}" if known else ""

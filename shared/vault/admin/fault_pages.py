@@ -12,10 +12,15 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.error_advice import advice_on
-from shared.vault.admin.kept_forms import form_of_expired_session, is_from_this_vault
+from shared.vault.admin.page_context import (
+    READING,
+    REDRAWN,
+    page_context_of,
+    sign_in_address,
+)
+from shared.vault.admin.pending_forms import form_of_expired_session, is_from_this_vault
 from shared.vault.admin.rendering import render
 from shared.vault.admin.sign_in import sign_in_page
-from shared.vault.admin.visit import READING, REDRAWN, sign_in_address, visit_of
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
@@ -42,7 +47,7 @@ def status_of(error: ApiError) -> int:
 def error_page(error: ApiError, status: int) -> Response:
     """Return the page of an error for a request without a session: without a menu."""
     advice = advice_on(error)
-    context = {"error": error, "advice": advice, "visit": None, "note": None}
+    context = {"error": error, "advice": advice, "context": None, "note": None}
     return render("error.html", context, status)
 
 
@@ -92,8 +97,8 @@ async def on_invalid_parameter(request: Request, error: Exception) -> Response:
 def _page(request: Request, error: ApiError) -> Response:
     """Return the page of an error, with the menu when the request has a session."""
     status = status_of(error)
-    visit = visit_of(request)
-    if visit is None:
+    context = page_context_of(request)
+    if context is None:
         return error_page(error, status)
     advice = advice_on(error)
-    return visit.page("error.html", status, error=error, advice=advice)
+    return context.page("error.html", status, error=error, advice=advice)

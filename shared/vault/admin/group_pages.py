@@ -14,7 +14,7 @@ from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.field_errors import at_fields
 from shared.vault.admin.inputs import YES_OR_NO, Input, InputKind, entered, inputs
 from shared.vault.admin.named_records import with_ids
-from shared.vault.admin.visit import Visit, Visiting, visiting
+from shared.vault.admin.page_context import CurrentPage, PageContext, page_context
 from shared.vault.components.platform import SECURITY_PROFILES
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType
@@ -63,139 +63,143 @@ def _may_delete(caller: Caller) -> None:
     require(caller, OBJECT, Operation.DELETE)
 
 
-Creating = Annotated[Visit, Depends(visiting(admit=_may_create))]
-Editing = Annotated[Visit, Depends(visiting(admit=_may_edit))]
-Deleting = Annotated[Visit, Depends(visiting(admit=_may_delete))]
+Creating = Annotated[PageContext, Depends(page_context(admit=_may_create))]
+Editing = Annotated[PageContext, Depends(page_context(admit=_may_edit))]
+Deleting = Annotated[PageContext, Depends(page_context(admit=_may_delete))]
 
 
 @router.get("")
-async def groups(visit: Visiting) -> Response:
+async def groups(context: CurrentPage) -> Response:
     """List the groups with the number of their members."""
-    listed = await visit.vault.groups.all(visit.caller, implied=True)
-    return visit.page("groups.html", groups=listed)
+    listed = await context.vault.groups.all(context.caller, implied=True)
+    return context.page("groups.html", groups=listed)
 
 
 @router.get("/new")
-async def new(visit: Visiting) -> Response:
+async def new(context: CurrentPage) -> Response:
     """Show an empty form."""
-    _may_create(visit.caller)
-    return _form(visit, None, NEW)
+    _may_create(context.caller)
+    return _form(context, None, NEW)
 
 
 @router.post("/new")
-async def create(visit: Creating) -> Response:
+async def create(context: Creating) -> Response:
     """Create a group, or show the form again with the error at its field."""
-    fields = _sent(visit, None)
+    fields = _sent(context, None)
 
     async def carry_out() -> str:
-        group_id = await visit.vault.groups.create(visit.caller, fields)
+        group_id = await context.vault.groups.create(context.caller, fields)
         return f"/ui/groups/{group_id}"
 
     try:
-        path = await visit.once(carry_out)
+        path = await context.once(carry_out)
     except VaultFault as fault:
-        return _form(visit, None, fields, fault.error)
-    return visit.go(path, "The Group was created.")
+        return _form(context, None, fields, fault.error)
+    return context.go(path, "The Group was created.")
 
 
 @router.get("/{group_id}")
-async def one_group(visit: Visiting, group_id: GroupId) -> Response:
+async def one_group(context: CurrentPage, group_id: GroupId) -> Response:
     """Show a group with its members."""
-    return await _page(visit, group_id)
+    return await _page(context, group_id)
 
 
 @router.get("/{group_id}/edit")
-async def edit(visit: Visiting, group_id: GroupId) -> Response:
+async def edit(context: CurrentPage, group_id: GroupId) -> Response:
     """Show a group in a form."""
-    _may_edit(visit.caller)
-    group = await visit.vault.groups.get(visit.caller, group_id)
-    return _form(visit, group, group)
+    _may_edit(context.caller)
+    group = await context.vault.groups.get(context.caller, group_id)
+    return _form(context, group, group)
 
 
 @router.post("/{group_id}/edit")
-async def update(visit: Editing, group_id: GroupId) -> Response:
+async def update(context: Editing, group_id: GroupId) -> Response:
     """Store a group's fields, unless another user has changed the group since."""
-    group = await visit.vault.groups.get(visit.caller, group_id)
-    fields = _sent(visit, group)
-    read = visit.form.fields.get("read", str(group["modified_date__v"]))
+    group = await context.vault.groups.get(context.caller, group_id)
+    fields = _sent(context, group)
+    read = context.form.fields.get("read", str(group["modified_date__v"]))
     if read != group["modified_date__v"]:
-        return _form(visit, group, {**group, **fields}, OVERTAKEN)
+        return _form(context, group, {**group, **fields}, OVERTAKEN)
     try:
-        await visit.vault.groups.update(visit.caller, group_id, fields, read)
+        await context.vault.groups.update(context.caller, group_id, fields, read)
     except VaultFault as fault:
         if fault.error.type is ErrorType.RACE_CONDITION:
-            group = await visit.vault.groups.get(visit.caller, group_id)
-            return _form(visit, group, {**group, **fields}, OVERTAKEN)
-        return _form(visit, group, {**group, **fields}, fault.error)
-    return visit.go(f"/ui/groups/{group_id}", "The Group was saved.")
+            group = await context.vault.groups.get(context.caller, group_id)
+            return _form(context, group, {**group, **fields}, OVERTAKEN)
+        return _form(context, group, {**group, **fields}, fault.error)
+    return context.go(f"/ui/groups/{group_id}", "The Group was saved.")
 
 
 @router.post("/{group_id}/members")
-async def change_members(visit: Editing, group_id: GroupId) -> Response:
+async def change_members(context: Editing, group_id: GroupId) -> Response:
     """Add a user to a group, or remove one of its members."""
     path = f"/ui/groups/{group_id}"
-    removed = visit.form.fields.get("remove", "")
+    removed = context.form.fields.get("remove", "")
     if removed:
         change = {MEMBERS_FIELD: f"delete ({removed})"}
-        await visit.vault.groups.update(visit.caller, group_id, change)
-        return visit.go(path, "The user was removed from the group.")
-    sent = entered((MEMBER,), visit.form.fields, visit.registry)
-    named, unknown = await with_ids(visit, (MEMBER,), sent)
+        await context.vault.groups.update(context.caller, group_id, change)
+        return context.go(path, "The user was removed from the group.")
+    sent = entered((MEMBER,), context.form.fields, context.registry)
+    named, unknown = await with_ids(context, (MEMBER,), sent)
     if not named.get(MEMBER.name):
-        return await _page(visit, group_id, MISSING_MEMBER)
+        return await _page(context, group_id, MISSING_MEMBER)
     if unknown:
         named_error = ApiError(unknown[0].type, f"[member] {unknown[0].message}")
-        return await _page(visit, group_id, named_error)
+        return await _page(context, group_id, named_error)
     try:
         change = {MEMBERS_FIELD: f"add ({named[MEMBER.name]})"}
-        await visit.vault.groups.update(visit.caller, group_id, change)
+        await context.vault.groups.update(context.caller, group_id, change)
     except VaultFault as fault:
-        return await _page(visit, group_id, fault.error)
-    return visit.go(path, "The user was added to the group.")
+        return await _page(context, group_id, fault.error)
+    return context.go(path, "The user was added to the group.")
 
 
 @router.post("/{group_id}/delete")
-async def delete(visit: Deleting, group_id: GroupId) -> Response:
+async def delete(context: Deleting, group_id: GroupId) -> Response:
     """Delete a group, unless it is a system group."""
-    await visit.vault.groups.delete(visit.caller, group_id)
-    return visit.go("/ui/groups", "The Group was deleted.")
+    await context.vault.groups.delete(context.caller, group_id)
+    return context.go("/ui/groups", "The Group was deleted.")
 
 
-async def _page(visit: Visit, group_id: int, error: ApiError | None = None) -> Response:
+async def _page(
+    context: PageContext, group_id: int, error: ApiError | None = None
+) -> Response:
     """Show a group; with an error, as the answer to a member who was refused."""
-    group = await visit.vault.groups.get(visit.caller, group_id, implied=True)
-    changes = may(visit.caller, OBJECT, Operation.EDIT) and bool(group["editable__v"])
+    group = await context.vault.groups.get(context.caller, group_id, implied=True)
+    changes = may(context.caller, OBJECT, Operation.EDIT) and bool(group["editable__v"])
     errors = [error] if error else []
-    sent = visit.form.fields.get(MEMBER.name, "")
+    sent = context.form.fields.get(MEMBER.name, "")
     offered = (
         await inputs(
-            visit, visit.registry.objects[USER], (MEMBER,), {MEMBER.name: sent}
+            context, context.registry.objects[USER], (MEMBER,), {MEMBER.name: sent}
         )
         if changes
         else []
     )
-    return visit.page(
+    return context.page(
         "group.html",
         status_of(error) if error else 200,
         group=group,
-        members=await _members(visit, group),
+        members=await _members(context, group),
         member_input=at_fields(offered, errors),
         changes=changes,
     )
 
 
-async def _members(visit: Visit, group: Mapping[str, Any]) -> list[dict[str, Any]]:
+async def _members(
+    context: PageContext, group: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Return id, name and origin of the members; members by security profile come last."""
-    labels = visit.registry.picklists[SECURITY_PROFILES.name].entries
+    labels = context.registry.picklists[SECURITY_PROFILES.name].entries
     members = [{"id": each, "by": ""} for each in group["members__v"]]
     for implied in group["implied_members__v"]:
         entry = labels.get(implied["source_name"])
         profile = entry.label if entry else implied["source_name"]
         members.append({"id": implied["id"], "by": profile})
     # The right to see groups does not include the right to see users.
-    known = may(visit.caller, USER, Operation.READ)
+    known = may(context.caller, USER, Operation.READ)
     ids = [each["id"] for each in members] if known else []
-    names = await visit.vault.security.names_of(ids)
+    names = await context.vault.security.names_of(ids)
     return [
         {**each, "name": _name(names.get(each["id"]), each["id"])} for each in members
     ]
@@ -209,32 +213,32 @@ def _name(named: tuple[str, ...] | None, user_id: int) -> str:
     return " ".join(each for each in others[:2] if each) or username
 
 
-def _sent(visit: Visit, group: Mapping[str, Any] | None) -> dict[str, str]:
+def _sent(context: PageContext, group: Mapping[str, Any] | None) -> dict[str, str]:
     """Return the fields of a form in the format of the group calls.
 
     Of a system group, only those that may be changed.
     """
-    form = visit.form.fields
+    form = context.form.fields
     if group is not None and not group["editable__v"]:
         name = "allow_delegation_among_members__v"
         return {name: form[name]} if name in form else {}
     fields = {name: form[name] for name in LABELS if name in form}
     chosen = [
-        name for name, _ in _profiles(visit) if f"{PROFILES_FIELD}.{name}" in form
+        name for name, _ in _profiles(context) if f"{PROFILES_FIELD}.{name}" in form
     ]
     if PROFILES_FIELD in form:
         fields[PROFILES_FIELD] = ",".join(chosen)
     return fields
 
 
-def _profiles(visit: Visit) -> list[tuple[str, str]]:
+def _profiles(context: PageContext) -> list[tuple[str, str]]:
     """Return name and label of each security profile."""
-    entries = visit.registry.picklists[SECURITY_PROFILES.name].entries.values()
+    entries = context.registry.picklists[SECURITY_PROFILES.name].entries.values()
     return [(each.name, each.label) for each in entries]
 
 
 def _form(
-    visit: Visit,
+    context: PageContext,
     group: Mapping[str, Any] | None,
     values: Mapping[str, Any],
     error: ApiError | None = None,
@@ -248,13 +252,13 @@ def _form(
         "All users of these security profiles are members",
         InputKind.CHOICES,
         chosen=tuple(names),
-        options=tuple(_profiles(visit)),
+        options=tuple(_profiles(context)),
     )
     of_system = group is not None and not group["editable__v"]
     # Of a group of the system only the delegation may be changed.
     offered = shown[-1:] if of_system else [*shown, profiles]
     errors = [error] if error else []
-    return visit.page(
+    return context.page(
         "group_edit.html",
         status_of(error) if error else 200,
         group=group,

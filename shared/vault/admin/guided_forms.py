@@ -19,7 +19,7 @@ from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
     from shared.vault.admin.inputs import Input
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import GuidedForm
     from shared.vault.model.component_model import VaultObject
 
@@ -142,24 +142,26 @@ class Guide:
 
 
 async def guide_of(
-    visit: Visit, target: VaultObject, record: Mapping[str, object] | None = None
+    context: PageContext,
+    target: VaultObject,
+    record: Mapping[str, object] | None = None,
 ) -> Guide | None:
     """Return the guided form of an object; None for an object without a guided form.
 
     ``record`` has the values of the record to edit, None for a new record.
     """
-    form = visit.vault.definition.guided.get(target.name)
+    form = context.vault.definition.guided.get(target.name)
     if form is None:
         return None
-    lifecycle = visit.registry.lifecycles.get(target.lifecycle or "")
+    lifecycle = context.registry.lifecycles.get(target.lifecycle or "")
     start = lifecycle.starting_state if lifecycle else ""
     state = start if record is None else str(only_value(record, "state__v"))
     return Guide(
         form,
         target,
-        goal_actions_of(visit.registry, target, form.goal, state),
-        await visit.vault.runs.is_active(form.integration),
-        may(visit.caller, target.name, Operation.EDIT),
+        goal_actions_of(context.registry, target, form.goal, state),
+        await context.vault.runs.is_active(form.integration),
+        may(context.caller, target.name, Operation.EDIT),
         is_draft=state == start,
     )
 

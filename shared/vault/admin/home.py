@@ -12,9 +12,9 @@ from starlette.responses import Response
 from shared.vault.access.permissions import Grant, Operation, granted, may
 from shared.vault.admin.last_visit import store_visit, visit_times
 from shared.vault.admin.listing import Listing, Row, listed, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import ValueFormatter, people, record_path
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.assembly.work_lists import WorkList
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
 from shared.vault.jobs.job_model import JobFilter
@@ -91,62 +91,62 @@ class HomeTable:
 
 
 @router.get("/")
-async def home(visit: Visiting) -> Response:
+async def home(context: CurrentPage) -> Response:
     """Show connections, integrations, queues and jobs, as far as the caller may see them, and links to the records."""
-    names = visit.vault.definition.first_objects
+    names = context.vault.definition.first_objects
     # Objects of the standard configuration may have been made inactive, or dropped.
-    objects = [visit.registry.objects.get(name) for name in names]
+    objects = [context.registry.objects.get(name) for name in names]
     first = [
         each
         for each in objects
-        if each and each.active and may(visit.caller, each.name, Operation.READ)
+        if each and each.active and may(context.caller, each.name, Operation.READ)
     ]
-    jobs = visit.vault.jobs
-    ended = await jobs.histories(visit.caller, EVERY, limit=LATEST, offset=0)
+    jobs = context.vault.jobs
+    ended = await jobs.histories(context.caller, EVERY, limit=LATEST, offset=0)
     queues = None
-    if granted(visit.caller, Grant.READ_QUEUES):
-        queues = await visit.vault.queues.depths(visit.caller)
-    times = visit_times(visit)
-    page = visit.page(
+    if granted(context.caller, Grant.READ_QUEUES):
+        queues = await context.vault.queues.depths(context.caller)
+    times = visit_times(context)
+    page = context.page(
         "home.html",
-        desk=visit.vault.definition.desk,
-        work=await _work(visit, times.previous),
-        blocks=await _blocks(visit),
-        open=await _open(visit),
+        desk=context.vault.definition.desk,
+        work=await _work(context, times.previous),
+        blocks=await _blocks(context),
+        open=await _open(context),
         queues=queues,
         first=first,
         jobs=ended.jobs,
     )
-    store_visit(visit, page, times)
+    store_visit(context, page, times)
     return page
 
 
-async def _work(visit: Visit, since: datetime | None) -> list[ShownWorkList]:
+async def _work(context: PageContext, since: datetime | None) -> list[ShownWorkList]:
     """Return the work lists with their records; none for callers who may not edit the records.
 
     Records that are new since ``since`` are marked; none when it is None.
     """
-    desk = visit.vault.definition.desk
-    if desk is None or desk.object not in visit.registry.objects:
+    desk = context.vault.definition.desk
+    if desk is None or desk.object not in context.registry.objects:
         return []
-    if not may(visit.caller, desk.object, Operation.EDIT):
+    if not may(context.caller, desk.object, Operation.EDIT):
         return []
-    target = visit.registry.objects[desk.object]
+    target = context.registry.objects[desk.object]
     formatter = ValueFormatter(
-        target, visit.caller, visit.registry, desk.related_columns
+        target, context.caller, context.registry, desk.related_columns
     )
-    formatter.people = await people(visit, formatter.target)
-    formatter.error_text_fields = visit.vault.definition.error_text_fields
+    formatter.people = await people(context, formatter.target)
+    formatter.error_text_fields = context.vault.definition.error_text_fields
     path = record_path(desk.object, "")
     work = []
     for each in desk.lists:
         columns = formatter.known_columns(each.columns)
         dated = [each.new_since] if each.new_since else []
         selection = formatter.selection(dict.fromkeys([*columns, *dated]))
-        condition = each.condition.format(user_id=visit.caller.user_id)
+        condition = each.condition.format(user_id=context.caller.user_id)
         source = f"{desk.object} WHERE {condition} ORDER BY {each.order}"
         statement = f"SELECT {selection} FROM {source}"
-        listing = await listed(visit, statement, size=COUNTED, counted=False)
+        listing = await listed(context, statement, size=COUNTED, counted=False)
         new = _new(listing.rows, each.new_since, since)
         work.append(ShownWorkList(each, formatter, columns, listing, path, new))
     return work
@@ -162,26 +162,26 @@ def _new(rows: Iterable[Row], field: str, since: datetime | None) -> frozenset[s
     )
 
 
-async def _blocks(visit: Visit) -> list[HomeTable]:
+async def _blocks(context: PageContext) -> list[HomeTable]:
     """Return the tables whose objects the caller may read."""
     blocks = []
     for label, object_name, columns, condition in TABLES:
-        if may(visit.caller, object_name, Operation.READ):
-            target = visit.registry.objects[object_name]
-            formatter = ValueFormatter(target, visit.caller, visit.registry)
+        if may(context.caller, object_name, Operation.READ):
+            target = context.registry.objects[object_name]
+            formatter = ValueFormatter(target, context.caller, context.registry)
             selection = formatter.selection(columns)
             source = f"{object_name}{condition}"
             statement = f"SELECT {selection} FROM {source} ORDER BY name__v"
-            rows = await selected(visit, statement)
+            rows = await selected(context, statement)
             path = record_path(object_name, "")
             blocks.append(HomeTable(label, formatter, columns, rows, path))
     return blocks
 
 
-async def _open(visit: Visit) -> str | None:
+async def _open(context: PageContext) -> str | None:
     """Return the number of open User Exception Messages as text; None when the caller may not read them."""
-    if not may(visit.caller, EXCEPTION, Operation.READ):
+    if not may(context.caller, EXCEPTION, Operation.READ):
         return None
     where = "WHERE error_status__sys = 'open__sys'"
     statement = f"SELECT id FROM {EXCEPTION} {where}"
-    return _number(await listed(visit, statement, size=COUNTED, counted=False))
+    return _number(await listed(context, statement, size=COUNTED, counted=False))

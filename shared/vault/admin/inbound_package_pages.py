@@ -13,10 +13,10 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import Page, listed, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext, page_context
 from shared.vault.admin.script_review import MAX_EXPECTED, expected_results
 from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of, record_of
-from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.file_body import disposition, file_response
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.packages.package_archive import MAX_FILE_BYTES
@@ -46,61 +46,67 @@ def _may_manage(caller: Caller) -> None:
     authorize(caller, Grant.MANAGE_PACKAGES)
 
 
-Managing = Annotated[Visit, Depends(visiting(admit=_may_manage))]
-WithFile = Annotated[Visit, Depends(visiting(MAX_FILE_BYTES, _may_manage))]
+Managing = Annotated[PageContext, Depends(page_context(admit=_may_manage))]
+WithFile = Annotated[PageContext, Depends(page_context(MAX_FILE_BYTES, _may_manage))]
 
 
 @router.get("")
-async def packages(visit: Visiting, page: Page = 1) -> Response:
+async def packages(context: CurrentPage, page: Page = 1) -> Response:
     """List the imported packages, the latest first, and the latest packages for export."""
-    _may_manage(visit.caller)
-    formatter = ValueFormatter(object_of(visit, PACKAGE), visit.caller, visit.registry)
+    _may_manage(context.caller)
+    formatter = ValueFormatter(
+        object_of(context, PACKAGE), context.caller, context.registry
+    )
     statement = f"SELECT {formatter.selection(COLUMNS)} FROM {PACKAGE} ORDER BY created_date__v DESC"
-    outbound = ValueFormatter(object_of(visit, OUTBOUND), visit.caller, visit.registry)
+    outbound = ValueFormatter(
+        object_of(context, OUTBOUND), context.caller, context.registry
+    )
     selection = outbound.selection(OUTBOUND_COLUMNS)
     latest = f"SELECT {selection} FROM {OUTBOUND} ORDER BY modified_date__v DESC"
-    return visit.page(
+    return context.page(
         "packages.html",
         formatter=formatter,
         columns=COLUMNS,
-        listing=await listed(visit, statement, page, counted=False),
+        listing=await listed(context, statement, page, counted=False),
         outbound=outbound,
         outbound_columns=OUTBOUND_COLUMNS,
-        outbound_rows=await selected(visit, latest),
+        outbound_rows=await selected(context, latest),
     )
 
 
 @router.get("/import")
-async def import_form(visit: Visiting) -> Response:
+async def import_form(context: CurrentPage) -> Response:
     """Show the form that asks for the file."""
-    _may_manage(visit.caller)
-    return visit.page("package_import.html", error=None)
+    _may_manage(context.caller)
+    return context.page("package_import.html", error=None)
 
 
 @router.post("/import")
-async def import_package(visit: WithFile) -> Response:
+async def import_package(context: WithFile) -> Response:
     """Import a package from a file as a job that also validates it, and redirect to the job's page."""
-    packages = visit.vault.inbound_packages
+    packages = context.vault.inbound_packages
     try:
-        if visit.form.file is None or not visit.form.file.size:
+        if context.form.file is None or not context.form.file.size:
             raise VaultFault(NO_FILE.type, NO_FILE.message)
-        content, name = await visit.form.whole(), visit.form.sent_name()
-        job_id = await packages.submit_import(visit.caller, content, name)
+        content, name = await context.form.whole(), context.form.sent_name()
+        job_id = await packages.submit_import(context.caller, content, name)
     except VaultFault as fault:
         status = status_of(fault.error)
-        return visit.page("package_import.html", status, error=fault.error)
-    return visit.go(f"/ui/jobs/{job_id}", "The package is being imported.")
+        return context.page("package_import.html", status, error=fault.error)
+    return context.go(f"/ui/jobs/{job_id}", "The package is being imported.")
 
 
 @router.get("/inbound/{package_id}")
-async def one_package(visit: Visiting, package_id: str) -> Response:
+async def one_package(context: CurrentPage, package_id: str) -> Response:
     """Show a package: its validation and deployment step by step, and their logs."""
-    inbound = visit.vault.inbound_packages
-    stored = await inbound.results(visit.caller, package_id)
-    record = await record_of(visit, PACKAGE, package_id)
-    formatter = ValueFormatter(object_of(visit, PACKAGE), visit.caller, visit.registry)
+    inbound = context.vault.inbound_packages
+    stored = await inbound.results(context.caller, package_id)
+    record = await record_of(context, PACKAGE, package_id)
+    formatter = ValueFormatter(
+        object_of(context, PACKAGE), context.caller, context.registry
+    )
     deployment: Mapping[str, Any] = stored.deployment or {}
-    return visit.page(
+    return context.page(
         "package.html",
         package_id=package_id,
         name=record["name__v"],
@@ -117,25 +123,25 @@ def _details(formatter: ValueFormatter, record: Mapping[str, Any]) -> list[Shown
 
 
 @router.post("/inbound/{package_id}/validate")
-async def validate(visit: Managing, package_id: str) -> Response:
+async def validate(context: Managing, package_id: str) -> Response:
     """Validate a package against the present components."""
-    await visit.vault.inbound_packages.validate(visit.caller, package_id)
-    return visit.go(_path(package_id), "The package was validated.")
+    await context.vault.inbound_packages.validate(context.caller, package_id)
+    return context.go(_path(package_id), "The package was validated.")
 
 
 @router.get("/inbound/{package_id}/review")
-async def review(visit: Visiting, package_id: str) -> Response:
+async def review(context: CurrentPage, package_id: str) -> Response:
     """Show the changes that the deployment of a package would make, with the button that deploys it."""
-    inbound = visit.vault.inbound_packages
-    statements = await inbound.statements(visit.caller, package_id)
-    stored = await inbound.results(visit.caller, package_id)
+    inbound = context.vault.inbound_packages
+    statements = await inbound.statements(context.caller, package_id)
+    stored = await inbound.results(context.caller, package_id)
     looked_at = statements[:MAX_EXPECTED]
     # Each is checked against all components, which takes long enough to keep other requests waiting.
     seen = await asyncio.to_thread(
-        expected_results, visit.caller, visit.registry, looked_at
+        expected_results, context.caller, context.registry, looked_at
     )
-    record = await record_of(visit, PACKAGE, package_id)
-    return visit.page(
+    record = await record_of(context, PACKAGE, package_id)
+    return context.page(
         "package_review.html",
         package_id=package_id,
         name=record["name__v"],
@@ -147,18 +153,20 @@ async def review(visit: Visiting, package_id: str) -> Response:
 
 
 @router.post("/inbound/{package_id}/deploy")
-async def deploy(visit: Managing, package_id: str) -> Response:
+async def deploy(context: Managing, package_id: str) -> Response:
     """Deploy a package as a job, and redirect to the job's page."""
-    job_id = await visit.vault.inbound_packages.submit_deploy(visit.caller, package_id)
-    return visit.go(f"/ui/jobs/{job_id}", "The package is being deployed.")
+    job_id = await context.vault.inbound_packages.submit_deploy(
+        context.caller, package_id
+    )
+    return context.go(f"/ui/jobs/{job_id}", "The package is being deployed.")
 
 
 @router.get("/inbound/{package_id}/logs/{name}")
-async def log_of(visit: Visiting, package_id: str, name: str) -> Response:
+async def log_of(context: CurrentPage, package_id: str, name: str) -> Response:
     """Download a log of a validation or deployment."""
-    inbound = visit.vault.inbound_packages
+    inbound = context.vault.inbound_packages
     # Refuses callers who may not see the package.
-    await inbound.results(visit.caller, package_id)
+    await inbound.results(context.caller, package_id)
     text = await inbound.table.log(package_id, name)
     if text is None:
         message = f"The log [{name[:100]}] does not exist"
@@ -169,10 +177,10 @@ async def log_of(visit: Visiting, package_id: str, name: str) -> Response:
 
 
 @router.get("/{package_id}/content")
-async def content_of(visit: Visiting, package_id: str) -> Response:
+async def content_of(context: CurrentPage, package_id: str) -> Response:
     """Download the file of an imported package, or the last export of a package of this Vault."""
-    stored = await visit.vault.inbound_packages.file(visit.caller, package_id)
-    content = visit.vault.files.get(stored.file_key)
+    stored = await context.vault.inbound_packages.file(context.caller, package_id)
+    content = context.vault.files.get(stored.file_key)
     return file_response(content, stored.file_name, stored.size)
 
 

@@ -15,7 +15,7 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.components.registry import Registry
 
 TYPE = "object_type__v"
@@ -108,25 +108,27 @@ def _is_editable(field: Field) -> bool:
 
 
 async def inputs(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     fields: Iterable[Field],
     values: Mapping[str, Any],
 ) -> list[Input]:
     """Return the inputs of these fields, filled with the values of a record or of a refused form."""
     return [
-        await _input(visit, target, field, values.get(field.name)) for field in fields
+        await _input(context, target, field, values.get(field.name)) for field in fields
     ]
 
 
-async def _input(visit: Visit, target: VaultObject, field: Field, value: Any) -> Input:
+async def _input(
+    context: PageContext, target: VaultObject, field: Field, value: Any
+) -> Input:
     """Return the input of one field, filled with a value."""
     if field.name == TYPE:
-        return _type_input(visit.registry, target, field, value)
+        return _type_input(context.registry, target, field, value)
     if field.type is FieldType.OBJECT:
-        return await _reference(visit, field, text_of(field, value))
+        return await _reference(context, field, text_of(field, value))
     kind = InputKind.CHOICES if field.multi_value else kind_of(field.type)
-    options = tuple(_options(field, visit.registry))
+    options = tuple(_options(field, context.registry))
     # A single choice needs an empty option; several checkboxes may all be unticked.
     if kind is not InputKind.CHOICES:
         options = (BLANK, *options)
@@ -196,10 +198,10 @@ def _options(field: Field, registry: Registry) -> Iterable[tuple[str, str]]:
 
 
 async def _pick(
-    visit: Visit, field: Field, referenced: VaultObject, value: str
+    context: PageContext, field: Field, referenced: VaultObject, value: str
 ) -> Input:
     """Return the input of a reference to an object with many records; some are suggested while the user types."""
-    name = await _name_of(visit, referenced, value) if value else None
+    name = await _name_of(context, referenced, value) if value else None
     return Input(
         field.name,
         field.label,
@@ -213,46 +215,48 @@ async def _pick(
     )
 
 
-async def _name_of(visit: Visit, target: VaultObject, record_id: str) -> str | None:
+async def _name_of(
+    context: PageContext, target: VaultObject, record_id: str
+) -> str | None:
     """Return the name of a record; None when no record has this id, or the caller may not read it."""
     statement = f"SELECT name__v FROM {target.name} WHERE id = {literal(record_id)}"
-    for row in await selected(visit, statement):
+    for row in await selected(context, statement):
         return str(row["name__v"] or record_id)
     return None
 
 
-def _reads(visit: Visit, object_name: str) -> bool:
-    return may(visit.caller, object_name, Operation.READ)
+def _reads(context: PageContext, object_name: str) -> bool:
+    return may(context.caller, object_name, Operation.READ)
 
 
 async def reference_options(
-    visit: Visit, field: Field
+    context: PageContext, field: Field
 ) -> tuple[tuple[str, str], ...] | None:
     """Return the ids and names of the records that a field may refer to.
 
     None when there are too many, or the caller may not read them. Callers may choose among their active colleagues,
     to whom they assign work, without the right to read user records.
     """
-    referenced = visit.registry.objects.get(field.object or "")
+    referenced = context.registry.objects.get(field.object or "")
     if referenced is None:
         return None
-    if not _reads(visit, referenced.name):
-        known = await colleagues(visit) if referenced.name == USER else []
+    if not _reads(context, referenced.name):
+        known = await colleagues(context) if referenced.name == USER else []
         return tuple((str(n), name) for n, name in known) or None
     statement = f"SELECT id, name__v FROM {referenced.name} ORDER BY name__v"
-    found = await listed(visit, statement, size=MAX_OPTIONS, counted=False)
+    found = await listed(context, statement, size=MAX_OPTIONS, counted=False)
     if found.more:
         return None
     return tuple((str(row["id"]), str(row["name__v"])) for row in found.rows)
 
 
-async def _reference(visit: Visit, field: Field, value: str) -> Input:
+async def _reference(context: PageContext, field: Field, value: str) -> Input:
     """Return the input of a reference: a choice of few records, else a text, with suggestions of readable records."""
     name, label, required = field.name, field.label, field.required
-    referenced = visit.registry.objects.get(field.object or "")
-    found = await reference_options(visit, field)
-    if found is None and referenced is not None and _reads(visit, referenced.name):
-        return await _pick(visit, field, referenced, value)
+    referenced = context.registry.objects.get(field.object or "")
+    found = await reference_options(context, field)
+    if found is None and referenced is not None and _reads(context, referenced.name):
+        return await _pick(context, field, referenced, value)
     if found is None:
         return Input(
             name, label, InputKind.TEXT, value, required=required, help="Record ID"

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.listing import MAX_ROWS, PAGE_SIZE, Listing, Page
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.showing import named, user_names
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.file_body import file_response
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY, TreeLog
 from shared.vault.errors import VaultFault
@@ -44,39 +44,41 @@ EVERY = JobFilter(frozenset())
 
 @router.get("")
 async def jobs(
-    visit: Visiting,
+    context: CurrentPage,
     page: Page = 1,
 ) -> Response:
     """List the unfinished jobs, and the finished ones, the latest first."""
-    service = visit.vault.jobs
+    service = context.vault.jobs
     offset = (page - 1) * PAGE_SIZE
-    unfinished = await service.monitors(visit.caller, EVERY, limit=MAX_ROWS, offset=0)
-    ended = await service.histories(visit.caller, EVERY, limit=PAGE_SIZE, offset=offset)
+    unfinished = await service.monitors(context.caller, EVERY, limit=MAX_ROWS, offset=0)
+    ended = await service.histories(
+        context.caller, EVERY, limit=PAGE_SIZE, offset=offset
+    )
     rows = [{"job": job} for job in ended.jobs]
-    return visit.page(
+    return context.page(
         "jobs.html", unfinished=unfinished, listing=Listing(rows, ended.total, page)
     )
 
 
 @router.get("/{job_id}")
 async def one_job(
-    visit: Visiting,
+    context: CurrentPage,
     job_id: Number,
     page: Page = 1,
 ) -> Response:
     """Show a job: its status, its tasks with their counts, and its results."""
-    job = await visit.vault.jobs.job(visit.caller, job_id)
+    job = await context.vault.jobs.job(context.caller, job_id)
     offset = (page - 1) * PAGE_SIZE
-    tasks, total = await visit.vault.jobs.tasks(
-        visit.caller, job_id, limit=PAGE_SIZE, offset=offset
+    tasks, total = await context.vault.jobs.tasks(
+        context.caller, job_id, limit=PAGE_SIZE, offset=offset
     )
     unfinished = job.status in UNFINISHED
     integration = ""
     if job.job_type == RUN:
         integration = str(job.parameters["integration"])
-    names = await user_names(visit, [job.created_by])
+    names = await user_names(context, [job.created_by])
     rows = [{"task": task} for task in tasks]
-    return visit.page(
+    return context.page(
         "job.html",
         job=job,
         unfinished=unfinished,
@@ -85,7 +87,7 @@ async def one_job(
             _words(name): result_text(value) for name, value in job.results.items()
         },
         creator=names.get(job.created_by, f"User {job.created_by}"),
-        points=await named(visit, "integration_point__sys") if integration else {},
+        points=await named(context, "integration_point__sys") if integration else {},
         # Logs are complete when the job has ended; kinds of jobs that are not in LOGS have none.
         logs=() if unfinished else LOGS.get(job.job_type, ()),
         integration=integration,
@@ -96,42 +98,42 @@ async def one_job(
 
 @router.get("/{job_id}/logs/{task_id}/{log}")
 async def log_of(
-    visit: Visiting,
+    context: CurrentPage,
     job_id: Number,
     task_id: str,
     log: str,
 ) -> Response:
     """Download a log of a task as CSV."""
-    job = await visit.vault.jobs.job(visit.caller, job_id)
+    job = await context.vault.jobs.job(context.caller, job_id)
     # A name from the address becomes part of a file's name: only known ones are taken.
     if log not in LOGS.get(job.job_type, ()):
         raise VaultFault(ErrorType.INVALID_DATA, f"The job [{job_id}] has no such log")
-    item, content = await _log(visit, job, task_id, log)
+    item, content = await _log(context, job, task_id, log)
     return file_response(content, f"{job_id}-{item.name}", item.size, media="text/csv")
 
 
 @router.post("/{job_id}/start")
 async def start(
-    visit: Visiting,
+    context: CurrentPage,
     job_id: Number,
 ) -> Response:
     """Start a scheduled job now."""
-    await visit.vault.jobs.start_now(visit.caller, job_id)
+    await context.vault.jobs.start_now(context.caller, job_id)
     path = f"/ui/jobs/{job_id}"
-    return visit.go(path, "The job starts as soon as a process is free.")
+    return context.go(path, "The job starts as soon as a process is free.")
 
 
 @router.post("/{job_id}/cancel")
 async def cancel(
-    visit: Visiting,
+    context: CurrentPage,
     job_id: Number,
 ) -> Response:
     """Cancel a job that has not ended."""
-    await visit.vault.jobs.cancel(visit.caller, job_id)
+    await context.vault.jobs.cancel(context.caller, job_id)
     # A running job sees it at its next step.
     path = f"/ui/jobs/{job_id}"
     text = "The job is cancelled; a running one ends as soon as it can."
-    return visit.go(path, text)
+    return context.go(path, text)
 
 
 def _package_path(job: Job) -> str:
@@ -144,17 +146,17 @@ def _package_path(job: Job) -> str:
 
 
 async def _log(
-    visit: Visit,
+    context: PageContext,
     job: Job,
     task_id: str,
     log: str,
 ) -> tuple[Item, AsyncIterator[bytes]]:
     """Return the file of a log and its content; the service that ran the job checks who may read it."""
     if job.job_type in (LOAD, EXTRACT):
-        return await visit.vault.loader.log(visit.caller, job.job_id, task_id, log)
+        return await context.vault.loader.log(context.caller, job.job_id, task_id, log)
     of = str(job.results.get("object", ""))
-    jobs = visit.vault.record_jobs
-    return await jobs.result(visit.caller, job.job_type, of, log, job.job_id)
+    jobs = context.vault.record_jobs
+    return await jobs.result(context.caller, job.job_type, of, log, job.job_id)
 
 
 def _words(name: str) -> str:

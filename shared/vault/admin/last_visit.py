@@ -11,7 +11,7 @@ from shared.vault.admin.cookies import set_cookie
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 # Opening the page again within this time is the same visit: records that were new stay new.
 SAME_VISIT = timedelta(minutes=30)
@@ -52,23 +52,23 @@ class VisitTimes:
         return SEPARATOR.join([str(user_id), *moments])
 
 
-def visit_times(visit: Visit) -> VisitTimes:
+def visit_times(context: PageContext) -> VisitTimes:
     """Return the times at which the caller opened the home page, including this request."""
-    value = visit.request.cookies.get(_name(visit), "")
-    return VisitTimes.from_cookie(visit.caller.user_id, value).opened_at(
+    value = context.request.cookies.get(_name(context), "")
+    return VisitTimes.from_cookie(context.caller.user_id, value).opened_at(
         datetime.now(UTC)
     )
 
 
-def store_visit(visit: Visit, response: Response, times: VisitTimes) -> None:
+def store_visit(context: PageContext, response: Response, times: VisitTimes) -> None:
     """Store the times in the browser's cookie."""
-    value = times.cookie_value(visit.caller.user_id)
+    value = times.cookie_value(context.caller.user_id)
     seconds = int(COOKIE_AGE.total_seconds())
-    set_cookie(visit.request, response, _name(visit), value, seconds)
+    set_cookie(context.request, response, _name(context), value, seconds)
 
 
-def _name(visit: Visit) -> str:
-    return f"vault_{visit.vault.vault_id}_looked"
+def _name(context: PageContext) -> str:
+    return f"vault_{context.vault.vault_id}_looked"
 
 
 def _moment(text: str) -> datetime | None:

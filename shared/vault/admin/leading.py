@@ -10,30 +10,32 @@ from shared.vault.admin.referenced_objects import referenced_object
 from shared.vault.admin.showing import Shown, ValueFormatter, people
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import Lead
     from shared.vault.model.component_model import VaultObject
 
 
 async def leading(
-    visit: Visit, target: VaultObject, record: Mapping[str, Any]
+    context: PageContext, target: VaultObject, record: Mapping[str, Any]
 ) -> list[Shown]:
     """Return the values at the head of a record's page that are not empty and that the caller may read."""
-    leads = visit.vault.definition.leads.get(target.name, ())
+    leads = context.vault.definition.leads.get(target.name, ())
     if not leads:
         return []
-    formatter = ValueFormatter(target, visit.caller, visit.registry)
-    formatter.people = await people(visit, target)
-    formatter.error_text_fields = visit.vault.definition.error_text_fields
+    formatter = ValueFormatter(target, context.caller, context.registry)
+    formatter.people = await people(context, target)
+    formatter.error_text_fields = context.vault.definition.error_text_fields
     related = {
         lead: referenced
         for lead in leads
         if lead.relationships
         and (
-            referenced := referenced_object(visit.registry, visit.caller, target, lead)
+            referenced := referenced_object(
+                context.registry, context.caller, target, lead
+            )
         )
     }
-    row = await _related_values(visit, target, record, tuple(related))
+    row = await _related_values(context, target, record, tuple(related))
     shown = []
     for lead in leads:
         if not lead.relationships and lead.path in target.fields:
@@ -44,7 +46,7 @@ async def leading(
 
 
 async def _related_values(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     record: Mapping[str, Any],
     leads: Sequence[Lead],
@@ -56,4 +58,4 @@ async def _related_values(
     selection = ", ".join(paths)
     # The id that the record has, not the one in the address: it becomes part of a statement.
     statement = f"SELECT {selection} FROM {target.name} WHERE id = '{record['id']}'"
-    return next(iter(await selected(visit, statement)), {})
+    return next(iter(await selected(context, statement)), {})

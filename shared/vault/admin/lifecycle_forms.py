@@ -42,7 +42,7 @@ from shared.vault.errors import ApiError
 from shared.vault.security.group_service import OBJECT as GROUP
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.action_parameters import EntryActionForm
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import (
@@ -94,11 +94,11 @@ def objects_of(registry: Registry, lifecycle: str) -> list[VaultObject]:
     return [each for each in registry.objects.values() if each.lifecycle == lifecycle]
 
 
-def named_actions(visit: Visit, lifecycle: str) -> dict[str, str]:
+def named_actions(context: PageContext, lifecycle: str) -> dict[str, str]:
     """Return the labels, by name, of the actions without parameters that all objects of a lifecycle support."""
-    offered = {**OF_PLATFORM, **visit.vault.definition.state_actions}
+    offered = {**OF_PLATFORM, **context.vault.definition.state_actions}
     found = [
-        offered.get(each.name, {}) for each in objects_of(visit.registry, lifecycle)
+        offered.get(each.name, {}) for each in objects_of(context.registry, lifecycle)
     ]
     if not found:
         return {}
@@ -111,12 +111,12 @@ def named_actions(visit: Visit, lifecycle: str) -> dict[str, str]:
 
 
 def choices(
-    visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
+    context: PageContext, lifecycle: Lifecycle, state: str, addition: Addition
 ) -> tuple[tuple[str, str], ...]:
     """Return the operations that an added action can have, each with its label."""
     workflows = [
         (f"{START_WORKFLOW}:{each.name}", f"Start {each.text('label')}")
-        for each in _workflows(visit.registry, lifecycle.name)
+        for each in _workflows(context.registry, lifecycle.name)
     ]
     states = [
         (f"{CHANGE_STATE}:{each.name}", f"Move to {each.label}")
@@ -125,18 +125,18 @@ def choices(
     ]
     formed: list[tuple[str, str]] = []
     if addition is Addition.ENTRY_ACTION:
-        formed = [(n, f.label) for n, f in forms_of(visit, lifecycle.name).items()]
+        formed = [(n, f.label) for n, f in forms_of(context, lifecycle.name).items()]
     return (
-        *named_actions(visit, lifecycle.name).items(),
+        *named_actions(context, lifecycle.name).items(),
         *formed,
         *states,
         *workflows,
     )
 
 
-def forms_of(visit: Visit, lifecycle: str) -> dict[str, EntryActionForm]:
+def forms_of(context: PageContext, lifecycle: str) -> dict[str, EntryActionForm]:
     """Return the forms, by name, of the entry actions with parameters that a lifecycle's states can have."""
-    return entry_action_forms(visit, objects_of(visit.registry, lifecycle))
+    return entry_action_forms(context, objects_of(context.registry, lifecycle))
 
 
 def _workflows(registry: Registry, lifecycle: str) -> Iterator[Component]:
@@ -149,10 +149,13 @@ def _workflows(registry: Registry, lifecycle: str) -> Iterator[Component]:
 
 
 async def addition_inputs(
-    visit: Visit, lifecycle: Lifecycle, state: LifecycleState, addition: Addition
+    context: PageContext,
+    lifecycle: Lifecycle,
+    state: LifecycleState,
+    addition: Addition,
 ) -> list[Input]:
     """Return the inputs of a form that adds something to a state, with the values that were sent."""
-    sent = _sent(visit)
+    sent = _sent(context)
     match addition:
         case Addition.USER_ACTION:
             label = Input(
@@ -163,61 +166,63 @@ async def addition_inputs(
                 help="empty: as the choice is called",
                 max_length=LABEL_LENGTH,
             )
-            return [_choice(visit, lifecycle, state.name, addition), label]
+            return [_choice(context, lifecycle, state.name, addition), label]
         case Addition.ENTRY_ACTION:
-            choice = _choice(visit, lifecycle, state.name, addition)
-            return [choice, *_parameters(visit, lifecycle, state)]
+            choice = _choice(context, lifecycle, state.name, addition)
+            return [choice, *_parameters(context, lifecycle, state)]
         case Addition.NOTIFICATION:
-            return await _notification_inputs(visit, lifecycle)
+            return await _notification_inputs(context, lifecycle)
         case _:
             assert_never(addition)
 
 
-def _sent(visit: Visit) -> Mapping[str, str]:
+def _sent(context: PageContext) -> Mapping[str, str]:
     """Return the values of the form or, before it is sent, the choices in the address."""
-    return {**visit.request.query_params, **visit.form.fields}
+    return {**context.request.query_params, **context.form.fields}
 
 
 def chosen_form(
-    visit: Visit, lifecycle: Lifecycle, addition: Addition
+    context: PageContext, lifecycle: Lifecycle, addition: Addition
 ) -> EntryActionForm | None:
     """Return the parameters of the entry action that is chosen in a form; None for an action without any."""
     if addition is not Addition.ENTRY_ACTION:
         return None
-    return forms_of(visit, lifecycle.name).get(_sent(visit).get(CHOICE, ""))
+    return forms_of(context, lifecycle.name).get(_sent(context).get(CHOICE, ""))
 
 
 def _parameters(
-    visit: Visit, lifecycle: Lifecycle, state: LifecycleState
+    context: PageContext, lifecycle: Lifecycle, state: LifecycleState
 ) -> list[Input]:
     """Return the inputs of the chosen action's parameters."""
-    form = chosen_form(visit, lifecycle, Addition.ENTRY_ACTION)
+    form = chosen_form(context, lifecycle, Addition.ENTRY_ACTION)
     if form is None:
         return []
-    targets = objects_of(visit.registry, lifecycle.name)
-    return parameter_inputs(visit.registry, targets, state, form, _sent(visit))
+    targets = objects_of(context.registry, lifecycle.name)
+    return parameter_inputs(context.registry, targets, state, form, _sent(context))
 
 
 def _choice(
-    visit: Visit, lifecycle: Lifecycle, state: str, addition: Addition
+    context: PageContext, lifecycle: Lifecycle, state: str, addition: Addition
 ) -> Input:
     return Input(
         CHOICE,
         "What it does",
         InputKind.SELECT,
-        _sent(visit).get(CHOICE, ""),
-        options=(BLANK, *choices(visit, lifecycle, state, addition)),
+        _sent(context).get(CHOICE, ""),
+        options=(BLANK, *choices(context, lifecycle, state, addition)),
         required=True,
     )
 
 
-async def _notification_inputs(visit: Visit, lifecycle: Lifecycle) -> list[Input]:
-    sent = visit.form.fields
+async def _notification_inputs(
+    context: PageContext, lifecycle: Lifecycle
+) -> list[Input]:
+    sent = context.form.fields
     groups: list[tuple[str, str]] = []
-    if may(visit.caller, GROUP, Operation.READ):
+    if may(context.caller, GROUP, Operation.READ):
         groups = [
             (str(each["name__v"]), str(each["label__v"]))
-            for each in await visit.vault.groups.all(visit.caller)
+            for each in await context.vault.groups.all(context.caller)
             if each["active__v"]
         ]
     users = "user names, separated by commas"
@@ -244,7 +249,7 @@ async def _notification_inputs(visit: Visit, lifecycle: Lifecycle) -> list[Input
         _chosen(
             "fields",
             "Users in fields of the record",
-            user_fields(visit.registry, lifecycle.name),
+            user_fields(context.registry, lifecycle.name),
             sent,
         ),
     ]

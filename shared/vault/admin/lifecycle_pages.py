@@ -28,8 +28,8 @@ from shared.vault.admin.lifecycle_forms import (
     problems,
     removed,
 )
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.script_review import review, script_of
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_kinds import (
     ComponentKind,
@@ -55,58 +55,58 @@ EXAMPLE_STATES = "Open"
 
 
 @router.get("")
-async def lifecycles(visit: Visiting) -> Response:
+async def lifecycles(context: CurrentPage) -> Response:
     """List the lifecycles, each with the objects that use it."""
-    authorize(visit.caller, Grant.READ_CONFIGURATION)
-    registry = visit.registry
+    authorize(context.caller, Grant.READ_CONFIGURATION)
+    registry = context.registry
     listed = sorted(registry.lifecycles.values(), key=lambda each: each.label.lower())
-    return visit.page(
+    return context.page(
         "lifecycles.html",
         lifecycles=[(each, objects_of(registry, each.name)) for each in listed],
-        creates=_may_create(visit),
+        creates=_may_create(context),
     )
 
 
 @router.get("/new")
-async def new(visit: Visiting) -> Response:
+async def new(context: CurrentPage) -> Response:
     """Show the form of a new lifecycle."""
-    authorize_components(visit.caller, (LIFECYCLE, OBJECT))
-    sent = visit.request.query_params
-    return _new_form(visit, {"states": EXAMPLE_STATES, **sent})
+    authorize_components(context.caller, (LIFECYCLE, OBJECT))
+    sent = context.request.query_params
+    return _new_form(context, {"states": EXAMPLE_STATES, **sent})
 
 
 @router.post("/new")
-async def create(visit: Visiting) -> Response:
+async def create(context: CurrentPage) -> Response:
     """Show for review the statements that create a lifecycle and assign it to an object."""
-    authorize_components(visit.caller, (LIFECYCLE, OBJECT))
-    form = visit.form.fields
+    authorize_components(context.caller, (LIFECYCLE, OBJECT))
+    form = context.form.fields
     missing = [
         ApiError(ErrorType.PARAMETER_REQUIRED, f"[{name}] is required")
         for name in ("label", "object", "states")
         if not form.get(name, "").strip()
     ]
     if missing:
-        return _new_form(visit, form, missing)
+        return _new_form(context, form, missing)
     statements = _new_statements(form)
-    refusal = _refusal(visit, statements)
+    refusal = _refusal(context, statements)
     if refusal is not None:
-        return _new_form(visit, form, (refusal,))
+        return _new_form(context, form, (refusal,))
     path = f"/ui/lifecycles/{statements[0].name}"
-    return await review(visit, script_of(statements), path)
+    return await review(context, script_of(statements), path)
 
 
 @router.get("/{name}")
-async def one_lifecycle(visit: Visiting, name: str) -> Response:
+async def one_lifecycle(context: CurrentPage, name: str) -> Response:
     """Show the states of a lifecycle, and the actions and criteria of each."""
-    authorize(visit.caller, Grant.READ_CONFIGURATION)
-    lifecycle = _lifecycle(visit, name)
-    return visit.page(
+    authorize(context.caller, Grant.READ_CONFIGURATION)
+    lifecycle = _lifecycle(context, name)
+    return context.page(
         "lifecycle.html",
         lifecycle=lifecycle,
-        objects=objects_of(visit.registry, name),
-        labels=named_actions(visit, name),
-        forms=forms_of(visit, name),
-        changes=may_change(visit.caller, LIFECYCLE),
+        objects=objects_of(context.registry, name),
+        labels=named_actions(context, name),
+        forms=forms_of(context, name),
+        changes=may_change(context.caller, LIFECYCLE),
         additions=Addition,
         member=StateMember,
     )
@@ -114,54 +114,54 @@ async def one_lifecycle(visit: Visiting, name: str) -> Response:
 
 @router.get("/{name}/{state}/{addition}")
 async def new_member(
-    visit: Visiting, name: str, state: str, addition: Addition
+    context: CurrentPage, name: str, state: str, addition: Addition
 ) -> Response:
     """Show the form of a user action, an entry action or a notification that a state is to have."""
-    authorize_components(visit.caller, (LIFECYCLE,))
-    return await _form(visit, name, state, addition)
+    authorize_components(context.caller, (LIFECYCLE,))
+    return await _form(context, name, state, addition)
 
 
 @router.post("/{name}/{state}/{addition}")
 async def add_member(
-    visit: Visiting, name: str, state: str, addition: Addition
+    context: CurrentPage, name: str, state: str, addition: Addition
 ) -> Response:
     """Show for review the statement that adds a form's member to a state."""
-    authorize_components(visit.caller, (LIFECYCLE,))
-    lifecycle = _lifecycle(visit, name)
+    authorize_components(context.caller, (LIFECYCLE,))
+    lifecycle = _lifecycle(context, name)
     found = _state(lifecycle, state)
-    inputs = await addition_inputs(visit, lifecycle, found, addition)
+    inputs = await addition_inputs(context, lifecycle, found, addition)
     errors = problems(addition, inputs)
     if errors:
-        return await _form(visit, name, state, addition, errors)
-    form = chosen_form(visit, lifecycle, addition)
+        return await _form(context, name, state, addition, errors)
+    form = chosen_form(context, lifecycle, addition)
     statement = added(lifecycle, found, addition, inputs, form)
-    refusal = _refusal(visit, (statement,))
+    refusal = _refusal(context, (statement,))
     if refusal is not None:
-        return await _form(visit, name, state, addition, (refusal,))
-    return await review(visit, script_of((statement,)), f"/ui/lifecycles/{name}")
+        return await _form(context, name, state, addition, (refusal,))
+    return await review(context, script_of((statement,)), f"/ui/lifecycles/{name}")
 
 
 @router.post("/{name}/{state}/{member_kind}/{member}/remove")
 async def remove_member(
-    visit: Visiting, name: str, state: str, member_kind: StateMember, member: str
+    context: CurrentPage, name: str, state: str, member_kind: StateMember, member: str
 ) -> Response:
     """Show for review the statement that removes a user action or an entry action from a state."""
-    authorize_components(visit.caller, (LIFECYCLE,))
+    authorize_components(context.caller, (LIFECYCLE,))
     full_name = f"{LIFECYCLE}.{name}"
-    component = visit.vault.components.component(visit.caller, full_name)
+    component = context.vault.components.component(context.caller, full_name)
     statement = removed(component, state, member_kind, member)
     if statement is None:
         message = f"The state has no [{member[:100]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
-    return await review(visit, script_of((statement,)), f"/ui/lifecycles/{name}")
+    return await review(context, script_of((statement,)), f"/ui/lifecycles/{name}")
 
 
-def _lifecycle(visit: Visit, name: str) -> Lifecycle:
+def _lifecycle(context: PageContext, name: str) -> Lifecycle:
     """Return a lifecycle.
 
     :raises VaultFault: INVALID_DATA when there is no such lifecycle.
     """
-    found = visit.registry.lifecycles.get(name)
+    found = context.registry.lifecycles.get(name)
     if found is None:
         message = f"There is no lifecycle [{name[:100]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
@@ -180,13 +180,13 @@ def _state(lifecycle: Lifecycle, name: str) -> LifecycleState:
     return found
 
 
-def _may_create(visit: Visit) -> bool:
-    return all(may_change(visit.caller, kind) for kind in (LIFECYCLE, OBJECT))
+def _may_create(context: PageContext) -> bool:
+    return all(may_change(context.caller, kind) for kind in (LIFECYCLE, OBJECT))
 
 
-def _refusal(visit: Visit, statements: Sequence[Statement]) -> ApiError | None:
+def _refusal(context: PageContext, statements: Sequence[Statement]) -> ApiError | None:
     """Return the error with which statements would be refused; None when they would be executed."""
-    registry = visit.registry
+    registry = context.registry
     try:
         for statement in statements:
             registry = after(statement, registry)
@@ -196,18 +196,18 @@ def _refusal(visit: Visit, statements: Sequence[Statement]) -> ApiError | None:
 
 
 async def _form(
-    visit: Visit,
+    context: PageContext,
     name: str,
     state: str,
     addition: Addition,
     errors: Sequence[ApiError] = (),
 ) -> Response:
     """Show the form of a state's new member; with errors, when the form was refused."""
-    lifecycle = _lifecycle(visit, name)
+    lifecycle = _lifecycle(context, name)
     found = _state(lifecycle, state)
-    inputs = await addition_inputs(visit, lifecycle, found, addition)
-    targets = objects_of(visit.registry, name)
-    return visit.page(
+    inputs = await addition_inputs(context, lifecycle, found, addition)
+    targets = objects_of(context.registry, name)
+    return context.page(
         "lifecycle_edit.html",
         400 if errors else 200,
         lifecycle=lifecycle,
@@ -221,12 +221,12 @@ async def _form(
 
 
 def _new_form(
-    visit: Visit, values: Mapping[str, str], errors: Sequence[ApiError] = ()
+    context: PageContext, values: Mapping[str, str], errors: Sequence[ApiError] = ()
 ) -> Response:
     """Show the form of a new lifecycle; objects that already have a lifecycle are not offered."""
     free = [
         (each.name, each.label)
-        for each in visit.registry.objects.values()
+        for each in context.registry.objects.values()
         if each.active and not each.lifecycle
     ]
     objects = (BLANK, *sorted(free, key=lambda each: each[1].lower()))
@@ -257,7 +257,7 @@ def _new_form(
             required=True,
         ),
     ]
-    return visit.page(
+    return context.page(
         "lifecycle_new.html",
         400 if errors else 200,
         inputs=at_fields(inputs, errors),

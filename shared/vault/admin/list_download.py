@@ -16,8 +16,8 @@ from shared.vault.api.file_body import disposition
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.admin.record_lists import RecordList
-    from shared.vault.admin.visit import Visit
 
 MAX_DOWNLOADED = 10_000
 # Records that are read at a time: one fewer than a query returns, to see whether more follow.
@@ -27,32 +27,32 @@ SLICE_ROWS = 50
 WAIT_SECONDS = 30.0
 
 
-async def download(visit: Visit, shown: RecordList) -> Response:
+async def download(context: PageContext, shown: RecordList) -> Response:
     """Return the list as a CSV file: the columns of the page, of up to ``MAX_DOWNLOADED`` records.
 
     :raises VaultFault: API_LIMIT_EXCEEDED when too many other downloads run; as ``QueryService.run``.
     """
-    turns = visit.vault.list_downloads
-    user_id = visit.caller.user_id
+    turns = context.vault.list_downloads
+    user_id = context.caller.user_id
     try:
         await turns.enter(user_id, WAIT_SECONDS)
     except TimeoutError:
         message = "Other lists are being downloaded; try again when they have ended"
         raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, message) from None
     try:
-        content = await _content(visit, shown)
+        content = await _content(context, shown)
     finally:
         turns.leave(user_id)
     headers = {"Content-Disposition": disposition(f"{shown.target.name}.csv")}
     return Response(content, 200, headers, "text/csv;charset=UTF-8")
 
 
-async def _content(visit: Visit, shown: RecordList) -> str:
+async def _content(context: PageContext, shown: RecordList) -> str:
     labels = [shown.formatter.label(name) for name in shown.columns]
     texts = [csv_text([["id", *labels]])]
     number, more, left = 1, True, MAX_DOWNLOADED
     while more and left > 0:
-        page = await listed(visit, shown.statement, number, READ_ROWS, counted=False)
+        page = await listed(context, shown.statement, number, READ_ROWS, counted=False)
         cells = (_cells(shown, row) for row in page.rows[:left])
         texts.append(await written(cells))
         left -= len(page.rows)

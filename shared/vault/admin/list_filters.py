@@ -18,7 +18,7 @@ from shared.vault.model.component_model import (
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import DeskFilter, FilterOption
     from shared.vault.components.registry import Registry
 
@@ -191,7 +191,7 @@ def choices_of(
 
 
 async def few_records(
-    visit: Visit, target: VaultObject, columns: Sequence[str]
+    context: PageContext, target: VaultObject, columns: Sequence[str]
 ) -> dict[str, Options]:
     """Return, by column, the records that a reference may refer to: of objects with few records, and users."""
     found: dict[str, Options] = {}
@@ -199,7 +199,7 @@ async def few_records(
         field = target.fields[name]
         parent = field.relationship_type is RelationshipType.PARENT
         if field.type is FieldType.OBJECT and not parent:
-            options = await reference_options(visit, field)
+            options = await reference_options(context, field)
             found |= {name: options} if options else {}
     return found
 

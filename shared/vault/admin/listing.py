@@ -14,7 +14,7 @@ from shared.vault.api.request_context import VERSIONS
 from shared.vault.queries.query_pages import Extras
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 PAGE_SIZE = 50
 MAX_ROWS = 100  # of one page
@@ -62,7 +62,7 @@ class Listing:
 
 
 async def listed(
-    visit: Visit,
+    context: PageContext,
     statement: str,
     number: int = 1,
     size: int = PAGE_SIZE,
@@ -80,8 +80,8 @@ async def listed(
     offset = (number - 1) * size
     rows_read = size if counted else size + 1
     text = f"{statement} PAGESIZE {rows_read} PAGEOFFSET {offset}"
-    page = await visit.vault.queries.run(
-        visit.caller,
+    page = await context.vault.queries.run(
+        context.caller,
         text,
         version_path=VERSIONS[-1],
         extras=Extras(counted=counted, first_hits=first_hits),
@@ -91,12 +91,12 @@ async def listed(
     return Listing(rows, page.total, number, size, many=many, more_hits=more)
 
 
-async def selected(visit: Visit, statement: str) -> list[Row]:
+async def selected(context: PageContext, statement: str) -> list[Row]:
     """Return the first rows of a statement, at most ``MAX_ROWS``.
 
     :raises VaultFault: as ``QueryService.run``.
     """
-    page = await listed(visit, statement, size=MAX_ROWS, counted=False)
+    page = await listed(context, statement, size=MAX_ROWS, counted=False)
     return page.rows
 
 

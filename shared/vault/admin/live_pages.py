@@ -10,26 +10,26 @@ from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant
 from shared.vault.admin.connector_sessions import page_sessions, sources_of
+from shared.vault.admin.page_context import CurrentPage
 from shared.vault.admin.queue_pages import LOOK_SECONDS
-from shared.vault.admin.visit import Visiting
 from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter(prefix="/live")
 
 
 @router.get("")
-async def live(visit: Visiting) -> Response:
+async def live(context: CurrentPage) -> Response:
     """Show the present traffic; of other Vaults only to callers who may ask the connector."""
-    traffic = await visit.vault.traffic.read(visit.caller)
+    traffic = await context.vault.traffic.read(context.caller)
     elsewhere: Mapping[str, Any] | None = None
     error: ApiError | None = None
-    if visit.granted(Grant.MANAGE_INTEGRATIONS):
+    if context.granted(Grant.MANAGE_INTEGRATIONS):
         try:
-            elsewhere = await visit.vault.connector.traffic(page_sessions(visit))
+            elsewhere = await context.vault.connector.traffic(page_sessions(context))
         except VaultFault as fault:
             error = fault.error
-    sources = await sources_of(visit)
-    return visit.page(
+    sources = await sources_of(context)
+    return context.page(
         "live.html",
         traffic=traffic,
         elsewhere=elsewhere,

@@ -14,9 +14,9 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import MAX_ROWS as SHOWN
 from shared.vault.admin.listing import Page, Search, find, listed, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext, page_context
 from shared.vault.admin.showing import ValueFormatter
 from shared.vault.admin.viewing import object_of
-from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.api.body import read_off_loop
 from shared.vault.api.body_limits import MAX_ROWS_BYTES
 from shared.vault.api.csv_rows import parse_csv
@@ -51,14 +51,16 @@ NUL = "\x00"  # PostgreSQL takes it in no text
 
 @router.get("")
 async def lookups(
-    visit: Visiting,
+    context: CurrentPage,
     connection: Connection = "",
     name: Set = "",
     page: Page = 1,
     q: Search = "",
 ) -> Response:
     """List the lookup rows by source key; connection (id), set and the words of ``q`` restrict them, unless empty."""
-    formatter = ValueFormatter(object_of(visit, OBJECT), visit.caller, visit.registry)
+    formatter = ValueFormatter(
+        object_of(context, OBJECT), context.caller, context.registry
+    )
     filters = {CONNECTION: connection, NAME: name}
     terms = [
         f"{column} = {literal(value.replace(NUL, ''))}"
@@ -69,15 +71,15 @@ async def lookups(
     order = f" ORDER BY {NAME}, {SOURCE}"
     selection = formatter.selection(COLUMNS)
     statement = f"SELECT {selection} FROM {OBJECT}{find(q)}{where}{order}"
-    connections = await connections_of(visit)
+    connections = await connections_of(context)
     same = {NAME} if name else set()
     if connection or len(connections) == 1:
         same.add(CONNECTION)
-    return visit.page(
+    return context.page(
         "lookups.html",
         formatter=formatter,
         columns=[each for each in COLUMNS if each not in same],
-        listing=await listed(visit, statement, page, counted=False),
+        listing=await listed(context, statement, page, counted=False),
         connections=connections,
         connection=connection,
         name=name,
@@ -87,56 +89,56 @@ async def lookups(
 
 @router.get("/upload")
 async def upload_form(
-    visit: Visiting,
+    context: CurrentPage,
     connection: Connection = "",
 ) -> Response:
     """Show the form that asks for the file."""
-    object_of(visit, OBJECT, Operation.CREATE)
-    return await _form(visit, connection, None)
+    object_of(context, OBJECT, Operation.CREATE)
+    return await _form(context, connection, None)
 
 
 def _may_create(caller: Caller) -> None:
     require(caller, OBJECT, Operation.CREATE)
 
 
-WithFile = Annotated[Visit, Depends(visiting(MAX_ROWS_BYTES, _may_create))]
+WithFile = Annotated[PageContext, Depends(page_context(MAX_ROWS_BYTES, _may_create))]
 
 
 @router.post("/upload")
-async def upload(visit: WithFile) -> Response:
+async def upload(context: WithFile) -> Response:
     """Create or update a row for each line of a CSV file, and show the results."""
-    connection = visit.form.fields.get("connection", "")
-    object_of(visit, OBJECT, Operation.CREATE)
+    connection = context.form.fields.get("connection", "")
+    object_of(context, OBJECT, Operation.CREATE)
     try:
         read = partial(parse_csv, max_rows=MAX_ROWS)
-        rows = await read_off_loop(read, await visit.form.whole())
-        results = await _files(visit).upload(visit.caller, rows, connection)
+        rows = await read_off_loop(read, await context.form.whole())
+        results = await _files(context).upload(context.caller, rows, connection)
     except VaultFault as fault:
-        return await _form(visit, connection, fault.error)
-    return _outcome(visit, connection, rows, results)
+        return await _form(context, connection, fault.error)
+    return _outcome(context, connection, rows, results)
 
 
 @router.get("/download")
-async def download(visit: Visiting, connection: Connection = "") -> Response:
+async def download(context: CurrentPage, connection: Connection = "") -> Response:
     """Download the rows of a connection, or of all connections, as CSV."""
-    object_of(visit, OBJECT)
-    sheet = _files(visit).download(visit.caller, connection, CONNECTION)
+    object_of(context, OBJECT)
+    sheet = _files(context).download(context.caller, connection, CONNECTION)
     return await sheet_response(sheet)
 
 
 @router.get("/template")
-async def empty_file(visit: Visiting) -> Response:
+async def empty_file(context: CurrentPage) -> Response:
     """Download a file that has the names of the columns only."""
-    object_of(visit, OBJECT, Operation.CREATE)
+    object_of(context, OBJECT, Operation.CREATE)
     return template_response()
 
 
-def _files(visit: Visit) -> LookupFiles:
-    return LookupFiles(visit.vault.records, visit.vault.queries)
+def _files(context: PageContext) -> LookupFiles:
+    return LookupFiles(context.vault.records, context.vault.queries)
 
 
 def _outcome(
-    visit: Visit,
+    context: PageContext,
     connection: str,
     rows: Sequence[dict[str, object]],
     results: Sequence[RowResult],
@@ -150,7 +152,7 @@ def _outcome(
     # In the page itself: results are stored nowhere.
     report = bytes(results_csv(results).body)
     encoded = base64.b64encode(report).decode()
-    return visit.page(
+    return context.page(
         "lookups_uploaded.html",
         connection=connection,
         shown=refused_first[:SHOWN],
@@ -161,20 +163,22 @@ def _outcome(
     )
 
 
-async def _form(visit: Visit, connection: str, error: ApiError | None) -> Response:
+async def _form(
+    context: PageContext, connection: str, error: ApiError | None
+) -> Response:
     """Show the form of an upload; with an error, when the upload was refused."""
-    return visit.page(
+    return context.page(
         "lookups_upload.html",
         status_of(error) if error else 200,
         connection=connection,
-        connections=await connections_of(visit),
+        connections=await connections_of(context),
         most=MAX_ROWS,
         error=error,
     )
 
 
-async def connections_of(visit: Visit) -> list[tuple[str, str]]:
+async def connections_of(context: PageContext) -> list[tuple[str, str]]:
     """Return the id and name of each connection that the caller may read."""
     statement = "SELECT id, name__v FROM connection__sys ORDER BY name__v"
-    rows = await selected(visit, statement)
+    rows = await selected(context, statement)
     return [(str(row["id"]), str(row["name__v"])) for row in rows]

@@ -15,13 +15,13 @@ from shared.vault.access.permissions import Grant, Operation, may
 from shared.vault.admin.connector_sessions import sources_of
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.listing import selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.record_names import names_of, object_of_id
 from shared.vault.admin.rendering import moment_of
 from shared.vault.admin.showing import record_path
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.exceptions.exception_model import MESSAGE as EXCEPTION
-from shared.vault.queues.message_ways import MessageStep, MessageStepKind
+from shared.vault.queues.message_steps import MessageStep, MessageStepKind
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
@@ -59,38 +59,38 @@ class Station:
 
 
 @router.get("")
-async def of_record(visit: Visiting, record: RecordId = "") -> Response:
+async def of_record(context: CurrentPage, record: RecordId = "") -> Response:
     """List the messages that named a record."""
-    found = await visit.vault.message_ways.of_record(visit.caller, record, LATEST)
-    target = object_of_id(visit, record)
-    names = await names_of(visit, target.name, [record]) if target else {}
-    return visit.page(
+    found = await context.vault.message_steps.of_record(context.caller, record, LATEST)
+    target = object_of_id(context, record)
+    names = await names_of(context, target.name, [record]) if target else {}
+    return context.page(
         "messages.html",
         name=names.get(record, record),
         path=record_path(target.name, record) if target and names else "",
         messages=found,
-        queues=visit.registry.queues,
+        queues=context.registry.queues,
     )
 
 
 @router.get("/{message_id}")
-async def one_message(visit: Visiting, message_id: MessageId) -> Response:
+async def one_message(context: CurrentPage, message_id: MessageId) -> Response:
     """Show the way of a message through this Vault, station by station."""
-    steps = await visit.vault.message_ways.steps(visit.caller, message_id)
-    stations = [_of_step(step, visit.registry) for step in steps]
-    stations += _of_exceptions(await _exceptions(visit, message_id))
-    rows = await _writes(visit, message_id)
-    names = await _written_names(visit, rows)
-    stations += _of_writes(rows, visit.registry, names, reported=bool(steps))
-    sources = await sources_of(visit)
+    steps = await context.vault.message_steps.steps(context.caller, message_id)
+    stations = [_of_step(step, context.registry) for step in steps]
+    stations += _of_exceptions(await _exceptions(context, message_id))
+    rows = await _writes(context, message_id)
+    names = await _written_names(context, rows)
+    stations += _of_writes(rows, context.registry, names, reported=bool(steps))
+    sources = await sources_of(context)
     error: ApiError | None = None
     try:
-        stations += await _elsewhere(visit, sources, message_id)
+        stations += await _elsewhere(context, sources, message_id)
     except VaultFault as fault:
         # The stations in this Vault are shown nevertheless.
         error = fault.error
     stations.sort(key=lambda each: each.date)
-    return visit.page(
+    return context.page(
         "message.html",
         message_id=message_id,
         stations=stations,
@@ -111,28 +111,28 @@ def _under_way(stations: Sequence[Station]) -> bool:
 
 
 async def _elsewhere(
-    visit: Visit, sources: Sequence[Source], message_id: str
+    context: PageContext, sources: Sequence[Source], message_id: str
 ) -> list[Station]:
     """Return the stations in the other Vaults in which the caller has a session.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
     stations: list[Station] = []
-    if not visit.granted(Grant.MANAGE_INTEGRATIONS):
+    if not context.granted(Grant.MANAGE_INTEGRATIONS):
         return stations
     for source in sources:
         if not source.has_session:
             continue
-        found = await visit.vault.connector.ask(
+        found = await context.vault.connector.ask(
             "ways", message_id, sessions=source.sessions
         )
         # The answer has an entry for each Vault; those in which the caller has no session are empty.
         for vault in found:
             steps = [MessageStep.read(step) for step in vault["steps"]]
-            parts = [_of_step(step, visit.registry) for step in steps]
+            parts = [_of_step(step, context.registry) for step in steps]
             parts += _of_exceptions(vault["exceptions"])
             parts += _of_writes(
-                vault["writes"], visit.registry, {}, reported=bool(vault["steps"])
+                vault["writes"], context.registry, {}, reported=bool(vault["steps"])
             )
             # Pages of the other Vault have addresses of its own.
             stations += [
@@ -174,15 +174,15 @@ def _about(detail: str, registry: Registry) -> str:
     return _counted(int(number), object_name, registry)
 
 
-async def _exceptions(visit: Visit, message_id: str) -> list[Row]:
+async def _exceptions(context: PageContext, message_id: str) -> list[Row]:
     """Return the exceptions of the message that the caller may read."""
-    if not may(visit.caller, EXCEPTION, Operation.READ):
+    if not may(context.caller, EXCEPTION, Operation.READ):
         return []
     # PostgreSQL takes NUL in no text.
     wanted = literal(message_id.replace("\x00", ""))
     columns = "id, name__v, error_status__sys, created_date__v, modified_date__v"
     statement = f"SELECT {columns} FROM {EXCEPTION} WHERE message_id__sys = {wanted}"
-    return await selected(visit, statement)
+    return await selected(context, statement)
 
 
 def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
@@ -200,18 +200,18 @@ def _of_exceptions(rows: Iterable[Mapping[str, Any]]) -> list[Station]:
     return stations
 
 
-async def _writes(visit: Visit, message_id: str) -> list[dict[str, object]]:
+async def _writes(context: PageContext, message_id: str) -> list[dict[str, object]]:
     """Return the records that the message has written into this Vault, if the caller may read lineage."""
-    if not visit.granted(Grant.READ_AUDIT):
+    if not context.granted(Grant.READ_AUDIT):
         return []
-    page = await visit.vault.lineage.of_message(
-        visit.caller, message_id.replace("\x00", ""), limit=MAX_WRITES, offset=0
+    page = await context.vault.lineage.of_message(
+        context.caller, message_id.replace("\x00", ""), limit=MAX_WRITES, offset=0
     )
     return page.rows
 
 
 async def _written_names(
-    visit: Visit, rows: Iterable[Mapping[str, Any]]
+    context: PageContext, rows: Iterable[Mapping[str, Any]]
 ) -> dict[str, str]:
     """Return the names of the records that a message has written, by id."""
     ids: dict[str, set[str]] = {}
@@ -219,7 +219,7 @@ async def _written_names(
         ids.setdefault(str(row["object_name"]), set()).add(str(row["record_id"]))
     names: dict[str, str] = {}
     for object_name, wanted in ids.items():
-        names.update(await names_of(visit, object_name, wanted))
+        names.update(await names_of(context, object_name, wanted))
     return names
 
 

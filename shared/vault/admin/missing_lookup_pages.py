@@ -15,8 +15,8 @@ from shared.vault.access.permissions import Grant, Operation, authorize
 from shared.vault.admin.connector_sessions import Source, source_of
 from shared.vault.admin.listing import selected
 from shared.vault.admin.lookup_pages import connections_of
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.viewing import object_of
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.integrations.reference_lookups import (
@@ -66,30 +66,30 @@ class MissingRow:
 
 @router.get("")
 async def missing(
-    visit: Visiting, connection: Id = "", integration: Id = ""
+    context: CurrentPage, connection: Id = "", integration: Id = ""
 ) -> Response:
     """Show the missing rows: for records that have failed, or for all that a run of an integration would read."""
-    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
-    object_of(visit, OBJECT)
-    found = await connections_of(visit)
+    authorize(context.caller, Grant.MANAGE_INTEGRATIONS)
+    object_of(context, OBJECT)
+    found = await connections_of(context)
     ids = [each_id for each_id, _ in found]
     # Most Vaults have one.
     chosen = connection if connection in ids else next(iter(ids), "")
-    integrations = await _integrations(visit, chosen)
+    integrations = await _integrations(context, chosen)
     names = {each_id: name for each_id, _, name in integrations}
-    source = await source_of(visit, chosen)
+    source = await source_of(context, chosen)
     error: ApiError | None = None
     rows: list[MissingRow] = []
     complete = True
     if source is not None and source.has_session:
         try:
-            answer = await _asked(visit, source, names.get(integration, ""))
+            answer = await _dry_run(context, source, names.get(integration, ""))
         except VaultFault as fault:
             error = fault.error
         else:
-            rows = list(_rows(visit, answer["missing_lookups"]))
+            rows = list(_rows(context, answer["missing_lookups"]))
             complete = bool(answer["complete"])
-    return visit.page(
+    return context.page(
         "lookups_missing.html",
         connections=found,
         connection=chosen,
@@ -98,16 +98,16 @@ async def missing(
         source=source,
         rows=rows,
         complete=complete,
-        adds=visit.may(OBJECT, Operation.CREATE),
+        adds=context.may(OBJECT, Operation.CREATE),
         error=error,
     )
 
 
 @router.post("")
-async def add(visit: Visiting) -> Response:
+async def add(context: CurrentPage) -> Response:
     """Store a row with the target key that was typed."""
-    object_of(visit, OBJECT, Operation.CREATE)
-    sent = visit.form.fields
+    object_of(context, OBJECT, Operation.CREATE)
+    sent = context.form.fields
     parameters = {
         "connection": sent.get(CONNECTION, "")[:40],
         "integration": sent.get("integration", "")[:40],
@@ -116,74 +116,80 @@ async def add(visit: Visiting) -> Response:
     row = {name: sent[name] for name in (*PARTS, TARGET, CONNECTION) if sent.get(name)}
     if not row.get(TARGET, "").strip():
         message = "Type the target key first"
-        return visit.refuse(path, ApiError(ErrorType.PARAMETER_REQUIRED, message))
+        return context.refuse(path, ApiError(ErrorType.PARAMETER_REQUIRED, message))
 
     async def carry_out() -> str:
-        (result,) = await visit.vault.records.create(visit.caller, OBJECT, [row])
+        (result,) = await context.vault.records.create(context.caller, OBJECT, [row])
         if result.errors:
             error = result.errors[0]
             raise VaultFault(error.type, error.message)
         return path
 
     try:
-        done = await visit.once(carry_out)
+        done = await context.once(carry_out)
     except VaultFault as fault:
         text = f"{fault.error.message} ({fault.error.type})"
-        return visit.go(path, text, refused=True)
-    return visit.go(done, "The row was added.")
+        return context.go(path, text, refused=True)
+    return context.go(done, "The row was added.")
 
 
-async def _asked(visit: Visit, source: Source, integration: str) -> Mapping[str, Any]:
+async def _dry_run(
+    context: PageContext, source: Source, integration: str
+) -> Mapping[str, Any]:
     """Return the connector's answer about the connection, or about one of its integrations.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
     params = {"integration": integration} if integration else {}
-    answer: Mapping[str, Any] = await visit.vault.connector.ask(
+    answer: Mapping[str, Any] = await context.vault.connector.ask(
         "missing-lookups", source.connection, sessions=source.sessions, params=params
     )
     return answer
 
 
-async def _integrations(visit: Visit, connection: str) -> list[tuple[str, str, str]]:
+async def _integrations(
+    context: PageContext, connection: str
+) -> list[tuple[str, str, str]]:
     """Return id, name and API name of the connection's integrations."""
     where = f"WHERE connection__sys = {literal(connection)}"
     columns = "id, name__v, integration_api_name__sys"
     statement = f"SELECT {columns} FROM integration__sys {where} ORDER BY name__v"
-    rows = await selected(visit, statement) if connection else []
+    rows = await selected(context, statement) if connection else []
     return [
         (str(row["id"]), str(row["name__v"]), str(row["integration_api_name__sys"]))
         for row in rows
     ]
 
 
-def _rows(visit: Visit, found: Iterable[Mapping[str, Any]]) -> Iterable[MissingRow]:
+def _rows(
+    context: PageContext, found: Iterable[Mapping[str, Any]]
+) -> Iterable[MissingRow]:
     """Yield the missing rows, within each set those that the most records need first."""
     ordered = sorted(found, key=lambda each: (each[NAME], -each["count"], each[SOURCE]))
     targets: dict[str, list[tuple[str, str]]] = {}
     for each in ordered:
         name = str(each[NAME])
         if name not in targets:
-            targets[name] = _targets(visit, name)
+            targets[name] = _targets(context, name)
         parts = {part: str(each.get(part) or "") for part in PARTS}
         yield MissingRow(parts, int(each["count"]), targets[name])
 
 
-def _targets(visit: Visit, lookup: str) -> list[tuple[str, str]]:
+def _targets(context: PageContext, lookup: str) -> list[tuple[str, str]]:
     """Return the name and label of each value that a set may map to: those of the picklists of its target fields."""
-    registry = visit.registry
+    registry = context.registry
     found: dict[str, str] = {}
     for (kind, _), rule in registry.components.items():
         parts = rule.children_of("Fieldrule") if kind == RULE else ()
         for part in parts:
             if part.text("reference_lookup") == lookup:
-                found |= _values(visit, part)
+                found |= _values(context, part)
     return sorted(found.items(), key=lambda each: each[1].casefold())
 
 
-def _values(visit: Visit, part: Component) -> dict[str, str]:
+def _values(context: PageContext, part: Component) -> dict[str, str]:
     """Return the labels, by name, of the values of a field rule's target field; empty when it has no picklist."""
-    registry = visit.registry
+    registry = context.registry
     owner = registry.objects.get(part.reference("target_object") or "")
     target = (
         owner.fields.get(part.reference("target_object_field") or "") if owner else None

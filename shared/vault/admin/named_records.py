@@ -14,14 +14,14 @@ from shared.vault.model.component_model import Field, FieldType
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 SEVERAL = "several records have this name; choose one of the suggested records, or enter its ID"
 NONE = "there is no such record; choose one of the suggested records, or enter its ID"
 
 
 async def with_ids(
-    visit: Visit,
+    context: PageContext,
     fields: Sequence[Field],
     row: Mapping[str, object],
 ) -> tuple[dict[str, object], list[ApiError]]:
@@ -33,9 +33,9 @@ async def with_ids(
         if field.type is not FieldType.OBJECT or not value:
             continue
         # Records that the caller may not read are entered by id; the service checks the id.
-        if not may(visit.caller, field.object or "", Operation.READ):
+        if not may(context.caller, field.object or "", Operation.READ):
             continue
-        ids = await _meant(visit, field.object or "", str(value))
+        ids = await _meant(context, field.object or "", str(value))
         if len(ids) == 1:
             resolved[field.name] = ids[0]
         else:
@@ -45,16 +45,16 @@ async def with_ids(
     return resolved, errors
 
 
-async def _meant(visit: Visit, object_name: str, typed: str) -> list[str]:
+async def _meant(context: PageContext, object_name: str, typed: str) -> list[str]:
     """Return the ids of the records that a text names, at most two."""
     text = literal(typed)
     where = f"id = {text} OR name__v = {text}"
     # Two rows suffice to know that a name is not unique.
-    page = await listed(visit, f"SELECT id FROM {object_name} WHERE {where}", size=2)
+    page = await listed(context, f"SELECT id FROM {object_name} WHERE {where}", size=2)
     if page.rows:
         return [str(each["id"]) for each in page.rows]
     # Only a whole name counts: a part of it may stand for another record.
-    found = await visit.vault.finder.find(visit.caller, object_name, typed)
+    found = await context.vault.finder.find(context.caller, object_name, typed)
     wanted = _folded(typed)
     return [each.id for each in found if _folded(each.name) == wanted][:2]
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page
-from shared.vault.admin.visit import Visiting
+from shared.vault.admin.page_context import CurrentPage
 from shared.vault.errors import VaultFault
 from shared.vault.exceptions.exception_model import MESSAGE
 
@@ -22,27 +22,29 @@ Unread = Annotated[bool, Query()]
 
 
 @router.get("")
-async def inbox(visit: Visiting, page: Page = 1, unread: Unread = False) -> Response:
+async def inbox(
+    context: CurrentPage, page: Page = 1, unread: Unread = False
+) -> Response:
     """List the caller's notifications, the latest first: all, or the unread ones."""
-    found = await visit.vault.notifications.listed(
-        visit.caller, unread=unread, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
+    found = await context.vault.notifications.listed(
+        context.caller, unread=unread, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
     )
     rows = [
         {**each, "path": _path(str(each["object"]), str(each["record_id"]))}
         for each in found.notifications
     ]
     listing = Listing(rows, found.total, page)
-    return visit.page("notifications.html", listing=listing, only_unread=unread)
+    return context.page("notifications.html", listing=listing, only_unread=unread)
 
 
 @router.post("/read")
-async def read(visit: Visiting) -> Response:
+async def read(context: CurrentPage) -> Response:
     """Mark one notification, or all, as read."""
-    sent = visit.form.fields.get("notification", "")
+    sent = context.form.fields.get("notification", "")
     ids = [_id(sent)] if sent else None
-    changed = await visit.vault.notifications.mark(visit.caller, ids, read=True)
+    changed = await context.vault.notifications.mark(context.caller, ids, read=True)
     noun = "notification" if changed == 1 else "notifications"
-    return visit.go(PATH, f"Marked {changed} {noun} as read.")
+    return context.go(PATH, f"Marked {changed} {noun} as read.")
 
 
 def _id(sent: str) -> int:

@@ -15,7 +15,7 @@ from shared.vault.queries.query_pages import unless_changed
 from shared.vault.records.state_criteria import unsatisfied
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.model.component_model import (
         EntryCriterion,
         LifecycleState,
@@ -32,14 +32,14 @@ class BlockedAction:
 
 
 async def offered_actions(
-    visit: Visit, target: VaultObject, record: Mapping[str, Any]
+    context: PageContext, target: VaultObject, record: Mapping[str, Any]
 ) -> tuple[list[AvailableAction], list[BlockedAction]]:
     """Return the user actions that a record's page offers, and those that are not possible yet.
 
     Actions that would change nothing are in neither list.
     """
-    available = await visit.vault.actions.available(
-        visit.caller, target.name, str(record["id"])
+    available = await context.vault.actions.available(
+        context.caller, target.name, str(record["id"])
     )
     offered: list[AvailableAction] = []
     blocked_actions: list[BlockedAction] = []
@@ -47,9 +47,9 @@ async def offered_actions(
     for action in sorted(
         available, key=lambda each: each.type is not ActionType.STATE_CHANGE
     ):
-        if _is_ineffective(visit, action, record):
+        if _is_ineffective(context, action, record):
             continue
-        reason = await _blocking_reason(visit, target, record, action)
+        reason = await _blocking_reason(context, target, record, action)
         if reason:
             blocked_actions.append(BlockedAction(action.label, reason))
         else:
@@ -58,34 +58,34 @@ async def offered_actions(
 
 
 def _is_ineffective(
-    visit: Visit, action: AvailableAction, record: Mapping[str, Any]
+    context: PageContext, action: AvailableAction, record: Mapping[str, Any]
 ) -> bool:
     """Return whether an action would change nothing of a record, or be refused, by the record's values alone."""
-    of_vault = visit.vault.definition.ineffective_actions
+    of_vault = context.vault.definition.ineffective_actions
     ineffective = of_vault.get(action.runs) or INEFFECTIVE_ACTIONS.get(action.runs)
-    return ineffective is not None and ineffective(record, visit.caller.user_id)
+    return ineffective is not None and ineffective(record, context.caller.user_id)
 
 
 async def _blocking_reason(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     record: Mapping[str, Any],
     action: AvailableAction,
 ) -> str:
     """Return the reason why an action would be refused now; empty when no reason is known."""
-    lifecycle = visit.registry.lifecycles.get(target.lifecycle or "")
+    lifecycle = context.registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return ""
     state = lifecycle.states.get(action.next_state)
-    form = visit.vault.definition.guided.get(target.name)
+    form = context.vault.definition.guided.get(target.name)
     if form is not None and _runs_goal(form.goal, action, state):
-        if not await visit.vault.runs.is_active(form.integration):
+        if not await context.vault.runs.is_active(form.integration):
             return INACTIVE
         # The goal is refused to a record that no longer meets the entry criteria of its state.
         state = state or lifecycle.states.get(str(only_value(record, "state__v")))
     if state is None:
         return ""
-    return await _unmet_text(visit, target, state, str(record["id"]), action.prompts)
+    return await _unmet_text(context, target, state, str(record["id"]), action.prompts)
 
 
 def _runs_goal(
@@ -97,7 +97,7 @@ def _runs_goal(
 
 
 async def _unmet_text(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     state: LifecycleState,
     record_id: str,
@@ -117,12 +117,12 @@ async def _unmet_text(
     limited = replace(state, entry_criteria=criteria)
 
     async def check() -> Mapping[str, ApiError]:
-        async with visit.vault.database.connection() as connection:
-            registry = visit.vault.components.registry
+        async with context.vault.database.connection() as connection:
+            registry = context.vault.components.registry
             return await unsatisfied(connection, registry, target, limited, ids)
 
     try:
-        refused = await unless_changed(visit.vault.components, check)
+        refused = await unless_changed(context.vault.components, check)
     except VaultFault as fault:
         # Criteria that name a field which no longer exists refuse every record.
         return fault.error.message

@@ -10,7 +10,7 @@ from shared.vault.access.permissions import Grant, granted
 from shared.vault.admin.connector_sessions import sources_of
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 Row = Mapping[str, object]
 
@@ -70,17 +70,19 @@ def with_numbers(found: Mapping[str, Origin]) -> Origins:
     return Origins(by_field, list(transfers.values()))
 
 
-async def origins_of(visit: Visit, object_name: str, record_id: str) -> Origins:
+async def origins_of(context: PageContext, object_name: str, record_id: str) -> Origins:
     """Return the origins of a record's values; fields of unknown origin are omitted."""
-    caller = visit.caller
-    rows = await visit.vault.lineage.of_record(caller, object_name, record_id)
+    caller = context.caller
+    rows = await context.vault.lineage.of_record(caller, object_name, record_id)
     names: dict[int, str] = {}
     if rows:
-        sources = await sources_of(visit)
+        sources = await sources_of(context)
         names = {each.vault_id: each.vault_name for each in sources}
     found = {str(row["field_name"]): _transferred(row, names) for row in rows}
     if granted(caller, Grant.READ_AUDIT):
-        changes = await visit.vault.audit.latest_changes(caller, object_name, record_id)
+        changes = await context.vault.audit.latest_changes(
+            caller, object_name, record_id
+        )
         for name, entry in changes.items():
             found[name] = _changed(found.get(name, Origin()), entry)
     return with_numbers(found)

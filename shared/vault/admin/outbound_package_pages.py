@@ -14,8 +14,8 @@ from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.field_errors import at_fields
 from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.listing import selected
+from shared.vault.admin.page_context import CurrentPage, PageContext, page_context
 from shared.vault.admin.viewing import record_of
-from shared.vault.admin.visit import Visit, Visiting, visiting
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.packages.package_model import MEMBER, OUTBOUND
 
@@ -46,22 +46,22 @@ def _may_edit(caller: Caller) -> None:
     require(caller, MEMBER, Operation.CREATE)
 
 
-Managing = Annotated[Visit, Depends(visiting(admit=_may_manage))]
-Creating = Annotated[Visit, Depends(visiting(admit=_may_create))]
-Editing = Annotated[Visit, Depends(visiting(admit=_may_edit))]
+Managing = Annotated[PageContext, Depends(page_context(admit=_may_manage))]
+Creating = Annotated[PageContext, Depends(page_context(admit=_may_create))]
+Editing = Annotated[PageContext, Depends(page_context(admit=_may_edit))]
 
 
 @router.get("/new")
-async def new(visit: Visiting) -> Response:
+async def new(context: CurrentPage) -> Response:
     """Show the form that asks for the package's name and description."""
-    _may_create(visit.caller)
-    return visit.page("package_new.html", inputs=_inputs({}), errors=())
+    _may_create(context.caller)
+    return context.page("package_new.html", inputs=_inputs({}), errors=())
 
 
 @router.post("/new")
-async def create(visit: Creating) -> Response:
+async def create(context: Creating) -> Response:
     """Create a package without components, and redirect to its page, where components are added."""
-    form = visit.form.fields
+    form = context.form.fields
     row: dict[str, object] = {
         each.name: form.get(each.name, "") for each in _inputs({})
     }
@@ -69,15 +69,15 @@ async def create(visit: Creating) -> Response:
 
     async def carry_out() -> str | None:
         nonlocal refused
-        (result,) = await visit.vault.records.create(visit.caller, OUTBOUND, [row])
+        (result,) = await context.vault.records.create(context.caller, OUTBOUND, [row])
         refused = result.errors
         return None if result.errors else _path(str(result.id))
 
-    path = await visit.once(carry_out)
+    path = await context.once(carry_out)
     if path is None:
         inputs = at_fields(_inputs(form), refused)
-        return visit.page("package_new.html", 400, inputs=inputs, errors=refused)
-    return visit.go(path, "The Outbound Package was created. Add components to it.")
+        return context.page("package_new.html", 400, inputs=inputs, errors=refused)
+    return context.go(path, "The Outbound Package was created. Add components to it.")
 
 
 def _inputs(values: Mapping[str, str]) -> list[Input]:
@@ -101,58 +101,58 @@ def _inputs(values: Mapping[str, str]) -> list[Input]:
 
 
 @router.get("/{package_id}")
-async def one_package(visit: Visiting, package_id: str) -> Response:
+async def one_package(context: CurrentPage, package_id: str) -> Response:
     """Show a package: its components, the components that they need and the package lacks, and its last file."""
-    return await _page(visit, package_id)
+    return await _page(context, package_id)
 
 
 @router.post("/{package_id}/components")
-async def change_components(visit: Editing, package_id: str) -> Response:
+async def change_components(context: Editing, package_id: str) -> Response:
     """Add a component to a package, or remove one."""
-    path, sent = _path(package_id), visit.form.fields
-    records = visit.vault.records
+    path, sent = _path(package_id), context.form.fields
+    records = context.vault.records
     if removed := sent.get("remove", ""):
-        (result,) = await records.delete(visit.caller, MEMBER, [{"id": removed}])
-        return visit.go_with(path, result, "The component was removed.")
+        (result,) = await records.delete(context.caller, MEMBER, [{"id": removed}])
+        return context.go_with(path, result, "The component was removed.")
     name = sent.get("component", "").strip()
-    if name not in _names(visit):
-        return await _page(visit, package_id, UNKNOWN)
+    if name not in _names(context):
+        return await _page(context, package_id, UNKNOWN)
     row = {"outbound_package__v": package_id, "vault_component__v": name}
-    (result,) = await records.create(visit.caller, MEMBER, [row])
-    return visit.go_with(path, result, f"{name} was added.")
+    (result,) = await records.create(context.caller, MEMBER, [row])
+    return context.go_with(path, result, f"{name} was added.")
 
 
 @router.post("/{package_id}/export")
-async def export(visit: Managing, package_id: str) -> Response:
+async def export(context: Managing, package_id: str) -> Response:
     """Export a package to a file as a job, and redirect to the job's page."""
-    record = await record_of(visit, OUTBOUND, package_id)
-    outbound = visit.vault.outbound_packages
-    job_id = await outbound.submit_export(visit.caller, str(record["name__v"]))
-    return visit.go(f"/ui/jobs/{job_id}", "The file is being made.")
+    record = await record_of(context, OUTBOUND, package_id)
+    outbound = context.vault.outbound_packages
+    job_id = await outbound.submit_export(context.caller, str(record["name__v"]))
+    return context.go(f"/ui/jobs/{job_id}", "The file is being made.")
 
 
 async def _page(
-    visit: Visit, package_id: str, error: ApiError | None = None
+    context: PageContext, package_id: str, error: ApiError | None = None
 ) -> Response:
     """Show a package; with an error, as the answer to a component that was refused."""
-    _may_manage(visit.caller)
-    record = await record_of(visit, OUTBOUND, package_id)
-    outbound = visit.vault.outbound_packages
+    _may_manage(context.caller)
+    record = await record_of(context, OUTBOUND, package_id)
+    outbound = context.vault.outbound_packages
     where = f"WHERE outbound_package__v = '{record['id']}'"
     statement = f"SELECT id, vault_component__v FROM {MEMBER} {where} ORDER BY vault_component__v"
-    members = await selected(visit, statement)
-    missing, problem = await _missing(visit, str(record["id"]), members)
-    names = [(name, "") for name in sorted(_names(visit))]
+    members = await selected(context, statement)
+    missing, problem = await _missing(context, str(record["id"]), members)
+    names = [(name, "") for name in sorted(_names(context))]
     component = Input(
         "component",
         "Component",
         InputKind.SUGGEST,
-        visit.form.fields.get("component", ""),
+        context.form.fields.get("component", ""),
         options=tuple(names),
         help="type and name",
     )
     errors = [error] if error else []
-    return visit.page(
+    return context.page(
         "package_outbound.html",
         status_of(error) if error else 200,
         record=record,
@@ -160,13 +160,13 @@ async def _page(
         missing=missing,
         problem=problem,
         component=at_fields([component], errors)[0],
-        edits=may(visit.caller, MEMBER, Operation.CREATE),
+        edits=may(context.caller, MEMBER, Operation.CREATE),
         stored=await outbound.table.find(str(record["id"])),
     )
 
 
 async def _missing(
-    visit: Visit, package_id: str, members: Sequence[dict[str, Any]]
+    context: PageContext, package_id: str, members: Sequence[dict[str, Any]]
 ) -> tuple[Sequence[Mapping[str, object]], str]:
     """Return the components that a package's components need and the package lacks, and an error text.
 
@@ -174,18 +174,18 @@ async def _missing(
     """
     if not members:
         return (), ""
-    outbound = visit.vault.outbound_packages
+    outbound = context.vault.outbound_packages
     try:
-        _, missing = await outbound.dependencies(visit.caller, package_id)
+        _, missing = await outbound.dependencies(context.caller, package_id)
     except VaultFault as fault:
         # A component may have been dropped since it was added.
         return (), fault.error.message
     return missing, ""
 
 
-def _names(visit: Visit) -> set[str]:
+def _names(context: PageContext) -> set[str]:
     """Return the components that a package may have, as ``Type.name``."""
-    return {each.full_name for each in visit.registry.components.values()}
+    return {each.full_name for each in context.registry.components.values()}
 
 
 def _path(package_id: str) -> str:

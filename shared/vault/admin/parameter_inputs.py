@@ -14,7 +14,7 @@ from shared.vault.assembly.action_parameters import (
 )
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.components.component_tree import Scalar
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import Field, LifecycleState, VaultObject
@@ -46,12 +46,12 @@ Options = Sequence[tuple[str, str]]
 
 
 def entry_action_forms(
-    visit: Visit, targets: Sequence[VaultObject]
+    context: PageContext, targets: Sequence[VaultObject]
 ) -> dict[str, EntryActionForm]:
     """Return the forms, by name, of the entry actions with parameters that all ``targets`` support."""
     if not targets:
         return {}
-    of_vault = visit.vault.definition.entry_action_forms
+    of_vault = context.vault.definition.entry_action_forms
     own = [of_vault.get(each.name, {}) for each in targets]
     first, *others = own
     common = {n: f for n, f in first.items() if all(n in other for other in others)}

@@ -14,10 +14,10 @@ from shared.vault.admin.inputs import Input, InputKind
 from shared.vault.admin.listing import Listing
 from shared.vault.admin.message_pages import Station
 from shared.vault.admin.origins import Origin, with_numbers
-from shared.vault.admin.preview_words import PreviewWords
+from shared.vault.admin.page_context import CurrentPage, PageContext
+from shared.vault.admin.preview_labels import PreviewLabels
 from shared.vault.admin.run_progress import chart_of, progress_of
 from shared.vault.admin.showing import Shown, ValueFormatter
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.component_tree import Component
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError
@@ -76,18 +76,18 @@ MARKS = (
 
 
 @router.get("")
-async def patterns(visit: Visiting) -> Response:
+async def patterns(context: CurrentPage) -> Response:
     """Show each kind of page element once."""
     now = datetime.now(UTC)
     run = _run(now)
     row = {"id": "ZZZ000000000001", "modified_date__v": _text(now, minutes=3)}
     rows = [{**row, "name__v": "The first example", "status__v": ["active__v"]}]
-    return visit.page(
+    return context.page(
         "patterns.html",
-        formatter=ValueFormatter(EXAMPLE, visit.caller, visit.registry),
+        formatter=ValueFormatter(EXAMPLE, context.caller, context.registry),
         columns=COLUMNS,
         listing=Listing(rows, 1),
-        inputs=_inputs(visit),
+        inputs=_inputs(context),
         refused=[REFUSED],
         fields=_fields(now),
         origins=with_numbers({"name__v": _origin(now)}),
@@ -102,7 +102,7 @@ async def patterns(visit: Visiting) -> Response:
             has_session=False, vault_id=10101, vault_name="Another Vault"
         ),
         preview=_preview(),
-        words=PreviewWords(visit.registry, EXAMPLE_RULE, visit.vault.vault_id),
+        words=PreviewLabels(context.registry, EXAMPLE_RULE, context.vault.vault_id),
     )
 
 
@@ -110,9 +110,9 @@ def _text(now: datetime, **ago: int) -> str:
     return (now - timedelta(**ago)).isoformat()
 
 
-def _inputs(visit: Visit) -> Sequence[Input]:
+def _inputs(context: PageContext) -> Sequence[Input]:
     """Return the inputs of a form; records to choose from are those of an object of the Vault."""
-    first = next(iter(visit.vault.definition.first_objects), "")
+    first = next(iter(context.vault.definition.first_objects), "")
     pick = Input(
         "a_record",
         "A record",

@@ -34,7 +34,7 @@ from shared.vault.components.statement import (
 )
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
 
 SETS = "permission_sets"
 GRANTS = "permissions"
@@ -55,15 +55,15 @@ class Row:
     operations: frozenset[str]
 
 
-def may_change(visit: Visit, component: Component) -> bool:
+def may_change(context: PageContext, component: Component) -> bool:
     """Return whether the caller may change a permission set or profile, which must not allow more than their own."""
-    if component.name in SUPPLIED or not visit.may_change(component.type):
+    if component.name in SUPPLIED or not context.may_change(component.type):
         return False
     if component.type == PERMISSION_SET:
         own = permission_set_of(component)
-        return holds_all_of(visit.caller, SecurityProfile(component.name, (own,)))
-    profiles = visit.vault.security.profiles
-    return holds_all_of(visit.caller, profiles.in_full(component.name))
+        return holds_all_of(context.caller, SecurityProfile(component.name, (own,)))
+    profiles = context.vault.security.profiles
+    return holds_all_of(context.caller, profiles.in_full(component.name))
 
 
 def plain_inputs(component: Component, form: Mapping[str, str]) -> list[Input]:
@@ -85,10 +85,12 @@ def plain_inputs(component: Component, form: Mapping[str, str]) -> list[Input]:
     ]
 
 
-def grant_input(visit: Visit, component: Component, form: Mapping[str, str]) -> Input:
+def grant_input(
+    context: PageContext, component: Component, form: Mapping[str, str]
+) -> Input:
     """Return the input for permissions that are not about records: those that the caller has."""
     chosen = _chosen(GRANTS, form) if GRANTS in form else grants_of(component)
-    own = visit.caller.profile.grants
+    own = context.caller.profile.grants
     options = [(g.value, label) for g, label in GRANT_LABELS.items() if g in own]
     return Input(
         GRANTS,
@@ -99,7 +101,9 @@ def grant_input(visit: Visit, component: Component, form: Mapping[str, str]) -> 
     )
 
 
-def set_input(visit: Visit, component: Component, form: Mapping[str, str]) -> Input:
+def set_input(
+    context: PageContext, component: Component, form: Mapping[str, str]
+) -> Input:
     """Return the input for a profile's permission sets: those that allow no more than the caller's own profile."""
     present = component.references(SETS)
     return Input(
@@ -107,18 +111,18 @@ def set_input(visit: Visit, component: Component, form: Mapping[str, str]) -> In
         "Permission sets",
         InputKind.CHOICES,
         chosen=tuple(_chosen(SETS, form)) if SETS in form else present,
-        options=tuple(_sets(visit)),
+        options=tuple(_sets(context)),
     )
 
 
-def _sets(visit: Visit) -> Iterator[tuple[str, str]]:
+def _sets(context: PageContext) -> Iterator[tuple[str, str]]:
     """Yield name and label of the permission sets that the caller may assign."""
-    labels = visit.registry.picklists["security_profile__sys"].entries
+    labels = context.registry.picklists["security_profile__sys"].entries
     for name, profile in SUPPLIED.items():
-        if holds_all_of(visit.caller, profile):
+        if holds_all_of(context.caller, profile):
             yield name, labels[name].label
-    for (kind, name), component in sorted(visit.registry.components.items()):
-        if kind == PERMISSION_SET and may_change(visit, component):
+    for (kind, name), component in sorted(context.registry.components.items()):
+        if kind == PERMISSION_SET and may_change(context, component):
             yield name, component.text("label")
 
 
@@ -127,9 +131,9 @@ def _chosen(name: str, form: Mapping[str, str]) -> list[str]:
     return [key.removeprefix(head) for key in form if key.startswith(head)]
 
 
-def rows_of(visit: Visit, component: Component) -> list[Row]:
+def rows_of(context: PageContext, component: Component) -> list[Row]:
     """Return the object permissions of a set; those for many objects come first."""
-    objects = visit.registry.objects
+    objects = context.registry.objects
     rows = []
     for entry in component.children_of(OBJECT_PERMISSION):
         name = object_of(entry)
@@ -141,11 +145,11 @@ def rows_of(visit: Visit, component: Component) -> list[Row]:
     return sorted(rows, key=lambda row: (row.object not in MANY, row.label.lower()))
 
 
-def addable(visit: Visit, component: Component) -> tuple[tuple[str, str], ...]:
+def addable(context: PageContext, component: Component) -> tuple[tuple[str, str], ...]:
     """Return name and label of the objects for which a set has no permission yet."""
     taken = {object_of(each) for each in component.children_of(OBJECT_PERMISSION)}
     objects = sorted(
-        visit.registry.objects.values(), key=lambda each: each.label_plural.lower()
+        context.registry.objects.values(), key=lambda each: each.label_plural.lower()
     )
     every = [*MANY.items(), *((each.name, each.label_plural) for each in objects)]
     return ("", ""), *(each for each in every if each[0] not in taken)

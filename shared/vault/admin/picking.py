@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 
 from shared.vault.access.permissions import Operation
 from shared.vault.admin.listing import MAX_SEARCH, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.viewing import object_of
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.vql import literal
 
@@ -27,26 +27,28 @@ HINT_LENGTH = 60
 
 
 @router.post("/{object_name}")
-async def pick(visit: Visiting, object_name: str) -> Response:
+async def pick(context: CurrentPage, object_name: str) -> Response:
     """Return the records that match the typed text: id, name, and a hint that distinguishes them."""
     # By POST, as what is typed may be the name of a person, which must not stand in addresses and logs.
-    target = object_of(visit, object_name, Operation.READ)
-    typed = visit.form.fields.get("typed", "")[:MAX_SEARCH]
-    rows = await _found(visit, target, typed)
+    target = object_of(context, object_name, Operation.READ)
+    typed = context.form.fields.get("typed", "")[:MAX_SEARCH]
+    rows = await _found(context, target, typed)
     offered = [_offered(target, row) for row in rows]
     return JSONResponse(offered)
 
 
-async def _found(visit: Visit, target: VaultObject, typed: str) -> list[dict[str, Any]]:
+async def _found(
+    context: PageContext, target: VaultObject, typed: str
+) -> list[dict[str, Any]]:
     """Return the rows of the matching records, the best matches first."""
-    finder = visit.vault.finder
-    found = await finder.find(visit.caller, target.name, typed, OFFERED)
+    finder = context.vault.finder
+    found = await finder.find(context.caller, target.name, typed, OFFERED)
     if not found:
         return []
     columns = ", ".join(["id", "name__v", *hinting(target)])
     ids = ", ".join(literal(each.id) for each in found)
     statement = f"SELECT {columns} FROM {target.name} WHERE id CONTAINS ({ids})"
-    rows = {row["id"]: row for row in await selected(visit, statement)}
+    rows = {row["id"]: row for row in await selected(context, statement)}
     # A record may have been deleted in between.
     return [rows[each.id] for each in found if each.id in rows]
 

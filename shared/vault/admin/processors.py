@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.admin.visit import Visiting
+from shared.vault.admin.page_context import CurrentPage
 
 router = APIRouter(prefix="/processors")
 
@@ -15,11 +15,11 @@ HANDLER = "Delivery Event Handler"
 
 
 @router.get("")
-async def processors(visit: Visiting) -> Response:
+async def processors(context: CurrentPage) -> Response:
     """List the message processors of queues and their delivery event handlers, each with its user."""
-    authorize(visit.caller, Grant.READ_QUEUES)
+    authorize(context.caller, Grant.READ_QUEUES)
     rows = []
-    for queue in visit.registry.queues.values():
+    for queue in context.registry.queues.values():
         name, user = queue.message_processor, queue.message_processor_user
         # An inbound queue without a processor is listed as well: the connector processes its messages.
         if name or queue.type.takes_deliveries:
@@ -28,4 +28,4 @@ async def processors(visit: Visiting) -> Response:
         user = queue.message_delivery_event_handler_user
         if name:
             rows.append({"queue": queue, "kind": HANDLER, "name": name, "user": user})
-    return visit.page("processors.html", processors=rows)
+    return context.page("processors.html", processors=rows)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from shared.vault.admin.listing import MAX_ROWS
-from shared.vault.admin.visit import Visiting
+from shared.vault.admin.page_context import CurrentPage
 from shared.vault.queues.log_columns import SHOWN
 
 router = APIRouter(prefix="/queue-log")
@@ -19,15 +19,15 @@ Queue = Annotated[str, Query(max_length=100)]
 
 
 @router.get("")
-async def days(visit: Visiting) -> Response:
+async def days(context: CurrentPage) -> Response:
     """List the days (UTC) of the last 30 that have entries, the latest first."""
-    found = await visit.vault.queue_log.days(visit.caller)
-    return visit.page("queue_log.html", days=found)
+    found = await context.vault.queue_log.days(context.caller)
+    return context.page("queue_log.html", days=found)
 
 
 @router.get("/{day}")
 async def of_day(
-    visit: Visiting,
+    context: CurrentPage,
     day: date,
     queue: Queue = "",
     after: After = 0,
@@ -35,15 +35,15 @@ async def of_day(
     """List the entries of a day by time, of one queue or of all queues; ``after`` is the id before the first entry."""
     # PostgreSQL takes NUL in no text.
     wanted = queue.replace("\x00", "") or None
-    lines = await visit.vault.queue_log.page(
-        visit.caller, day, queue=wanted, after=after, limit=MAX_ROWS
+    lines = await context.vault.queue_log.page(
+        context.caller, day, queue=wanted, after=after, limit=MAX_ROWS
     )
     more = lines[-1].number if len(lines) == MAX_ROWS else None
     # The log has deliveries, which only outbound queues have.
     queues = [
-        name for name, each in visit.registry.queues.items() if each.type.delivers
+        name for name, each in context.registry.queues.items() if each.type.delivers
     ]
-    return visit.page(
+    return context.page(
         "queue_log_day.html",
         day=day,
         columns=SHOWN,

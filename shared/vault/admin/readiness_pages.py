@@ -14,9 +14,9 @@ from shared.protocol.readiness_steps import ReadinessStep
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.connector_sessions import page_sessions
 from shared.vault.admin.exception_mends import rule_path
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.showing import named
 from shared.vault.admin.viewing import RecordView, view
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.connections.connection_rules import OBJECT
 from shared.vault.errors import ApiError, VaultFault
 
@@ -107,25 +107,25 @@ class StepOfReadiness:
 
 
 @router.get("")
-async def readiness(visit: Visiting, record_id: str) -> Response:
+async def readiness(context: CurrentPage, record_id: str) -> Response:
     """Show the steps of a connection, with the connector's present findings."""
-    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
-    shown = await view(visit, OBJECT, record_id)
+    authorize(context.caller, Grant.MANAGE_INTEGRATIONS)
+    shown = await view(context, OBJECT, record_id)
     name = str(shown.values["api_name__sys"])
     error: ApiError | None = None
     steps: list[StepOfReadiness] = []
     ready = False
     try:
-        answer = await visit.vault.connector.ask(
-            "readiness", name, sessions=page_sessions(visit)
+        answer = await context.vault.connector.ask(
+            "readiness", name, sessions=page_sessions(context)
         )
     except VaultFault as fault:
         # The page shows the connector's refusal with advice.
         error = fault.error
     else:
         ready = bool(answer["ready"])
-        steps = steps_of(answer["findings"], await _paths(visit, shown))
-    return visit.page(
+        steps = steps_of(answer["findings"], await _paths(context, shown))
+    return context.page(
         "readiness.html", view=shown, ready=ready, steps=steps, error=error
     )
 
@@ -134,7 +134,7 @@ async def readiness(visit: Visiting, record_id: str) -> Response:
 class Paths:
     """Finds the pages of this Vault on which faults are corrected; integrations and points are by API name."""
 
-    visit: Visit
+    context: PageContext
     connection: RecordView
     integrations: Mapping[str, Named]
     points: Mapping[str, Named]
@@ -158,9 +158,9 @@ class Paths:
                 path = self.points[name].path
             case ReadinessStep.RULES:
                 part = str(finding.get("field_rule") or "")
-                path = rule_path(self.visit, name, part)
+                path = rule_path(self.context, name, part)
             case ReadinessStep.QUEUES:
-                known = name in self.visit.registry.queues
+                known = name in self.context.registry.queues
                 path = f"/ui/queues/{quote(name)}" if known else "/ui/queues"
             case ReadinessStep.EXCEPTIONS:
                 path = f"/ui/exceptions?connection={self.connection.id}"
@@ -171,10 +171,10 @@ class Paths:
         return path
 
 
-async def _paths(visit: Visit, shown: RecordView) -> Paths:
-    integrations = await named(visit, "integration__sys")
-    points = await named(visit, "integration_point__sys")
-    return Paths(visit, shown, integrations, points)
+async def _paths(context: PageContext, shown: RecordView) -> Paths:
+    integrations = await named(context, "integration__sys")
+    points = await named(context, "integration_point__sys")
+    return Paths(context, shown, integrations, points)
 
 
 def steps_of(
@@ -182,7 +182,7 @@ def steps_of(
 ) -> list[StepOfReadiness]:
     """Return all steps in order, each with its findings."""
     steps = {step: StepOfReadiness(*words) for step, words in STEPS.items()}
-    own_vault = paths.visit.vault.vault_id
+    own_vault = paths.context.vault.vault_id
     for finding in findings:
         step = ReadinessStep(finding["step"])
         of_here = finding["vault_id"] == own_vault

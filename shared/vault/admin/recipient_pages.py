@@ -21,7 +21,7 @@ from shared.vault.fulfillment.fulfillment_model import MAX_DOCUMENTS, PATH
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.vault import Vault
     from shared.vault.documents.document_content import StoredFile
     from shared.vault.fulfillment.fulfillment_model import ResponsePackage
@@ -92,7 +92,7 @@ def page(
     return render(
         "recipient.html",
         {
-            "visit": None,
+            "context": None,
             "note": None,
             "package": package,
             "base": base,
@@ -114,12 +114,12 @@ def sent(content: AsyncIterator[bytes], name: str, size: int, format_: str) -> R
     return response
 
 
-async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
+async def viewable_file(context: PageContext, row: Mapping[str, Any]) -> StoredFile:
     """Return a document's viewable rendition, or its source file when there is none.
 
     :raises VaultFault: INVALID_DATA for a version number that is not valid.
     """
-    files = visit.vault.document_files
+    files = context.vault.document_files
     major, _, minor = str(row["version_number__v"]).partition(".")
     # Whoever writes such records by calls may have written any text.
     parts = whole_number(major, LARGEST_PART), whole_number(minor, LARGEST_PART)
@@ -129,9 +129,9 @@ async def viewable_file(visit: Visit, row: Mapping[str, Any]) -> StoredFile:
         )
     number = Number(parts[0], parts[1])
     place = Place(int(row["document_id__v"]), number)
-    renditions = await files.renditions(visit.caller, place)
+    renditions = await files.renditions(context.caller, place)
     rendition = VIEWABLE if VIEWABLE in renditions else SOURCE
-    return await files.file(visit.caller, place, rendition)
+    return await files.file(context.caller, place, rendition)
 
 
 async def _found(request: Request, token: str) -> ResponsePackage | None:
@@ -146,7 +146,7 @@ async def _found(request: Request, token: str) -> ResponsePackage | None:
 
 def _gone(vault: Vault) -> Response:
     context = {
-        "visit": None,
+        "context": None,
         "note": None,
         "sender": vault.settings.response_sender,
         "contact": vault.settings.response_contact,

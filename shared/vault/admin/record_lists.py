@@ -26,7 +26,7 @@ from shared.vault.queries.list_views import Selection
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import (
         Desk,
         DeskFilter,
@@ -115,16 +115,16 @@ def list_path(object_name: str, view_id: UUID | None = None) -> str:
 
 
 async def views_of(
-    visit: Visit, object_name: str
+    context: PageContext, object_name: str
 ) -> tuple[list[ListView], ListView | None]:
     """Return the views of an object's list that the caller sees, and the view in the address, or None."""
-    named = visit.request.query_params.get("view", "")
-    seen = await visit.vault.list_views.visible(visit.caller, object_name)
+    named = context.request.query_params.get("view", "")
+    seen = await context.vault.list_views.visible(context.caller, object_name)
     return seen, next((each for each in seen if str(each.view_id) == named), None)
 
 
 async def record_list(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     view: ListView | None = None,
     usual: Sequence[str] = (),
@@ -133,13 +133,13 @@ async def record_list(
 
     ``usual`` are the columns unless the user or the view chooses others.
     """
-    parameters = visit.request.query_params
+    parameters = context.request.query_params
     stored = view.selection if view is not None else Selection()
     search = parameters.get("search", "")
     words = stored.words if "search" not in parameters else ""
     if search:
-        words = await visit.vault.searches.words(visit.caller.user_id, search)
-    desk = _desk(visit, target)
+        words = await context.vault.searches.words(context.caller.user_id, search)
+    desk = _desk(context, target)
     work_list = _work_list(desk, parameters.get("list", stored.work_list))
     chosen = parameters.getlist("column") or stored.columns
     selection = Selection(
@@ -151,37 +151,37 @@ async def record_list(
         words=words,
         work_list=work_list.name if work_list is not None else "",
     )
-    return await _listed(visit, target, view, selection, usual)
+    return await _listed(context, target, view, selection, usual)
 
 
 async def _listed(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     view: ListView | None,
     selection: Selection,
     usual: Sequence[str],
 ) -> RecordList:
     """Return the list that a selection describes; ``usual`` are its columns unless the selection has others."""
-    desk = _desk(visit, target)
+    desk = _desk(context, target)
     desk_filters = _desk_filters(desk)
     work_list = _work_list(desk, selection.work_list)
     related = desk.related_columns if desk else ()
-    formatter = ValueFormatter(target, visit.caller, visit.registry, related)
-    formatter.people = await people(visit, target)
-    formatter.error_text_fields = visit.vault.definition.error_text_fields
+    formatter = ValueFormatter(target, context.caller, context.registry, related)
+    formatter.people = await people(context, target)
+    formatter.error_text_fields = context.vault.definition.error_text_fields
     of_desk = desk.columns if desk else ()
     columns = _columns(formatter, selection.columns, usual or of_desk)
     fields = [name for name in columns if not formatter.is_related(name)]
     terms = conditions(target, selection.filters, desk_filters)
     if work_list is not None:
-        terms.append(work_list.condition.format(user_id=visit.caller.user_id))
+        terms.append(work_list.condition.format(user_id=context.caller.user_id))
     condition = f" WHERE {' AND '.join(terms)}" if terms else ""
     order = _order(selection.sort, work_list, searched=bool(selection.words))
     found = find(selection.words)
     selected = formatter.selection(columns)
-    few = await few_records(visit, target, fields) if desk else {}
+    few = await few_records(context, target, fields) if desk else {}
     choices = [
-        *choices_of(target, visit.registry, fields, selection.filters, few),
+        *choices_of(target, context.registry, fields, selection.filters, few),
         *desk_choices(desk_filters, selection.filters),
     ]
     return RecordList(
@@ -314,9 +314,9 @@ def _fits_list(field: Field) -> bool:
             assert_never(field.type)
 
 
-def _desk(visit: Visit, target: VaultObject) -> Desk | None:
+def _desk(context: PageContext, target: VaultObject) -> Desk | None:
     """Return the desk of an object's records; None for an object without a desk."""
-    desk = visit.vault.definition.desk
+    desk = context.vault.definition.desk
     return desk if desk is not None and desk.object == target.name else None
 
 

@@ -20,13 +20,13 @@ from shared.vault.admin.listing import (
     listed,
 )
 from shared.vault.admin.origins import origins_of
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.record_lists import RecordList, list_path, record_list, views_of
 from shared.vault.admin.related_records import other_lists, related_records
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.fulfillment.fulfillment_model import REQUEST
 from shared.vault.vql import RANKED
@@ -43,15 +43,15 @@ ALL = "all"  # in place of a view: none, whatever the list begins with
 
 
 @router.get("")
-async def objects(visit: Visiting) -> Response:
+async def objects(context: CurrentPage) -> Response:
     """List the objects whose records the caller may read."""
     readable = [
         each
-        for each in visit.registry.objects.values()
-        if each.active and may(visit.caller, each.name, Operation.READ)
+        for each in context.registry.objects.values()
+        if each.active and may(context.caller, each.name, Operation.READ)
     ]
     readable.sort(key=lambda each: each.label_plural.lower())
-    first = visit.vault.definition.first_objects
+    first = context.vault.definition.first_objects
     # The first objects of the definition come first, the objects of the platform last.
     groups = {
         "What people work with": [each for each in readable if each.name in first],
@@ -62,7 +62,7 @@ async def objects(visit: Visiting) -> Response:
             each for each in readable if each.name not in first and _own(each)
         ],
     }
-    return visit.page("objects.html", groups=groups)
+    return context.page("objects.html", groups=groups)
 
 
 def _own(target: VaultObject) -> bool:
@@ -72,23 +72,23 @@ def _own(target: VaultObject) -> bool:
 
 @router.get("/{object_name}")
 async def records(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     page: Page = 1,
 ) -> Response:
     """List the records of an object; the address may restrict them by a view, fields, a work list or a search."""
-    target = object_of(visit, object_name)
-    views, view = await views_of(visit, object_name)
+    target = object_of(context, object_name)
+    views, view = await views_of(context, object_name)
     usual = next((each for each in views if each.usual), None)
     # The bare address is that of the view that the list begins with.
-    if usual is not None and not visit.request.query_params:
-        return visit.go(list_path(object_name, usual.view_id))
-    shown = await record_list(visit, target, view)
-    return await list_page(visit, shown, page, "records.html", views)
+    if usual is not None and not context.request.query_params:
+        return context.go(list_path(object_name, usual.view_id))
+    shown = await record_list(context, target, view)
+    return await list_page(context, shown, page, "records.html", views)
 
 
 async def list_page(
-    visit: Visit,
+    context: PageContext,
     shown: RecordList,
     page: int,
     template: str,
@@ -100,22 +100,22 @@ async def list_page(
     """
     object_name = shown.target.name
     view = shown.view
-    parameters = visit.request.query_params
+    parameters = context.request.query_params
     if parameters.get("format") == CSV:
-        return await download(visit, shown)
-    return visit.page(
+        return await download(context, shown)
+    return context.page(
         template,
         target=shown.target,
         shown=shown,
         views=views,
         may_change=view is not None
-        and visit.vault.list_views.may_change(visit.caller, view),
+        and context.vault.list_views.may_change(context.caller, view),
         view_is_gone=view is None and parameters.get("view", ALL) != ALL,
         search_is_gone=bool(parameters.get("search")) and not shown.q,
         listing=await listed(
-            visit, shown.statement, page, PAGE_SIZE, counted=False, first_hits=True
+            context, shown.statement, page, PAGE_SIZE, counted=False, first_hits=True
         ),
-        base=visit.request.url.path,
+        base=context.request.url.path,
         path=record_path(object_name, ""),
         most=MAX_DOWNLOADED,
         ranked=RANKED,
@@ -124,76 +124,76 @@ async def list_page(
 
 @router.post("/{object_name}")
 async def search(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
 ) -> Response:
     """Redirect to the list of the records that contain all words of a search."""
-    object_of(visit, object_name)
-    return await searched(visit)
+    object_of(context, object_name)
+    return await searched(context)
 
 
-async def searched(visit: Visit) -> Response:
+async def searched(context: PageContext) -> Response:
     """Redirect to this page's list of the records that contain all words of the form's search."""
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
-    words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
+    words = context.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
         # An empty search overrides the words of the view.
-        none = "" if "view" in visit.request.query_params else None
-        return visit.go(visit.address(search=none, page=None))
-    search_id = await visit.vault.searches.save(visit.caller.user_id, words)
-    return visit.go(visit.address(search=search_id, page=None))
+        none = "" if "view" in context.request.query_params else None
+        return context.go(context.address(search=none, page=None))
+    search_id = await context.vault.searches.save(context.caller.user_id, words)
+    return context.go(context.address(search=search_id, page=None))
 
 
 @router.get("/{object_name}/{record_id}")
 async def record(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
 ) -> Response:
     """Show a record: its fields, its user actions, and links to the records that refer to it."""
-    shown = await view(visit, object_name, record_id)
-    look_again = visit.vault.definition.look_again.get(object_name)
+    shown = await view(context, object_name, record_id)
+    look_again = context.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
-    related = await related_records(visit, object_name, shown.id)
-    return visit.page(
+    related = await related_records(context, object_name, shown.id)
+    return context.page(
         "record.html",
         view=shown,
         again_in=again_in,
-        guide=await _guide_to_send(visit, shown),
-        workflows=await workflows_of(visit, object_name, shown.id),
-        origins=await origins_of(visit, object_name, shown.id),
+        guide=await _guide_to_send(context, shown),
+        workflows=await workflows_of(context, object_name, shown.id),
+        origins=await origins_of(context, object_name, shown.id),
         response=object_name == REQUEST,
-        similar=await similar_answers(visit, object_name, shown.values),
+        similar=await similar_answers(context, object_name, shown.values),
         related=related,
         other_lists=other_lists(shown.children, related),
     )
 
 
-async def _guide_to_send(visit: Visit, shown: RecordView) -> Guide | None:
+async def _guide_to_send(context: PageContext, shown: RecordView) -> Guide | None:
     """Return the guided form of a draft that the caller may edit and send; None for any other record."""
     if shown.refusals.update is not None:
         return None
-    guide = await guide_of(visit, shown.target, shown.values)
+    guide = await guide_of(context, shown.target, shown.values)
     return guide if guide is not None and guide.can_send_draft else None
 
 
 @router.get("/{object_name}/{record_id}/audit")
 async def audit(
-    visit: Visiting,
+    context: CurrentPage,
     object_name: str,
     record_id: str,
     page: Page = 1,
 ) -> Response:
     """List the audit trail of a record, the latest first."""
-    shown = await view(visit, object_name, record_id)
+    shown = await view(context, object_name, record_id)
     wanted = AuditFilter(objects=(object_name,), record_id=record_id)
     offset = (page - 1) * PAGE_SIZE
-    trail = await visit.vault.audit.of_record(
-        visit.caller, wanted, limit=PAGE_SIZE, offset=offset
+    trail = await context.vault.audit.of_record(
+        context.caller, wanted, limit=PAGE_SIZE, offset=offset
     )
-    return visit.page(
+    return context.page(
         "audit.html",
         view=shown,
-        lines=await audit_lines(visit, shown.target, trail.rows),
+        lines=await audit_lines(context, shown.target, trail.rows),
         listing=Listing(trail.rows, trail.total, page),
     )

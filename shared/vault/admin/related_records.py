@@ -12,7 +12,7 @@ from shared.vault.admin.listing import Listing, listed
 from shared.vault.admin.showing import ValueFormatter, people, record_path
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import Related
     from shared.vault.model.component_model import VaultObject
 
@@ -45,34 +45,36 @@ class RelatedList:
 
 
 async def related_records(
-    visit: Visit, object_name: str, record_id: str
+    context: PageContext, object_name: str, record_id: str
 ) -> list[RelatedList]:
     """Return the lists that the Vault's definition has for an object, as far as the caller may read their records."""
-    wanted = visit.vault.definition.related.get(object_name, ())
+    wanted = context.vault.definition.related.get(object_name, ())
     return [
-        await _related(visit, each, record_id)
+        await _related(context, each, record_id)
         for each in wanted
-        if _is_listed(visit, each)
+        if _is_listed(context, each)
     ]
 
 
-def _is_listed(visit: Visit, related: Related) -> bool:
+def _is_listed(context: PageContext, related: Related) -> bool:
     """Return whether the caller may read the records, and the field by which they refer is active."""
     # Objects and fields of the standard configuration may have been made inactive, or dropped.
-    target = visit.registry.objects.get(related.object)
+    target = context.registry.objects.get(related.object)
     if target is None or not target.active:
         return False
     field = target.fields.get(related.field)
     if field is None or not field.active:
         return False
-    return may(visit.caller, related.object, Operation.READ)
+    return may(context.caller, related.object, Operation.READ)
 
 
-async def _related(visit: Visit, related: Related, record_id: str) -> RelatedList:
+async def _related(
+    context: PageContext, related: Related, record_id: str
+) -> RelatedList:
     """Return one list of the records that refer to the record ``record_id``."""
-    target = visit.registry.objects[related.object]
-    formatter = ValueFormatter(target, visit.caller, visit.registry)
-    formatter.people = await people(visit, target)
+    target = context.registry.objects[related.object]
+    formatter = ValueFormatter(target, context.caller, context.registry)
+    formatter.people = await people(context, target)
     columns = tuple(
         name
         for name in related.columns
@@ -81,10 +83,10 @@ async def _related(visit: Visit, related: Related, record_id: str) -> RelatedLis
     selection = formatter.selection(columns)
     condition = f"{related.field} = '{record_id}' ORDER BY modified_date__v DESC"
     statement = f"SELECT {selection} FROM {target.name} WHERE {condition}"
-    listing = await listed(visit, statement, size=LATEST, counted=False)
+    listing = await listed(context, statement, size=LATEST, counted=False)
     path = f"/ui/objects/{target.name}"
     refers = urlencode({related.field: record_id})
-    creates = may(visit.caller, target.name, Operation.CREATE)
+    creates = may(context.caller, target.name, Operation.CREATE)
     new = f"{path}/new?{refers}" if creates else ""
     return RelatedList(formatter, columns, listing, f"{path}?{refers}", new)
 

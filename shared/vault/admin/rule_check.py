@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.admin.preview_words import PreviewWords, preview_words
+from shared.vault.admin.preview_labels import PreviewLabels, preview_labels
 from shared.vault.admin.rule_choices import Choice, records_of
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.description import configuration_json
@@ -18,7 +18,7 @@ from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
     from shared.vault.admin.connector_sessions import Source
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Registry
 
@@ -42,7 +42,7 @@ class RuleCheck:
     record: str = ""
     records: list[Choice] = field(default_factory=list)
     preview: Mapping[str, Any] | None = None
-    words: PreviewWords | None = None
+    words: PreviewLabels | None = None
     error: ApiError | None = None
 
     @property
@@ -79,7 +79,7 @@ def checked(
 
 
 async def preview(
-    visit: Visit, check: RuleCheck, source: Source | None, record: str
+    context: PageContext, check: RuleCheck, source: Source | None, record: str
 ) -> None:
     """Add the preview to a check; ``record`` is the id or a part of the name of a source record."""
     check.source = source
@@ -87,11 +87,11 @@ async def preview(
         return
     try:
         words = record if len(record) != ID_LENGTH else ""
-        check.records = await records_of(visit, source, check.object, words)
+        check.records = await records_of(context, source, check.object, words)
         check.record = _chosen(record, check.records)
         if check.record and not check.refusal:
-            shown = await _previewed(visit, check, source)
-            check.words = await preview_words(visit, check.rule, source, shown)
+            shown = await _previewed(context, check, source)
+            check.words = await preview_labels(context, check.rule, source, shown)
             check.preview = shown
     except VaultFault as fault:
         check.error = fault.error
@@ -113,7 +113,7 @@ def _chosen(record: str, records: list[Choice]) -> str:
 
 
 async def _previewed(
-    visit: Visit, check: RuleCheck, source: Source
+    context: PageContext, check: RuleCheck, source: Source
 ) -> Mapping[str, Any]:
     """Return the connector's preview of the record.
 
@@ -125,7 +125,7 @@ async def _previewed(
         "source": source.vault_id,
         "object": check.object,
     }
-    found = await visit.vault.connector.ask(
+    found = await context.vault.connector.ask(
         "previews", sessions=source.sessions, json=question
     )
     shown: Mapping[str, Any] = found[0]

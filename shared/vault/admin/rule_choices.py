@@ -14,7 +14,7 @@ from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError, VaultFault
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.components.component_tree import Component
     from shared.vault.model.component_model import VaultObject
 
@@ -42,30 +42,30 @@ class RuleChoices:
 
 
 async def choices_of(
-    visit: Visit, rule: Component, values: Mapping[str, str]
+    context: PageContext, rule: Component, values: Mapping[str, str]
 ) -> RuleChoices:
     """Return the choices of a rule and its parts; ``values`` are the form's values, on which some choices depend."""
-    found_choices = RuleChoices(_own(visit, values))
+    found_choices = RuleChoices(_own(context, values))
     found_choices.by_attribute["connection"] = _named(
-        await named(visit, "connection__sys")
+        await named(context, "connection__sys")
     )
-    points = await named(visit, "integration_point__sys")
+    points = await named(context, "integration_point__sys")
     found_choices.by_attribute["integration_point"] = _named(points)
     api_name = values.get("connection") or rule.text("connection")
-    found_choices.source = await source_of(visit, api_name, "api_name__sys")
+    found_choices.source = await source_of(context, api_name, "api_name__sys")
     if found_choices.source is not None:
         try:
             found_choices.by_attribute |= await _of_source(
-                visit, found_choices.source, values
+                context, found_choices.source, values
             )
         except VaultFault as fault:
             found_choices.error = fault.error
     return found_choices
 
 
-def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
+def _own(context: PageContext, values: Mapping[str, str]) -> dict[str, list[Choice]]:
     """Return the choices from this Vault's configuration, by attribute."""
-    registry = visit.registry
+    registry = context.registry
     objects = [each for each in registry.objects.values() if each.active]
     target = registry.objects.get(values.get("target_object", ""))
     name = values.get("target_object_field", "")
@@ -79,7 +79,7 @@ def _own(visit: Visit, values: Mapping[str, str]) -> dict[str, list[Choice]]:
         if referred
         else [],
         "target_field_lookup": _fields(referred, unique=True),
-        "reference_lookup": [(each, "") for each in _lookups(visit)],
+        "reference_lookup": [(each, "") for each in _lookups(context)],
     }
 
 
@@ -100,11 +100,11 @@ def _described(label: str, type: str, object: str = "") -> str:
     return f"{label} ({kind})"
 
 
-def _lookups(visit: Visit) -> list[str]:
+def _lookups(context: PageContext) -> list[str]:
     """Return the names of the reference lookups that rules use, sorted."""
     rules = (
         component
-        for (kind, _), component in visit.registry.components.items()
+        for (kind, _), component in context.registry.components.items()
         if kind == RULE
     )
     parts = (part for rule in rules for part in rule.children_of("Fieldrule"))
@@ -117,13 +117,13 @@ def _named(records: Mapping[str, Any]) -> list[Choice]:
 
 
 async def _of_source(
-    visit: Visit, source: Source, values: Mapping[str, str]
+    context: PageContext, source: Source, values: Mapping[str, str]
 ) -> dict[str, list[Choice]]:
     """Return the choices from the other Vault's configuration.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
-    connector, sessions = visit.vault.connector, page_sessions(visit)
+    connector, sessions = context.vault.connector, page_sessions(context)
     address = (source.connection, "objects")
     found = await connector.ask("sources", *address, sessions=sessions)
     objects = _labelled(found)
@@ -148,13 +148,13 @@ def _labelled(rows: Sequence[Mapping[str, Any]]) -> list[Choice]:
 
 
 async def records_of(
-    visit: Visit, source: Source, object_name: str, words: str
+    context: PageContext, source: Source, object_name: str, words: str
 ) -> list[Choice]:
     """Return records of the source Vault for a preview: the latest or, with ``words``, those that match them.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
-    found = await visit.vault.connector.ask(
+    found = await context.vault.connector.ask(
         "sources",
         source.connection,
         "records",

@@ -15,10 +15,10 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize_components
 from shared.vault.admin.attributes import attribute_inputs, changes_of
 from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.rule_check import checked, preview
 from shared.vault.admin.rule_choices import choices_of
 from shared.vault.admin.rule_form_groups import groups_of
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.change import altered
 from shared.vault.components.component_tree import Component
 from shared.vault.components.rule_changes import RULE, locked_attributes
@@ -76,92 +76,94 @@ class EditedComponent:
 
 @router.get("/edit")
 async def edit_rule(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
 ) -> Response:
     """Show the form of the rule's own attributes."""
-    return await _form(visit, _edited(visit, name))
+    return await _form(context, _edited(context, name))
 
 
 @router.post("/edit")
 async def save_rule(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
 ) -> Response:
     """Store changed attributes of the rule itself."""
-    edited = _edited(visit, name)
-    changes = changes_of(edited.kind, edited.component, visit.form.fields)
-    return await _checked_or_saved(visit, edited, changes)
+    edited = _edited(context, name)
+    changes = changes_of(edited.kind, edited.component, context.form.fields)
+    return await _checked_or_saved(context, edited, changes)
 
 
 @router.get("/{kind}")
 async def new_part(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
     kind: str,
 ) -> Response:
     """Show an empty form for a Field Rule or a Query Object Rule."""
-    return await _form(visit, _edited(visit, name, kind))
+    return await _form(context, _edited(context, name, kind))
 
 
 @router.post("/{kind}")
 async def add_part(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
     kind: str,
 ) -> Response:
     """Add a Field Rule or a Query Object Rule."""
-    edited = _edited(visit, name, kind)
-    part = Component(kind, visit.form.fields.get(NAME, "").strip())
-    changes = changes_of(edited.kind, part, visit.form.fields)
+    edited = _edited(context, name, kind)
+    part = Component(kind, context.form.fields.get(NAME, "").strip())
+    changes = changes_of(edited.kind, part, context.form.fields)
     added = (AddChild(altered(part, changes)),)
-    return await _checked_or_saved(visit, edited, added)
+    return await _checked_or_saved(context, edited, added)
 
 
 @router.get("/{kind}/{part}")
 async def edit_part(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
     kind: str,
     part: str,
 ) -> Response:
     """Show a Field Rule or Query Object Rule in a form."""
-    return await _form(visit, _edited(visit, name, kind, part))
+    return await _form(context, _edited(context, name, kind, part))
 
 
 @router.post("/{kind}/{part}")
 async def save_part(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
     kind: str,
     part: str,
 ) -> Response:
     """Store changed attributes of a part."""
-    edited = _edited(visit, name, kind, part)
-    changes = changes_of(edited.kind, edited.component, visit.form.fields)
+    edited = _edited(context, name, kind, part)
+    changes = changes_of(edited.kind, edited.component, context.form.fields)
     statements = (ModifyChild(kind, part, changes),) if changes else ()
-    return await _checked_or_saved(visit, edited, statements)
+    return await _checked_or_saved(context, edited, statements)
 
 
 @router.post("/{kind}/{part}/delete")
 async def delete_part(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
     kind: str,
     part: str,
 ) -> Response:
     """Remove a part from the rule."""
-    edited = _edited(visit, name, kind, part)
-    return await _saved(visit, edited, (DropChild(kind, part),))
+    edited = _edited(context, name, kind, part)
+    return await _saved(context, edited, (DropChild(kind, part),))
 
 
-def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> EditedComponent:
+def _edited(
+    context: PageContext, name: str, kind: str = "", part: str = ""
+) -> EditedComponent:
     """Return the component that the address names.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may change integration rules; INVALID_DATA.
     """
-    authorize_components(visit.caller, (RULE,))
-    rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
+    authorize_components(context.caller, (RULE,))
+    rule = context.vault.components.component(context.caller, f"{RULE}.{name}")
     if not kind:
         return EditedComponent(rule, COMPONENT_TYPES[RULE], rule)
     component = rule.child(kind, part) if part else Component(kind, "")
@@ -171,75 +173,75 @@ def _edited(visit: Visit, name: str, kind: str = "", part: str = "") -> EditedCo
     return EditedComponent(rule, PARTS[kind], component)
 
 
-def _again(visit: Visit, edited: EditedComponent) -> EditedComponent:
+def _again(context: PageContext, edited: EditedComponent) -> EditedComponent:
     """Return the present state of a component and its rule.
 
     :raises VaultFault: as ``_edited`` does.
     """
     kind = "" if edited.is_rule else edited.kind.name
-    return _edited(visit, edited.rule.name, kind, edited.component.name)
+    return _edited(context, edited.rule.name, kind, edited.component.name)
 
 
 async def _saved(
-    visit: Visit, edited: EditedComponent, changes: tuple[Change, ...]
+    context: PageContext, edited: EditedComponent, changes: tuple[Change, ...]
 ) -> Response:
     """Store the changes and redirect to the rule's page; when they are refused, show the form with the reason."""
     rule = edited.rule
-    read = visit.form.fields.get("read", edited.digest)
+    read = context.form.fields.get("read", edited.digest)
     # The form has the digest of the rule that it showed: another one is somebody else's change.
     if read != edited.digest:
-        return await _form(visit, edited, OVERTAKEN)
+        return await _form(context, edited, OVERTAKEN)
     path = f"/ui/rules/{rule.name}"
     if not changes:
-        return visit.go(path, "Nothing was changed.")
+        return context.go(path, "Nothing was changed.")
     # The same statement that a script would have, with the same checks.
     statement = Statement(Command.ALTER, RULE, rule.name, 1, changes=changes)
-    components = visit.vault.components
+    components = context.vault.components
     try:
         result = await components.execute_statement(
-            visit.caller, 1, statement, seen=rule
+            context.caller, 1, statement, seen=rule
         )
     except VaultFault as fault:
         if fault.error.type is not ErrorType.RACE_CONDITION:
             raise
         # This process may not have read the change yet.
         await components.load()
-        return await _form(visit, _again(visit, edited), OVERTAKEN)
+        return await _form(context, _again(context, edited), OVERTAKEN)
     if not result.ok:
         error = ApiError(ErrorType.INVALID_DATA, result.message)
-        return await _form(visit, edited, error)
-    return visit.go(path, f"The {edited.kind.label} was saved.")
+        return await _form(context, edited, error)
+    return context.go(path, f"The {edited.kind.label} was saved.")
 
 
 async def _checked_or_saved(
-    visit: Visit, edited: EditedComponent, changes: tuple[Change, ...]
+    context: PageContext, edited: EditedComponent, changes: tuple[Change, ...]
 ) -> Response:
     """Save the changes; or only check them, when the form was sent by its check button."""
-    if CHECK not in visit.form.fields:
-        return await _saved(visit, edited, changes)
-    return await _form(visit, edited, changes=changes)
+    if CHECK not in context.form.fields:
+        return await _saved(context, edited, changes)
+    return await _form(context, edited, changes=changes)
 
 
 async def _form(
-    visit: Visit,
+    context: PageContext,
     edited: EditedComponent,
     error: ApiError | None = None,
     changes: tuple[Change, ...] = (),
 ) -> Response:
     """Show the form of a component with its check; with an error, as the answer to a form that was refused."""
-    sent: Mapping[str, str] = visit.form.fields
+    sent: Mapping[str, str] = context.form.fields
     locked: frozenset[str] = frozenset()
     # Some attributes of the standard configuration are locked; a new part is the administrator's own.
     if not edited.is_new:
         locked = locked_attributes(edited.rule, edited.component)
     inputs = attribute_inputs(edited.kind, edited.component, locked, sent)
     values = {each.name: each.value for each in inputs}
-    choices = await choices_of(visit, edited.rule, values)
-    check = checked(visit.registry, edited.rule, changes)
+    choices = await choices_of(context, edited.rule, values)
+    check = checked(context.registry, edited.rule, changes)
     record = sent.get("record", "").strip()
-    if visit.granted(Grant.MANAGE_INTEGRATIONS):
-        await preview(visit, check, choices.source, record)
-    return visit.page(
+    if context.granted(Grant.MANAGE_INTEGRATIONS):
+        await preview(context, check, choices.source, record)
+    return context.page(
         "rule_edit.html",
         status_of(error) if error else 200,
         edited=edited,

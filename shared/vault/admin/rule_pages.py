@@ -13,8 +13,8 @@ from starlette.responses import Response
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.attributes import label_of
 from shared.vault.admin.error_advice import field_words
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.showing import named
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.rule_changes import RULE
 from shared.vault.components.rule_warnings import rule_warnings
@@ -38,20 +38,20 @@ ELSEWHERE = (
 
 @router.get("")
 async def all_rules(
-    visit: Visiting,
+    context: CurrentPage,
     connection: str = "",
 ) -> Response:
     """List the rules of all connections, or of one, each with its integration point."""
-    authorize(visit.caller, Grant.READ_CONFIGURATION)
-    rules = rules_of(visit, connection)
-    return visit.page(
+    authorize(context.caller, Grant.READ_CONFIGURATION)
+    rules = rules_of(context, connection)
+    return context.page(
         "rules.html",
         # They come in the order of connections, as groupby() needs it.
         groups=groupby(rules, lambda rule: rule.text("connection")),
-        connections=await named(visit, "connection__sys"),
-        points=await named(visit, "integration_point__sys"),
+        connections=await named(context, "connection__sys"),
+        points=await named(context, "integration_point__sys"),
         connection=connection[:100],
-        targets_of=partial(targets_of, registry=visit.registry),
+        targets_of=partial(targets_of, registry=context.registry),
     )
 
 
@@ -71,31 +71,33 @@ def target_words(part: Component, registry: Registry) -> str:
 
 @router.get("/{name}")
 async def one_rule(
-    visit: Visiting,
+    context: CurrentPage,
     name: str,
 ) -> Response:
     """Show a rule: its own attributes, its Field Rules and its Query Object Rules."""
-    rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
+    rule = context.vault.components.component(context.caller, f"{RULE}.{name}")
     further = {key: rule.texts(key) for key in rule.attributes if key not in ELSEWHERE}
-    connections = await named(visit, "connection__sys")
-    points = await named(visit, "integration_point__sys")
+    connections = await named(context, "connection__sys")
+    points = await named(context, "integration_point__sys")
     connection = connections.get(rule.text("connection"))
     point = points.get(rule.text("integration_point"))
     mdl = render(rule)
-    delivered = await delivered_mdl(visit.vault.database, visit.caller, RULE, rule.name)
-    return visit.page(
+    delivered = await delivered_mdl(
+        context.vault.database, context.caller, RULE, rule.name
+    )
+    return context.page(
         "rule.html",
         rule=rule,
         mdl=mdl,
         is_delivered=delivered is not None,
         difference=difference_of(delivered or "", mdl),
-        warnings=rule_warnings(rule, visit.registry),
+        warnings=rule_warnings(rule, context.registry),
         further=further,
         label_of=label_of,
         connection=connection,
         point=point,
         field_rules=list(rule.children_of("Fieldrule")),
-        target_words=partial(target_words, registry=visit.registry),
+        target_words=partial(target_words, registry=context.registry),
         query_object_rules=list(rule.children_of("Queryobjectrule")),
     )
 
@@ -111,11 +113,11 @@ def difference_of(delivered: str, present: str) -> list[tuple[str, str]]:
     return [(signs[line[0]], line[1:]) for line in lines]
 
 
-def rules_of(visit: Visit, connection: str = "") -> list[Component]:
+def rules_of(context: PageContext, connection: str = "") -> list[Component]:
     """Return the rules of a connection, or all, in the order of connections and labels."""
     rules = (
         component
-        for (kind, _), component in visit.registry.components.items()
+        for (kind, _), component in context.registry.components.items()
         if kind == RULE
     )
     chosen = [rule for rule in rules if connection in ("", rule.text("connection"))]

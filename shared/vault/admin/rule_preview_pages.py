@@ -13,12 +13,12 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.admin.connector_sessions import source_of
 from shared.vault.admin.error_advice import in_words
 from shared.vault.admin.integration_pages import OBJECT as INTEGRATION
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.rule_check import checked, preview
 from shared.vault.admin.viewing import view
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import ApiError, VaultFault
-from shared.vault.exceptions.error_words import reason_of
+from shared.vault.exceptions.error_explanations import reason_of
 
 router = APIRouter()
 
@@ -27,47 +27,49 @@ Since = Annotated[str, Query(max_length=40)]
 
 
 @router.get("/rules/{name}/preview")
-async def preview_rule(visit: Visiting, name: str, record: Record = "") -> Response:
+async def preview_rule(
+    context: CurrentPage, name: str, record: Record = ""
+) -> Response:
     """Show the result of a rule for a record, given by its id."""
-    return await _preview(visit, name, record)
+    return await _preview(context, name, record)
 
 
 # What is typed may be a person's name, which belongs in no address.
 @router.post("/rules/{name}/preview")
-async def find_and_preview(visit: Visiting, name: str) -> Response:
+async def find_and_preview(context: CurrentPage, name: str) -> Response:
     """Show the result of a rule for a record, given by its name or id in the form."""
-    return await _preview(visit, name, visit.form.fields.get("record", "")[:200])
+    return await _preview(context, name, context.form.fields.get("record", "")[:200])
 
 
-async def _preview(visit: Visit, name: str, record: str) -> Response:
-    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
-    rule = visit.vault.components.component(visit.caller, f"{RULE}.{name}")
-    check = checked(visit.registry, rule, ())
-    source = await source_of(visit, rule.text("connection"), "api_name__sys")
-    await preview(visit, check, source, record.strip())
-    return visit.page("rule_preview.html", rule=rule, check=check, record=record)
+async def _preview(context: PageContext, name: str, record: str) -> Response:
+    authorize(context.caller, Grant.MANAGE_INTEGRATIONS)
+    rule = context.vault.components.component(context.caller, f"{RULE}.{name}")
+    check = checked(context.registry, rule, ())
+    source = await source_of(context, rule.text("connection"), "api_name__sys")
+    await preview(context, check, source, record.strip())
+    return context.page("rule_preview.html", rule=rule, check=check, record=record)
 
 
 @router.get("/integrations/{record_id}/dry-run")
 async def dry_run(
-    visit: Visiting, record_id: str, since: Since = "", asked: bool = False
+    context: CurrentPage, record_id: str, since: Since = "", asked: bool = False
 ) -> Response:
     """Show the form that asks from which time to read; with ``asked``, also the result that a run would have."""
-    authorize(visit.caller, Grant.MANAGE_INTEGRATIONS)
-    shown = await view(visit, INTEGRATION, record_id)
+    authorize(context.caller, Grant.MANAGE_INTEGRATIONS)
+    shown = await view(context, INTEGRATION, record_id)
     name = str(shown.values["integration_api_name__sys"])
-    source = await source_of(visit, str(shown.values["connection__sys"]))
+    source = await source_of(context, str(shown.values["connection__sys"]))
     found: Mapping[str, Any] | None = None
     error: ApiError | None = None
     if asked and source is not None and source.has_session:
         params = {"since": since} if since else {}
         try:
-            found = await visit.vault.connector.ask(
+            found = await context.vault.connector.ask(
                 "dry-runs", name, sessions=source.sessions, params=params
             )
         except VaultFault as fault:
             error = fault.error
-    return visit.page(
+    return context.page(
         "dry_run.html",
         view=shown,
         since=since,
@@ -75,5 +77,5 @@ async def dry_run(
         found=found,
         error=error,
         reason_of=reason_of,
-        in_words=partial(in_words, registry=visit.registry),
+        in_words=partial(in_words, registry=context.registry),
     )

@@ -12,8 +12,8 @@ from shared.vault.access.configuration_reach import check_reach
 from shared.vault.access.profiles import check_change
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.mdl_completion import COMMANDS, completion_of
+from shared.vault.admin.page_context import PageContext, safe_target
 from shared.vault.admin.rule_pages import difference_of
-from shared.vault.admin.visit import Visit, safe_target
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.evolution import Step, steps
 from shared.vault.components.mdl_writing import render, render_statement
@@ -101,17 +101,17 @@ def script_of(statements: Iterable[Statement]) -> str:
     return "\n".join(map(render_statement, statements))
 
 
-async def review(visit: Visit, text: str, back: str) -> Response:
+async def review(context: PageContext, text: str, back: str) -> Response:
     """Show the changes that a script would make, with the button that executes it; ``back`` is the page that follows.
 
     :raises VaultFault: as ``ComponentService.statements``.
     """
-    statements = await visit.vault.components.statements(visit.caller, text)
-    return await script_page(visit, text, back, statements=statements)
+    statements = await context.vault.components.statements(context.caller, text)
+    return await script_page(context, text, back, statements=statements)
 
 
 async def script_page(
-    visit: Visit,
+    context: PageContext,
     text: str,
     back: str,
     *,
@@ -126,10 +126,10 @@ async def script_page(
     looked_at = statements[:MAX_EXPECTED]
     # Each is checked against all components, which takes long enough to keep other requests waiting.
     seen = await asyncio.to_thread(
-        expected_results, visit.caller, visit.registry, looked_at
+        expected_results, context.caller, context.registry, looked_at
     )
     refused = any(each.refusal for each in seen)
-    return visit.page(
+    return context.page(
         "mdl.html",
         status_of(error) if error else 400 if results else 200,
         text=text,
@@ -140,7 +140,7 @@ async def script_page(
         mark=digest_of(text) if statements and not refused else "",
         results=results,
         error=error,
-        chosen=completion_of(visit.form.fields),
+        chosen=completion_of(context.form.fields),
         commands=COMMANDS,
         types=COMPONENT_TYPES.values(),
     )

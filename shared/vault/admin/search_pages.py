@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shared.vault.admin.listing import MAX_SEARCH, Search, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.picking import hint_of, hinting
 from shared.vault.admin.showing import record_path
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.queries.query_pages import unless_changed
 from shared.vault.vql import literal
 
@@ -45,33 +45,33 @@ class Hits:
 
 
 @router.post("")
-async def search(visit: Visiting) -> Response:
+async def search(context: CurrentPage) -> Response:
     """Redirect to the results of a search."""
     # By POST, and by an id from then on: words may be names of people, which must not stand in addresses and logs.
-    words = visit.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
+    words = context.form.fields.get("q", "").replace("\x00", "")[:MAX_SEARCH].strip()
     if not words:
-        return visit.go("/ui/search")
-    search_id = await visit.vault.searches.save(visit.caller.user_id, words)
-    return visit.go(f"/ui/search?search={search_id}")
+        return context.go("/ui/search")
+    search_id = await context.vault.searches.save(context.caller.user_id, words)
+    return context.go(f"/ui/search?search={search_id}")
 
 
 @router.get("")
-async def results(visit: Visiting, search: Search = "") -> Response:
+async def results(context: CurrentPage, search: Search = "") -> Response:
     """List the results of a search, by object."""
-    words = await visit.vault.searches.words(visit.caller.user_id, search)
-    finder = visit.vault.finder
+    words = await context.vault.searches.words(context.caller.user_id, search)
+    finder = context.vault.finder
 
     async def find() -> tuple[list[Hits], bool]:
-        names = _names(visit)
-        found = await finder.find_everywhere(visit.caller, names, words, OF_EACH + 1)
+        names = _names(context)
+        found = await finder.find_everywhere(context.caller, names, words, OF_EACH + 1)
         shown = [
-            await _hits(visit, visit.registry.objects[name], records, search)
+            await _hits(context, context.registry.objects[name], records, search)
             for name, records in found.records.items()
         ]
         return shown, found.whole
 
-    shown, whole = await unless_changed(visit.vault.components, find)
-    return visit.page(
+    shown, whole = await unless_changed(context.vault.components, find)
+    return context.page(
         "search.html",
         words=words,
         found=shown,
@@ -80,12 +80,12 @@ async def results(visit: Visiting, search: Search = "") -> Response:
     )
 
 
-def _names(visit: Visit) -> list[str]:
+def _names(context: PageContext) -> list[str]:
     """Return the searched objects: first those that people of this Vault work with, then the others by label."""
-    definition = visit.vault.definition
+    definition = context.vault.definition
     desk = (definition.desk.object,) if definition.desk is not None else ()
     by_label = sorted(
-        visit.registry.objects.values(), key=lambda each: each.label_plural.lower()
+        context.registry.objects.values(), key=lambda each: each.label_plural.lower()
     )
     others = [each.name for each in by_label if each.active]
     first = [name for name in (*desk, *definition.first_objects) if name in others]
@@ -93,14 +93,14 @@ def _names(visit: Visit) -> list[str]:
 
 
 async def _hits(
-    visit: Visit, target: VaultObject, found: Sequence[FoundRecord], search: str
+    context: PageContext, target: VaultObject, found: Sequence[FoundRecord], search: str
 ) -> Hits:
     """Return the hits of one object, each with a distinguishing hint."""
     shown = found[:OF_EACH]
     columns = ", ".join(["id", "name__v", *hinting(target)])
     ids = ", ".join(literal(each.id) for each in shown)
     statement = f"SELECT {columns} FROM {target.name} WHERE id CONTAINS ({ids})"
-    rows = {row["id"]: row for row in await selected(visit, statement)}
+    rows = {row["id"]: row for row in await selected(context, statement)}
     hits = [
         Hit(
             name=each.name or each.id,

@@ -15,7 +15,7 @@ from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import Lead, RelatedColumn
     from shared.vault.components.registry import Registry
 
@@ -288,46 +288,46 @@ class ValueFormatter:
         return {each.name: each.label for each in picklist.entries.values()}
 
 
-async def people(visit: Visit, target: VaultObject) -> Mapping[str, str]:
+async def people(context: PageContext, target: VaultObject) -> Mapping[str, str]:
     """Return the names of the caller's colleagues by id, if an object refers to users that the caller may not read."""
     refers = any(each.object == USER and each.active for each in target.fields.values())
-    if not refers or may(visit.caller, USER, Operation.READ):
+    if not refers or may(context.caller, USER, Operation.READ):
         return {}
-    return {str(number): name for number, name in await colleagues(visit)}
+    return {str(number): name for number, name in await colleagues(context)}
 
 
-async def colleagues(visit: Visit) -> list[tuple[int, str]]:
+async def colleagues(context: PageContext) -> list[tuple[int, str]]:
     """Return the ids and names of active users; none for callers who may not edit the records of the work lists."""
-    desk = visit.vault.definition.desk
-    if desk is None or not may(visit.caller, desk.object, Operation.EDIT):
+    desk = context.vault.definition.desk
+    if desk is None or not may(context.caller, desk.object, Operation.EDIT):
         return []
-    return await visit.vault.workflow_lists.colleagues()
+    return await context.vault.workflow_lists.colleagues()
 
 
-async def writers(visit: Visit, row: Mapping[str, Any]) -> dict[str, str]:
+async def writers(context: PageContext, row: Mapping[str, Any]) -> dict[str, str]:
     """Return the names, by id, of the users who created and last changed a record, if the caller may see them."""
     ids = {row[name] for name in USER_FIELDS if row.get(name)}
-    names = await user_names(visit, map(int, ids))
+    names = await user_names(context, map(int, ids))
     return {str(user_id): name for user_id, name in names.items()}
 
 
-async def user_names(visit: Visit, ids: Iterable[int]) -> dict[int, str]:
+async def user_names(context: PageContext, ids: Iterable[int]) -> dict[int, str]:
     """Return the user names by id; for callers who may not read users, only their own."""
     wanted = set(ids)
-    if not may(visit.caller, USER, Operation.READ):
-        wanted &= {visit.caller.user_id}
-    found = await visit.vault.security.names_of(wanted)
+    if not may(context.caller, USER, Operation.READ):
+        wanted &= {context.caller.user_id}
+    found = await context.vault.security.names_of(wanted)
     return {user_id: names[0] for user_id, names in found.items() if names}
 
 
-async def named(visit: Visit, object_name: str) -> dict[str, Named]:
+async def named(context: PageContext, object_name: str) -> dict[str, Named]:
     """Return up to a hundred records of an object, by API name; none when the caller may not read the object."""
-    if not may(visit.caller, object_name, Operation.READ):
+    if not may(context.caller, object_name, Operation.READ):
         return {}
     key = KEYS[object_name]
     statement = f"SELECT id, name__v, {key} FROM {object_name} ORDER BY name__v, id"
     records: dict[str, Named] = {}
-    for row in await selected(visit, statement):
+    for row in await selected(context, statement):
         api_name = str(row[key])
         path = record_path(object_name, str(row["id"]))
         records[api_name] = Named(str(row["name__v"]), path)

@@ -9,9 +9,14 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.admin import cookies
-from shared.vault.admin.kept_forms import KeptForm, kept_form_of
+from shared.vault.admin.page_context import (
+    SIGN_IN,
+    CurrentPage,
+    require_form_token,
+    safe_target,
+)
+from shared.vault.admin.pending_forms import PendingForm, pending_form_of
 from shared.vault.admin.rendering import render
-from shared.vault.admin.visit import SIGN_IN, Visiting, require_form_token, safe_target
 from shared.vault.api import request_context as session
 from shared.vault.api.file_body import UploadForm, upload_form
 from shared.vault.errors import ApiError, VaultFault
@@ -35,7 +40,7 @@ async def sign_in_form(
 
 
 def sign_in_page(
-    request: Request, target: str, kept: KeptForm | None = None
+    request: Request, target: str, kept: PendingForm | None = None
 ) -> Response:
     """Return the sign-in form with the address of the next page; ``kept`` is the form of an expired session, if any."""
     context: Context = {
@@ -54,7 +59,7 @@ async def sign_in(request: Request) -> Response:
     async with upload_form(request, MAX_BYTES) as form:
         require_form_token(_visitor(request), form)
         fields = form.fields
-    kept = kept_form_of(fields)
+    kept = pending_form_of(fields)
     username = fields.get("username", "")
     target = safe_target(fields.get("next", ""))
     try:
@@ -76,13 +81,13 @@ async def sign_in(request: Request) -> Response:
 
 
 def _onward(
-    request: Request, session_id: str, target: str, kept: KeptForm | None
+    request: Request, session_id: str, target: str, kept: PendingForm | None
 ) -> Response:
     """Return a redirect to the requested page, or a page on which the user submits the kept form again."""
     if kept is None:
         return RedirectResponse(target, 303)
     context = {
-        "visit": None,
+        "context": None,
         "note": None,
         "vault": session.vault_of(request).definition,
         "token": cookies.form_token(session_id),
@@ -130,11 +135,11 @@ async def _change(request: Request, form: UploadForm) -> None:
 
 
 @router.post("/sign-out")
-async def sign_out(visit: Visiting) -> Response:
+async def sign_out(context: CurrentPage) -> Response:
     """End the session."""
-    await visit.vault.security.sign_out(visit.caller)
+    await context.vault.security.sign_out(context.caller)
     response = RedirectResponse(SIGN_IN, 303)
-    cookies.clear_cookie(response, cookies.session_cookie(visit.vault.vault_id))
+    cookies.clear_cookie(response, cookies.session_cookie(context.vault.vault_id))
     return response
 
 
@@ -154,7 +159,7 @@ def _form(
     vault = session.vault_of(request)
     visitor = _visitor(request) or cookies.new_visitor()
     shared = {
-        "visit": None,
+        "context": None,
         "note": None,
         "vault": vault.definition,
         "rehearsed": vault.rehearsal.switches.on(),

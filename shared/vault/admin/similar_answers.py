@@ -12,7 +12,7 @@ from shared.vault.admin.showing import record_path
 from shared.vault.vql import literal
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.assembly.work_lists import Answered
 
 SHOWN = 5
@@ -35,29 +35,31 @@ class SimilarAnswer:
 
 
 async def similar_answers(
-    visit: Visit, object_name: str, record: Mapping[str, Any]
+    context: PageContext, object_name: str, record: Mapping[str, Any]
 ) -> list[SimilarAnswer]:
     """Return answers to questions that share words with a record's question, the most similar first.
 
     If there are such answers about the same record, as ``Answered.same`` says, only they are returned.
     """
-    answered = visit.vault.definition.answered
+    answered = context.vault.definition.answered
     if answered is None or answered.object != object_name:
         return []
     words = question_words(str(record.get(answered.question) or ""))
     # Fields of the standard configuration may have been dropped.
-    fields = visit.registry.objects[object_name].fields
+    fields = context.registry.objects[object_name].fields
     needed = (answered.question, answered.answer, answered.date, answered.same)
     if not words or any(name not in fields for name in needed):
         return []
     about = record.get(answered.same)
     same = f" AND {answered.same} = {literal(str(about))}" if about else ""
-    found = await _found(visit, answered, words, record, same)
-    return found if found or not same else await _found(visit, answered, words, record)
+    found = await _found(context, answered, words, record, same)
+    return (
+        found if found or not same else await _found(context, answered, words, record)
+    )
 
 
 async def _found(
-    visit: Visit,
+    context: PageContext,
     answered: Answered,
     words: list[str],
     record: Mapping[str, Any],
@@ -71,7 +73,7 @@ async def _found(
     search = f"FIND ('{phrase}' SCOPE {question})"
     others = f"id != {literal(str(record['id']))} AND {answered.condition}{same}"
     statement = f"SELECT {columns} FROM {answered.object} {search} WHERE {others}"
-    page = await listed(visit, statement, size=SHOWN, counted=False)
+    page = await listed(context, statement, size=SHOWN, counted=False)
     return [
         SimilarAnswer(
             str(row["name__v"]),

@@ -12,7 +12,7 @@ from shared.vault.admin.viewing import object_of
 from shared.vault.model.field_types import DOCUMENTS
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.model.component_model import VaultObject
 
 SHOWN = "document_number__v, major_version_number__v, minor_version_number__v, status__v, type__v"
@@ -36,19 +36,19 @@ class ShownDocument:
         return f"{major}.{self.values['minor_version_number__v']}"
 
 
-def contents_of(visit: Visit, object_name: str) -> VaultObject:
+def contents_of(context: PageContext, object_name: str) -> VaultObject:
     """Return the object of a task's records; for documents, the object of document versions.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
     if object_name != DOCUMENTS:
-        return object_of(visit, object_name)
-    _, versions = visit.vault.documents.model(visit.caller, Operation.READ)
+        return object_of(context, object_name)
+    _, versions = context.vault.documents.model(context.caller, Operation.READ)
     return versions
 
 
 async def documents_of(
-    visit: Visit, ids: Collection[str], fields: Collection[str] = ()
+    context: PageContext, ids: Collection[str], fields: Collection[str] = ()
 ) -> list[ShownDocument]:
     """Return the existing documents among ``ids``, in order, each with ``fields`` besides the usual fields."""
     if not ids:
@@ -58,4 +58,4 @@ async def documents_of(
     statement = (
         f"SELECT {wanted} FROM documents WHERE id CONTAINS ({listed}) ORDER BY id"
     )
-    return [ShownDocument(row) for row in await selected(visit, statement)]
+    return [ShownDocument(row) for row in await selected(context, statement)]

@@ -14,10 +14,10 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import LARGEST, whole_number
 from shared.vault.admin.inputs import Input, entered, inputs
 from shared.vault.admin.listing import PAGE_SIZE, Listing, Page, selected
+from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.task_documents import contents_of, documents_of
 from shared.vault.admin.viewing import view
-from shared.vault.admin.visit import Visit, Visiting
 from shared.vault.api.workflow_tasks import step_of
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.components.workflow_definitions import VERDICT
@@ -94,49 +94,49 @@ class ShownWorkflow:
 
 
 @router.get("/tasks")
-async def tasks(visit: Visiting, page: Page = 1) -> Response:
+async def tasks(context: CurrentPage, page: Page = 1) -> Response:
     """List the caller's open tasks, the tasks that they may accept, and those that they have completed."""
-    lists = visit.vault.workflow_lists
-    me = visit.caller.user_id
+    lists = context.vault.workflow_lists
+    me = context.caller.user_id
     found: dict[str, Listing] = {}
     for status in (TaskStatus.ASSIGNED, TaskStatus.AVAILABLE, TaskStatus.COMPLETED):
         number = page if status is TaskStatus.COMPLETED else 1
         size = PAGE_SIZE if status is TaskStatus.COMPLETED else SHOWN
         wanted = WorkflowFilter(user_id=me, statuses=(status.value,))
-        rows = await lists.tasks(visit.caller, wanted, size, (number - 1) * size)
-        shown = [{"task": each} for each in await _with_records(visit, rows.rows)]
+        rows = await lists.tasks(context.caller, wanted, size, (number - 1) * size)
+        shown = [{"task": each} for each in await _with_records(context, rows.rows)]
         found[status.value] = Listing(shown, rows.total, number)
-    return visit.page("tasks.html", lists=found)
+    return context.page("tasks.html", lists=found)
 
 
 @router.get("/tasks/{task_id}")
-async def one_task(visit: Visiting, task_id: Number) -> Response:
+async def one_task(context: CurrentPage, task_id: Number) -> Response:
     """Show a task with the caller's possible actions, and its record or documents."""
-    lists = visit.vault.workflow_lists
-    row = await lists.task(visit.caller, task_id)
-    target = contents_of(visit, row["object"])
-    step = await step_of(visit.vault, row)
+    lists = context.vault.workflow_lists
+    row = await lists.task(context.caller, task_id)
+    target = contents_of(context, row["object"])
+    step = await step_of(context.vault, row)
     prompts = _prompts(step, target)
     record, documents, values = None, [], {}
     if row["object"] == DOCUMENTS:
         ids = await lists.contents(row["workflow_id"])
         names = [each.name for each in prompts]
-        documents = await documents_of(visit, ids, names)
+        documents = await documents_of(context, ids, names)
         # The values are for all records of the task: the form does not begin with those of one record.
         values = documents[0].values if len(documents) == 1 else {}
     else:
-        record = await view(visit, target.name, row["record_id"])
+        record = await view(context, target.name, row["record_id"])
         values = record.values
-    actions = dict(task_actions(visit.caller, row))
+    actions = dict(task_actions(context.caller, row))
     fields: list[Input] = []
     if COMPLETE in actions:
-        fields = await inputs(visit, target, list(prompts), values)
+        fields = await inputs(context, target, list(prompts), values)
     people = await lists.colleagues() if "reassign" in actions else []
     owners = await lists.names([row["owner_id"]] if row["owner_id"] else [])
     name = record.name if record else ", ".join(each.name for each in documents)
     path = record.path if record else ""
     shown = ShownTask(row, name, path, owners.get(row["owner_id"], ""))
-    return visit.page(
+    return context.page(
         "task.html",
         task=shown,
         step=step,
@@ -149,39 +149,39 @@ async def one_task(visit: Visiting, task_id: Number) -> Response:
 
 
 @router.post("/tasks/{task_id}/{action_name}")
-async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
+async def run(context: CurrentPage, task_id: Number, action_name: str) -> Response:
     """Carry out the action of a task's form; redirect to an accepted task, and after other actions to the work list."""
-    service, caller = visit.vault.workflow_tasks, visit.caller
+    service, caller = context.vault.workflow_tasks, context.caller
     back = f"{WORK}/{task_id}"
     match action_name:
         case "accept":
             return await _done(
-                visit, back, action_name, lambda: service.accept(caller, task_id)
+                context, back, action_name, lambda: service.accept(caller, task_id)
             )
         case "undoaccept":
             return await _done(
-                visit, WORK, action_name, lambda: service.undo_accept(caller, task_id)
+                context, WORK, action_name, lambda: service.undo_accept(caller, task_id)
             )
         case "cancel":
             return await _done(
-                visit, WORK, action_name, lambda: service.cancel(caller, task_id)
+                context, WORK, action_name, lambda: service.cancel(caller, task_id)
             )
         case "reassign":
-            user_id = whole_number(visit.form.fields.get("user", ""))
+            user_id = whole_number(context.form.fields.get("user", ""))
             if user_id is None:
                 raise VaultFault(
                     ErrorType.PARAMETER_REQUIRED, "Choose who gets the task"
                 )
             return await _done(
-                visit,
+                context,
                 WORK,
                 action_name,
                 lambda: service.reassign(caller, task_id, user_id),
             )
         case "complete":
-            values = await _completion(visit, task_id)
+            values = await _completion(context, task_id)
             return await _done(
-                visit,
+                context,
                 WORK,
                 action_name,
                 lambda: service.complete(caller, task_id, values),
@@ -191,27 +191,27 @@ async def run(visit: Visiting, task_id: Number, action_name: str) -> Response:
 
 
 @router.post("/workflows/{workflow_id}/cancel")
-async def cancel(visit: Visiting, workflow_id: Number) -> Response:
+async def cancel(context: CurrentPage, workflow_id: Number) -> Response:
     """Cancel a workflow, and redirect to its record."""
-    row = await visit.vault.workflow_lists.workflow(visit.caller, workflow_id)
+    row = await context.vault.workflow_lists.workflow(context.caller, workflow_id)
     path = WORK
     if row["object"] != DOCUMENTS:
         path = record_path(row["object"], row["record_id"])
-    comment = visit.form.fields.get("comment", "")
+    comment = context.form.fields.get("comment", "")
 
     async def carry_out() -> str:
-        await visit.vault.workflows.cancel(visit.caller, workflow_id, comment)
+        await context.vault.workflows.cancel(context.caller, workflow_id, comment)
         return path
 
-    await visit.once(carry_out)
-    return visit.go(path, f"{row['label']} is cancelled.")
+    await context.once(carry_out)
+    return context.go(path, f"{row['label']} is cancelled.")
 
 
 async def workflows_of(
-    visit: Visit, object_name: str, record_id: str
+    context: PageContext, object_name: str, record_id: str
 ) -> list[ShownWorkflow]:
     """Return the workflows of a record with their tasks, the latest first."""
-    lists, caller = visit.vault.workflow_lists, visit.caller
+    lists, caller = context.vault.workflow_lists, context.caller
     wanted = WorkflowFilter(object_name, record_id)
     workflows = await lists.workflows(caller, wanted, SHOWN, 0)
     if not workflows.rows:
@@ -235,7 +235,7 @@ async def workflows_of(
 
 
 async def _done(
-    visit: Visit,
+    context: PageContext,
     path: str,
     action_name: str,
     change: Callable[[], Awaitable[None]],
@@ -247,24 +247,24 @@ async def _done(
         return path
 
     try:
-        await visit.once(carry_out)
+        await context.once(carry_out)
     except VaultFault as fault:
-        task = visit.request.url.path.rpartition("/")[0]
-        return visit.refuse(task, fault.error)
-    return visit.go(path, DONE[action_name])
+        task = context.request.url.path.rpartition("/")[0]
+        return context.refuse(task, fault.error)
+    return context.go(path, DONE[action_name])
 
 
-async def _completion(visit: Visit, task_id: int) -> dict[str, object]:
+async def _completion(context: PageContext, task_id: int) -> dict[str, object]:
     """Return the data with which a form completes a task: the verdict, its fields, and the comment."""
-    row = await visit.vault.workflow_lists.task(visit.caller, task_id)
-    step = await step_of(visit.vault, row)
-    target = contents_of(visit, row["object"])
-    sent = dict(visit.form.fields)
+    row = await context.vault.workflow_lists.task(context.caller, task_id)
+    step = await step_of(context.vault, row)
+    target = contents_of(context, row["object"])
+    sent = dict(context.form.fields)
     name = sent.get(VERDICT, "")
     verdict = step.verdict(name) if name else None
     prompts = [*step.fields, *(verdict.fields if verdict else ())]
     fields = _known(prompts, target)
-    values: dict[str, object] = dict(entered(fields, sent, visit.registry))
+    values: dict[str, object] = dict(entered(fields, sent, context.registry))
     if name:
         values[VERDICT] = name
     comment = sent.get("comment", "").strip()
@@ -287,20 +287,22 @@ def _known(prompts: Sequence[FieldPrompt], target: VaultObject) -> list[Field]:
     return [target.fields[name] for name in names if name in target.fields]
 
 
-async def _with_records(visit: Visit, rows: Sequence[Record]) -> list[ShownTask]:
+async def _with_records(
+    context: PageContext, rows: Sequence[Record]
+) -> list[ShownTask]:
     """Return tasks with the names and pages of their records."""
     ids: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         ids[row["object"]].append(row["record_id"])
     names: dict[tuple[str, str], str] = {}
-    for document in await documents_of(visit, set(ids.pop(DOCUMENTS, []))):
+    for document in await documents_of(context, set(ids.pop(DOCUMENTS, []))):
         names[DOCUMENTS, str(document.values["id"])] = document.name
     for object_name, record_ids in ids.items():
         listed = ", ".join(literal(each) for each in dict.fromkeys(record_ids))
         statement = (
             f"SELECT id, name__v FROM {object_name} WHERE id CONTAINS ({listed})"
         )
-        for record in await selected(visit, statement):
+        for record in await selected(context, statement):
             names[object_name, record["id"]] = record["name__v"]
     shown: list[ShownTask] = []
     for row in rows:

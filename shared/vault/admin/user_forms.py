@@ -21,7 +21,7 @@ from shared.vault.security.user_fields import (
 from shared.vault.security.user_records import OBJECT
 
 if TYPE_CHECKING:
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.errors import ApiError
     from shared.vault.model.component_model import Field
 
@@ -54,38 +54,40 @@ CHANGE_INPUT = Input(
 )
 
 
-def editable_names(visit: Visit) -> tuple[str, ...]:
+def editable_names(context: PageContext) -> tuple[str, ...]:
     """Return the names of the user fields that the caller may change.
 
     Callers without the right to edit users may change some of their own fields.
     """
-    if may(visit.caller, OBJECT, Operation.EDIT):
+    if may(context.caller, OBJECT, Operation.EDIT):
         return ORDER
     return tuple(name for name in ORDER if name in OWN)
 
 
-def may_assign(visit: Visit, profile: str) -> bool:
+def may_assign(context: PageContext, profile: str) -> bool:
     """Return whether the caller may create or change users of a profile, which must not allow more than their own."""
-    return holds_all_of(visit.caller, visit.vault.security.profiles.in_full(profile))
+    return holds_all_of(
+        context.caller, context.vault.security.profiles.in_full(profile)
+    )
 
 
 def user_inputs(
-    visit: Visit, names: Iterable[str], values: Mapping[str, Any]
+    context: PageContext, names: Iterable[str], values: Mapping[str, Any]
 ) -> list[Input]:
     """Return the inputs of these fields of a user, filled with values from the user calls."""
-    fields = visit.registry.objects[OBJECT].fields
+    fields = context.registry.objects[OBJECT].fields
     listed = []
     for name in names:
         # The user__sys that an administrator has made may lack some of these columns.
         field = fields.get(COLUMNS[name])
         if field is not None:
-            listed.append(_input(visit, name, field, str(values.get(name) or "")))
+            listed.append(_input(context, name, field, str(values.get(name) or "")))
     return listed
 
 
-def _input(visit: Visit, name: str, field: Field, value: str) -> Input:
+def _input(context: PageContext, name: str, field: Field, value: str) -> Input:
     """Return the input of one field of a user."""
-    options = _options(visit, name, value)
+    options = _options(context, name, value)
     return Input(
         name,
         field.label,
@@ -97,12 +99,14 @@ def _input(visit: Visit, name: str, field: Field, value: str) -> Input:
     )
 
 
-def _options(visit: Visit, name: str, value: str) -> tuple[tuple[str, str], ...]:
+def _options(
+    context: PageContext, name: str, value: str
+) -> tuple[tuple[str, str], ...]:
     """Return the name and label of each value of a field; empty for a field that is typed.
 
     Of security profiles, they are the present one and those that the caller may assign.
     """
-    picklists = visit.registry.picklists
+    picklists = context.registry.picklists
     if name == LICENSE:
         entries = picklists["license_type__sys"].entries.values()
         return tuple((each.name, each.label) for each in entries if each.active)
@@ -112,7 +116,7 @@ def _options(visit: Visit, name: str, value: str) -> tuple[tuple[str, str], ...]
     return tuple(
         (each.name, each.label)
         for each in entries
-        if each.name == value or (each.active and may_assign(visit, each.name))
+        if each.name == value or (each.active and may_assign(context, each.name))
     )
 
 

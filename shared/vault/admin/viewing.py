@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shared.vault.actions.action_service import AvailableAction
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.record_service import Refusals
 
@@ -113,7 +113,7 @@ class RecordView:
 
 
 def object_of(
-    visit: Visit,
+    context: PageContext,
     name: str,
     operation: Operation = Operation.READ,
 ) -> VaultObject:
@@ -121,41 +121,43 @@ def object_of(
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object.
     """
-    target = visit.registry.objects.get(name)
+    target = context.registry.objects.get(name)
     if target is None or not target.active:
         raise VaultFault(ErrorType.INVALID_DATA, f"There is no object [{name[:100]}]")
-    require(visit.caller, name, operation)
+    require(context.caller, name, operation)
     return target
 
 
-async def record_of(visit: Visit, object_name: str, record_id: str) -> dict[str, Any]:
+async def record_of(
+    context: PageContext, object_name: str, record_id: str
+) -> dict[str, Any]:
     """Return all values of a record, with the names of the records that it refers to.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object or record.
     """
-    target = object_of(visit, object_name)
-    queries = visit.vault.queries
-    record = plain(await queries.record(visit.caller, object_name, record_id))
-    paths = ValueFormatter(target, visit.caller, visit.registry).paths
+    target = object_of(context, object_name)
+    queries = context.vault.queries
+    record = plain(await queries.record(context.caller, object_name, record_id))
+    paths = ValueFormatter(target, context.caller, context.registry).paths
     if paths:
         names = ", ".join(paths.values())
         # The id that the record has, not the one in the address: it becomes part of a statement.
         statement = f"SELECT {names} FROM {object_name} WHERE id = '{record['id']}'"
-        record |= next(iter(await selected(visit, statement)), {})
+        record |= next(iter(await selected(context, statement)), {})
     return record
 
 
-async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
+async def view(context: PageContext, object_name: str, record_id: str) -> RecordView:
     """Return a record as its page shows it.
 
     :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA when there is no such object or record.
     """
-    target = object_of(visit, object_name)
-    record = await record_of(visit, object_name, record_id)
-    formatter = ValueFormatter(target, visit.caller, visit.registry)
-    colleagues = await people(visit, target)
-    formatter.error_text_fields = visit.vault.definition.error_text_fields
-    formatter.people = {**await writers(visit, record), **colleagues}
+    target = object_of(context, object_name)
+    record = await record_of(context, object_name, record_id)
+    formatter = ValueFormatter(target, context.caller, context.registry)
+    colleagues = await people(context, target)
+    formatter.error_text_fields = context.vault.definition.error_text_fields
+    formatter.people = {**await writers(context, record), **colleagues}
     names = [field.name for field in target.fields.values() if field.active]
     shown = [formatter.show(name, record) for name in names]
     # The name is a field of the platform, and what a user looks for first.
@@ -163,29 +165,31 @@ async def view(visit: Visit, object_name: str, record_id: str) -> RecordView:
     own = [each for each in shown if each.name not in system_names]
     system = [each for each in shown if each.name in system_names]
     name = str(record.get("name__v") or record["id"])
-    refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
+    refusals = await context.vault.records.refusals(
+        context.caller, target, record["id"]
+    )
     actions: list[Action] = []
     blocked_actions: list[BlockedAction] = []
-    if may(visit.caller, object_name, Operation.EDIT) and refusals.update is None:
-        offered, blocked_actions = await offered_actions(visit, target, record)
-        actions = await _actions(visit, target, record, offered)
+    if may(context.caller, object_name, Operation.EDIT) and refusals.update is None:
+        offered, blocked_actions = await offered_actions(context, target, record)
+        actions = await _actions(context, target, record, offered)
     return RecordView(
         target,
         record["id"],
         name,
         record,
-        await leading(visit, target, record),
+        await leading(context, target, record),
         own,
         system,
         actions,
         blocked_actions,
         refusals,
-        _children(visit, target, record["id"]),
+        _children(context, target, record["id"]),
     )
 
 
 async def _actions(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     record: dict[str, Any],
     offered: Sequence[AvailableAction],
@@ -196,33 +200,35 @@ async def _actions(
         # A prompt may name a field that the object has lost since.
         known = [name for name in action.prompts if name in target.fields]
         fields = [target.fields[name] for name in known]
-        prompts = await inputs(visit, target, fields, record)
-        controls = await _participants(visit, action.workflow)
+        prompts = await inputs(context, target, fields, record)
+        controls = await _participants(context, action.workflow)
         actions.append(Action(action.name, action.label, prompts, controls))
     return actions
 
 
-async def _participants(visit: Visit, workflow: str) -> list[Participants]:
+async def _participants(context: PageContext, workflow: str) -> list[Participants]:
     """Return the participant controls for which a workflow's initiator chooses users; none without a workflow."""
-    definition = visit.vault.workflows.definition(workflow) if workflow else None
+    definition = context.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return []
     open_controls = [each for each in definition.participants.values() if each.chosen]
-    people = await visit.vault.workflow_lists.colleagues() if open_controls else []
+    people = await context.vault.workflow_lists.colleagues() if open_controls else []
     return [Participants(each.name, each.label, people) for each in open_controls]
 
 
 async def update_refusal(
-    visit: Visit, target: VaultObject, record: Mapping[str, Any]
+    context: PageContext, target: VaultObject, record: Mapping[str, Any]
 ) -> ApiError | None:
     """Return the error with which every update of a record is refused; None when no reason is known."""
-    refusals = await visit.vault.records.refusals(visit.caller, target, record["id"])
+    refusals = await context.vault.records.refusals(
+        context.caller, target, record["id"]
+    )
     return refusals.update
 
 
-def chosen_participants(visit: Visit, workflow: str) -> dict[str, str]:
+def chosen_participants(context: PageContext, workflow: str) -> dict[str, str]:
     """Return the participants that a form names for the start of a workflow, in the format of the API."""
-    definition = visit.vault.workflows.definition(workflow) if workflow else None
+    definition = context.vault.workflows.definition(workflow) if workflow else None
     if definition is None:
         return {}
     named: dict[str, str] = {}
@@ -230,7 +236,7 @@ def chosen_participants(visit: Visit, workflow: str) -> dict[str, str]:
         head = f"{control}."
         chosen = [
             name.removeprefix(head)
-            for name in visit.form.fields
+            for name in context.form.fields
             if name.startswith(head)
         ]
         if chosen:
@@ -239,17 +245,17 @@ def chosen_participants(visit: Visit, workflow: str) -> dict[str, str]:
 
 
 def _children(
-    visit: Visit,
+    context: PageContext,
     target: VaultObject,
     record_id: str,
 ) -> list[tuple[str, str]]:
     """Return the labels and addresses of the lists of records that refer to a record, if the caller may read them."""
     listed = []
-    inbound = list(visit.registry.inbound(target.name).values())
+    inbound = list(context.registry.inbound(target.name).values())
     references = Counter(name for name, _ in inbound)
     for name, reference in inbound:
-        child = visit.registry.objects[name]
-        if child.active and may(visit.caller, name, Operation.READ):
+        child = context.registry.objects[name]
+        if child.active and may(context.caller, name, Operation.READ):
             # An object may refer to another by several fields, which tell its lists apart.
             by = f" ({reference.label})" if references[name] > 1 else ""
             path = f"/ui/objects/{name}?{reference.name}={record_id}"

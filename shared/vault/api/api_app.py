@@ -323,7 +323,7 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
     # The last one added is the outermost: headers belong on the answers to faults as well.
     app.add_middleware(Faults)
     app.add_middleware(Detour, layer=XmlAnswers, needed=_asks_for_xml)
-    app.add_middleware(UsageNotes, noted=vault.api_usage.noted)
+    app.add_middleware(UsageNotes, pending=vault.api_usage.pending)
     app.add_middleware(
         ApiHeaders, vault_id=vault.vault_id, burst_limit=vault.settings.burst_limit
     )

@@ -15,7 +15,7 @@ from shared.vault.configuration.component_table import ObjectDates, Stamp
 from shared.vault.model.component_model import Field, RelationshipType, VaultObject
 
 # Attributes that MDL sets and this Vault stores without acting on them: metadata shows what was set.
-KEPT_FLAGS = (
+PRESENT_FLAGS = (
     "configuration_data",
     "dynamic_security",
     "enable_esignatures",
@@ -25,7 +25,7 @@ KEPT_FLAGS = (
     "secure_audit_trail",
     "secure_sharing_settings",
 )
-KEPT_TEXTS = ("help_content", "user_role_setup_object")
+PRESENT_TEXTS = ("help_content", "user_role_setup_object")
 # Flags are always shown, marks only when they are set, and texts only when they are not empty.
 FIELD_FLAGS = ("encrypted", "list_column", "facetable")
 FIELD_MARKS = (
@@ -155,9 +155,9 @@ def _stored_attributes(component: Component | None) -> dict[str, object]:
         "auditable": component is None or component.flag("audit", True)
     }
     if component is None:
-        return members | dict.fromkeys(KEPT_FLAGS, False)
-    members |= {name: component.flag(name) for name in KEPT_FLAGS}
-    for name in KEPT_TEXTS:
+        return members | dict.fromkeys(PRESENT_FLAGS, False)
+    members |= {name: component.flag(name) for name in PRESENT_FLAGS}
+    for name in PRESENT_TEXTS:
         text = component.text(name)
         if text:
             members[name] = text

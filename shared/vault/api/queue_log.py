@@ -136,10 +136,12 @@ async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]
 
 
 @router.get("/messages/{message_id}", summary="The steps of a message")
-async def way(request: Request, caller: SignedIn, message_id: str) -> Response:
+async def message_steps(
+    request: Request, caller: SignedIn, message_id: str
+) -> Response:
     """Lists the steps of a message that this Vault sent in the last 30 days, the earliest first.
 
     `step` is `entered`, `sent`, `delivered`, `removed` or `logged`.
     """
-    steps = await vault_of(request).message_ways.steps(caller, message_id)
+    steps = await vault_of(request).message_steps.steps(caller, message_id)
     return envelope.success(data=[step.to_json() for step in steps])

@@ -88,7 +88,7 @@ def _deletions_request(
 
 
 # Parameters that several calls take are declared once, as a dependency.
-Wanted = Annotated[DeletionsRequest, Depends(_deletions_request)]
+DeletionsQuery = Annotated[DeletionsRequest, Depends(_deletions_request)]
 
 
 @router.post(
@@ -286,7 +286,7 @@ async def deletions(
     request: Request,
     caller: SignedIn,
     object_name: str,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists records that were deleted in the last 30 days with their dates, the earliest first."""
     page = await vault_of(request).deletions.page(caller, object_name, wanted.span)
@@ -305,7 +305,7 @@ async def attachment_deletions(
     request: Request,
     caller: SignedIn,
     object_name: str,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists attachments and versions that were deleted in the last 30 days, the earliest first.
 
@@ -330,7 +330,7 @@ async def attachment_deletions(
 async def deleted_documents(
     request: Request,
     caller: SignedIn,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists documents and versions that were deleted in the last 30 days, the earliest first.
 

@@ -42,7 +42,7 @@ from shared.vault.api.scim_schemas import (
 from shared.vault.api.scim_users import chosen_attributes, user_fields, user_resource
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import RowResult
-from shared.vault.security.user_directory import Wanted
+from shared.vault.security.user_directory import UserFilter
 from shared.vault.security.user_fields import LICENSE, PROFILE, SECURITY_POLICY
 from shared.vault.security.user_records import OBJECT
 
@@ -166,7 +166,7 @@ async def users(
     orders = {"ascending": False, "descending": True}
     if sort_order.lower() not in orders:
         raise _invalid("sortOrder")
-    wanted = Wanted(
+    wanted = UserFilter(
         attribute,
         value,
         sort_by,

@@ -20,7 +20,7 @@ from shared.vault.security.api_usage import MAX_WAITING, ApiCall
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from shared.vault.security.api_usage import Noted
+    from shared.vault.security.api_usage import PendingCalls
 
 FAILED = frozenset({"FAILURE", "EXCEPTION"})
 MAX_ENVELOPE = 2**16  # bytes of an answer that are looked at for the type of its error
@@ -30,9 +30,9 @@ INVALID_CLIENT = "invalid_client_id"
 class UsageNotes:
     """ASGI middleware that records the calls of users; it reads the state that ``ApiHeaders``, around it, has set."""
 
-    def __init__(self, app: ASGIApp, noted: Noted) -> None:
+    def __init__(self, app: ASGIApp, pending: PendingCalls) -> None:
         self._app = app
-        self._noted = noted
+        self._pending = pending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, and record it when its answer has been sent."""
@@ -50,10 +50,10 @@ class UsageNotes:
             await self._app(scope, receive, look)
         finally:
             state = scope["state"]
-            has_room = len(self._noted) < MAX_WAITING
+            has_room = len(self._pending) < MAX_WAITING
             if "user_id" in state and answer.status and has_room:
                 duration = round((time.perf_counter() - clock) * 1000)
-                self._noted.append(_call(scope, answer, began, duration))
+                self._pending.append(_call(scope, answer, began, duration))
 
 
 class _Answer:

@@ -72,7 +72,7 @@ async def listed(
         "total": page.total,
         "offset": offset,
         "page_size": page_size,
-        "object": _described(_asked(request)),
+        "object": _described(_object_parameter(request)),
     }
     return envelope.success(
         responseDetails=details, data=[workflow_json(row) for row in page.rows]
@@ -349,7 +349,7 @@ def offered_json(definition: WorkflowDefinition) -> dict[str, object]:
     }
 
 
-def _asked(request: Request) -> str:
+def _object_parameter(request: Request) -> str:
     url = request.url
     return f"{url.path}?{url.query}" if url.query else url.path
 

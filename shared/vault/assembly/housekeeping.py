@@ -51,7 +51,7 @@ class Housekeeping:
     ) -> None:
         self._jobs = jobs
         self._files = files
-        self._kept = timedelta(days=job_days)
+        self._job_retention = timedelta(days=job_days)
         self._purges = purges
 
     def job_types(self) -> Mapping[str, JobType]:
@@ -72,7 +72,7 @@ class Housekeeping:
     async def _remove_jobs(self, context: JobContext) -> int:
         """Remove expired jobs, and return their number."""
         removed = 0
-        while expired := await self._jobs.table.expired(self._kept):
+        while expired := await self._jobs.table.expired(self._job_retention):
             context.raise_if_stopped()
             # The files first: if that fails, the job stays, and its files are removed next time.
             for job_id in expired:

@@ -57,13 +57,13 @@ async def load_records(
         for name, row in changed.items():
             await standard_pass.withhold(object_name, name, _text(row), reason)
         return
-    wanted = await _wanted(standard_pass, target, key, changed, loaded)
+    wanted = await _rows_to_load(standard_pass, target, key, changed, loaded)
     for start in range(0, len(wanted), MAX_ROWS):
         part = wanted[start : start + MAX_ROWS]
         await _upsert(standard_pass, records, object_name, key, part)
 
 
-async def _wanted(
+async def _rows_to_load(
     standard_pass: StandardPass,
     target: VaultObject,
     key: str,

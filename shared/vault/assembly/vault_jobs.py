@@ -100,7 +100,7 @@ def _purges(services: VaultServices) -> tuple[Purge, ...]:
         Purge(services.document_tokens.purge),
         Purge(services.searches.purge),
         Purge(services.queue_log.purge),
-        Purge(services.message_ways.purge),
+        Purge(services.message_steps.purge),
         Purge(services.api_usage.purge),
         Purge(services.lineage.purge),
         Purge(services.document_texts.extract_missing),

@@ -50,7 +50,7 @@ from shared.vault.queues import retry
 from shared.vault.queues.dead_letters import DeadLetters
 from shared.vault.queues.deliveries import DeliveryEvents, DeliveryReports
 from shared.vault.queues.log import QueueLog
-from shared.vault.queues.message_ways import MessageWays
+from shared.vault.queues.message_steps import MessageSteps
 from shared.vault.queues.queue_service import QueueService
 from shared.vault.queues.relay import Relay, Sender
 from shared.vault.queues.traffic import TrafficCache
@@ -322,7 +322,7 @@ class VaultServices(FileServices):
             self.components,
             self.relay,
         )
-        self.message_ways = MessageWays(self.database)
+        self.message_steps = MessageSteps(self.database)
         self.traffic = TrafficCache(self.database, self.broker, self.components)
         self.queue_log = QueueLog(self.database, self.components, self.vault_id)
         # The handlers run as users of the Vault, hence the security service.

@@ -73,7 +73,7 @@ INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
 SELECT 'object', $1, $2, $3, 'Edit', $4, u.* FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
 """
-NOTED = """
+ONE_VALUE = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, new_value)
 SELECT 'object', $1, $2, $3, $4, $5, u.id, $6 FROM unnest($7::text[]) AS u(id)
 """
@@ -211,7 +211,7 @@ async def write_events(
         await connection.execute(DOCUMENT, *author(caller), action, *_columns(noted))
     elif ids and is_audited(registry, object_name):
         values = (action, object_name, text_of(text), ids)
-        await connection.execute(NOTED, *author(caller), *values)
+        await connection.execute(ONE_VALUE, *author(caller), *values)
 
 
 async def write_document_change(

@@ -9,7 +9,6 @@ from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.consistency import check_consistency
-from shared.vault.components.kept_types import MAX_KEPT_NAME
 from shared.vault.components.lifecycle_types import STATE
 from shared.vault.components.specification import (
     Attribute,
@@ -18,6 +17,7 @@ from shared.vault.components.specification import (
     ValueType,
 )
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.unused_types import MAX_UNUSED_NAME
 
 _STEM = r"[a-z0-9]+(?:_[a-z0-9]+)*"
 _SUFFIXED = rf"{_STEM}__(?:v|c|sys)"
@@ -25,10 +25,10 @@ _NAMESPACED = re.compile(_SUFFIXED)
 _OPTIONAL_NAMESPACE = re.compile(rf"{_STEM}(?:__(?:v|c|sys))?")
 _MEMBER = re.compile(rf"{_SUFFIXED}\.{_SUFFIXED}")
 _FREE = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
-_KEPT_ATTRIBUTE = re.compile(r"[A-Za-z0-9_]{1,100}")
+_UNUSED_ATTRIBUTE = re.compile(r"[A-Za-z0-9_]{1,100}")
 _BARE_REFERENCE = re.compile(r"[a-z0-9_]{1,100}")
 _MAX_OPEN_VALUE = 32_000
-_MAX_KEPT_VALUE = 1_000_000
+_MAX_UNUSED_VALUE = 1_000_000
 _MAX_TYPE_NAME = 60
 _MAX_INTEGER = 10**18
 
@@ -118,10 +118,10 @@ def _check_declared(
 def _check_form(component: Component, path: str) -> None:
     """Check only the form of a component that is stored as written: values of any kind, sub-components of any type."""
     for name, values in component.attributes.items():
-        _check_attribute_form(name, values, _MAX_KEPT_VALUE, path)
+        _check_attribute_form(name, values, _MAX_UNUSED_VALUE, path)
     for child in component.children:
         where = f"{path}: {child.type[:60]} {child.name[:120]}"
-        if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_KEPT_NAME:
+        if len(child.type) > _MAX_TYPE_NAME or len(child.name) > MAX_UNUSED_NAME:
             raise ComponentError(f"{where}: the name is too long.", Code.INVALID_NAME)
         _check_form(child, where)
 
@@ -297,7 +297,7 @@ def _check_attribute_form(
     path: str,
 ) -> None:
     """Check the form of an attribute that is stored as written: any name, also in camel case, and any values."""
-    if not _KEPT_ATTRIBUTE.fullmatch(name):
+    if not _UNUSED_ATTRIBUTE.fullmatch(name):
         message = f"{path}: {name[:60]} is not an attribute name."
         raise ComponentError(message, Code.INVALID_NAME)
     _check_storable(name, values, limit, path)

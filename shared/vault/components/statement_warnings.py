@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.components.component_kinds import ComponentKind
-from shared.vault.components.kept_attributes import ignored_attribute_warnings
+from shared.vault.components.ignored_attributes import ignored_attribute_warnings
 from shared.vault.components.rule_warnings import rule_warnings
 from shared.vault.components.workflow_definitions import read_workflow
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.document_types import DOCUMENT_TYPES
-from shared.vault.components.kept_types import KEPT_TYPES
 from shared.vault.components.lifecycle_types import LIFECYCLE
 from shared.vault.components.object_types import (
     LABEL_LENGTH,
@@ -28,6 +27,7 @@ from shared.vault.components.specification import (
     number,
     text,
 )
+from shared.vault.components.unused_types import UNUSED_TYPES
 from shared.vault.components.workflow_types import WORKFLOW
 from shared.vault.model.component_model import QueueType
 
@@ -211,5 +211,5 @@ _TYPED = (
 
 # Every component type by its name: those that this Vault acts on, and those that it keeps.
 COMPONENT_TYPES: Mapping[str, ComponentType] = {
-    str(kind.name): kind for kind in (*_TYPED, *KEPT_TYPES)
+    str(kind.name): kind for kind in (*_TYPED, *UNUSED_TYPES)
 }

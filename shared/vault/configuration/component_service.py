@@ -27,6 +27,13 @@ from shared.vault.components.mdl_writing import render
 from shared.vault.components.permission_types import PERMISSION_SET, PROFILE
 from shared.vault.components.registry import Registry
 from shared.vault.components.statement_warnings import statement_warnings
+from shared.vault.configuration.component_locks import (
+    ComponentsChanged,
+    lock_for_writing,
+    lock_tables,
+    repeated_while_busy,
+    short_lock_timeout,
+)
 from shared.vault.configuration.component_table import (
     NEXT_REVISION,
     REVISION,
@@ -36,13 +43,6 @@ from shared.vault.configuration.component_table import (
     read_revision,
     store_field_stamps,
     store_step,
-)
-from shared.vault.configuration.held_components import (
-    ComponentsChanged,
-    lock_for_writing,
-    lock_tables,
-    repeated_while_busy,
-    short_lock_timeout,
 )
 from shared.vault.configuration.scripts import ScriptExecution, StatementResult, refused
 from shared.vault.configuration.stored_data import carry_over, follow

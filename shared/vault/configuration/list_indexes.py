@@ -52,7 +52,7 @@ RETURNING true
 FORGET = (
     "DELETE FROM platform.listed_condition WHERE used_date < now() - interval '90 days'"
 )
-NOTED = "SELECT statement, keys FROM platform.listed_condition ORDER BY used_date DESC"
+USED = "SELECT statement, keys FROM platform.listed_condition ORDER BY used_date DESC"
 # Names that end so are given to these indexes alone; a building that was broken off leaves one that is not valid.
 EXISTING = """
 SELECT i.relname AS name, x.indisvalid AS whole FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
@@ -105,7 +105,7 @@ class ListedConditions:
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
         self._changed = changed
-        self._noted: set[ListedCondition] = set()
+        self._recorded: set[ListedCondition] = set()
         self._day = date.min
 
     async def note(self, compiled: vql.CompiledQuery, registry: Registry) -> None:
@@ -113,11 +113,11 @@ class ListedConditions:
         today = datetime.now(UTC).date()
         if self._day != today:
             self._day = today
-            self._noted.clear()
+            self._recorded.clear()
         listed = listed_condition(compiled, registry)
-        if listed is None or listed in self._noted:
+        if listed is None or listed in self._recorded:
             return
-        self._noted.add(listed)
+        self._recorded.add(listed)
         async with self._database.connection() as connection:
             number = await connection.fetchval(COUNT, compiled.object_name)
             if number < order_indexes.MANY_RECORDS:
@@ -217,7 +217,7 @@ async def build_list_indexes(connection: Connection, registry: Registry) -> None
     await connection.execute(FORGET)
     rows = await connection.fetch(EXISTING, SCHEMA)
     existing = {row["name"]: row["whole"] for row in rows}
-    wanted = await _wanted(connection, registry, existing)
+    wanted = await _required(connection, registry, existing)
     for name, whole in existing.items():
         if name not in wanted or not whole:
             log.info("list_index.dropped", index=name)
@@ -230,13 +230,13 @@ async def build_list_indexes(connection: Connection, registry: Registry) -> None
             log.info("list_index.built", index=name)
 
 
-async def _wanted(
+async def _required(
     connection: Connection, registry: Registry, existing: Mapping[str, bool]
 ) -> Mapping[str, ListIndex]:
     """Return the required indexes by name: those of the conditions used last."""
     wanted: dict[str, ListIndex] = {}
     of_object: Counter[str] = Counter()
-    for row in await connection.fetch(NOTED):
+    for row in await connection.fetch(USED):
         listed = ListedCondition(row["statement"], tuple(row["keys"]))
         index = index_of(listed, registry)
         if index is None or of_object[index.object] == MOST_INDEXES:

@@ -38,7 +38,7 @@ RETURNING true
 FORGET = (
     "DELETE FROM platform.ordered_field WHERE used_date < now() - interval '90 days'"
 )
-NOTED = "SELECT object, field, descending FROM platform.ordered_field ORDER BY used_date DESC"
+USED = "SELECT object, field, descending FROM platform.ordered_field ORDER BY used_date DESC"
 # Names that end so are given to these indexes alone; a building that was broken off leaves one that is not valid.
 EXISTING = """
 SELECT i.relname AS name, x.indisvalid AS whole FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
@@ -62,14 +62,14 @@ class OrderedFields:
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
         self._changed = changed
-        self._noted: dict[OrderedField, date] = {}
+        self._recorded: dict[OrderedField, date] = {}
 
     async def note(self, owner: VaultObject, ordered: OrderedField, total: int) -> None:
         """Remember that ``total`` records were ordered by a field, at most once a day for each field."""
         today = datetime.now(UTC).date()
-        if total < MANY_RECORDS or self._noted.get(ordered) == today:
+        if total < MANY_RECORDS or self._recorded.get(ordered) == today:
             return
-        self._noted[ordered] = today
+        self._recorded[ordered] = today
         field = owner.fields.get(ordered.field)
         if field is None or not _gets_index(field, descending=ordered.descending):
             return
@@ -102,7 +102,7 @@ def _gets_index(field: Field, *, descending: bool) -> bool:
 async def build_order_indexes(connection: Connection, registry: Registry) -> None:
     """Build missing indexes without blocking reads and writes, and drop useless ones."""
     await connection.execute(FORGET)
-    wanted = await _wanted(connection, registry)
+    wanted = await _required(connection, registry)
     rows = await connection.fetch(EXISTING, SCHEMA)
     existing = {row["name"]: row["whole"] for row in rows}
     for name, whole in existing.items():
@@ -120,13 +120,13 @@ async def build_order_indexes(connection: Connection, registry: Registry) -> Non
             log.info("order_index.built", index=name)
 
 
-async def _wanted(
+async def _required(
     connection: Connection, registry: Registry
 ) -> Mapping[str, OrderedField]:
     """Return the required indexes by name: for existing fields, those used last."""
     wanted: dict[str, OrderedField] = {}
     of_object: dict[str, int] = {}
-    for row in await connection.fetch(NOTED):
+    for row in await connection.fetch(USED):
         ordered = OrderedField(row["object"], row["field"], row["descending"])
         owner = registry.objects.get(ordered.object)
         field = None if owner is None else owner.fields.get(ordered.field)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.vault.connections.connector_link import ConnectorLink
 
 # For so long a picture of the other Vaults is shown to all who look.
-SEEN_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 # A look takes no longer, however many wait for the same answer.
 LOOK_SECONDS = 5.0
 SOURCE_SESSION = "X-Source-Authorization"
@@ -41,8 +41,8 @@ class ConnectorQuestions:
         self._vault_id = vault_id
         self._link: ConnectorLink | None = None
         self._looking = asyncio.Lock()
-        self._seen: Mapping[str, Any] | None = None
-        self._seen_at = 0.0
+        self._cached: Mapping[str, Any] | None = None
+        self._cached_at = 0.0
 
     async def ask(
         self,
@@ -85,10 +85,10 @@ class ConnectorQuestions:
         try:
             async with asyncio.timeout(LOOK_SECONDS), self._looking:
                 now = time.monotonic()
-                if self._seen is None or now - self._seen_at >= SEEN_SECONDS:
-                    self._seen = await self.ask("traffic", sessions=sessions)
-                    self._seen_at = now
-                return self._seen
+                if self._cached is None or now - self._cached_at >= CACHE_SECONDS:
+                    self._cached = await self.ask("traffic", sessions=sessions)
+                    self._cached_at = now
+                return self._cached
         except TimeoutError:
             raise VaultFault(ErrorType.UNEXPECTED_ERROR, AWAY) from None
 

@@ -33,12 +33,12 @@ OBJECT = "reconciliation__sys"
 FINDING = "reconciliation_finding__sys"
 AGAIN = "transferred_again__sys"
 # Counts are always of all; a next reconciliation finds what is left after these are mended.
-KEPT_FINDINGS = 10_000
-KEPT = 20  # results of a connection
+MAX_FINDINGS = 10_000
+MAX_RESULTS = 20  # results of a connection
 ROWS = 500
 MAX_DETAILS = 1500  # characters, of the field
 OLD = f"""
-SELECT id FROM records.{OBJECT} WHERE connection__sys = $1 ORDER BY id DESC OFFSET {KEPT}
+SELECT id FROM records.{OBJECT} WHERE connection__sys = $1 ORDER BY id DESC OFFSET {MAX_RESULTS}
 """
 SELECTED = f"""
 SELECT f.id, f.integration_point__sys AS point, f.source_object__sys AS object, f.source_record__sys AS item
@@ -73,7 +73,7 @@ class ReconciliationRecords:
 
         :raises VaultFault: UNEXPECTED_ERROR when a record is refused.
         """
-        found = await table.findings(connection, stored.job_id, KEPT_FINDINGS)
+        found = await table.findings(connection, stored.job_id, MAX_FINDINGS)
         (parent,) = await self._create(connection, OBJECT, [_result(stored)])
         rows = [_finding(str(parent.id), row) for row in found]
         for part in _parts(rows):

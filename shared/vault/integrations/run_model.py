@@ -12,8 +12,8 @@ from shared.vault.jobs.job_model import JobStatus
 
 JOB_TYPE = "integration_run"
 # A run says so when open transactions of the source hold Last Successful Run Time back for longer.
-HELD_BACK = timedelta(minutes=5)
-CANNOT_TELL = (
+SHORT_HOLD = timedelta(minutes=5)
+UNKNOWN_COMPLETENESS = (
     "The source cannot tell until when its changes are complete. The next run begins earlier than this one has read, by"
     " the connector's overlap; a change is missed if its transaction lasts longer than that"
 )
@@ -134,9 +134,9 @@ class Run:
         if self.source_time is None:
             return None
         if self.complete_until is None:
-            return CANNOT_TELL
+            return UNKNOWN_COMPLETENESS
         behind = self.source_time - self.complete_until
-        if behind <= HELD_BACK:
+        if behind <= SHORT_HOLD:
             return None
         minutes = behind // timedelta(minutes=1)
         return (

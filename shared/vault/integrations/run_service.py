@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Grant, authorize
 from shared.vault.errors import VaultFault
 from shared.vault.integrations import run_table as table
 from shared.vault.integrations.integration_triggers import is_active
-from shared.vault.integrations.run_model import HELD_BACK, Batch, Paging, Run
+from shared.vault.integrations.run_model import SHORT_HOLD, Batch, Paging, Run
 from shared.vault.integrations.run_requests import request_run
 from shared.vault.jobs.job_table import wake_job
 from shared.vault.storage.clock import ClockReading, read_clock
@@ -47,7 +47,7 @@ class RunService:
         """
         authorize(caller, Grant.COPY_RECORDS)
         reading = await read_clock(self._database)
-        if reading.date_time - reading.complete_until > HELD_BACK:
+        if reading.date_time - reading.complete_until > SHORT_HOLD:
             log.warning(
                 "changes.held_back",
                 since=reading.complete_until.isoformat(),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.storage.database import Database
 
-KEPT = timedelta(days=90)
+RETENTION = timedelta(days=90)
 
 PAGE = """
 SELECT n.id, n.object, n.record_id, n.subject, n.body, n.created_date, r.read_date
@@ -90,7 +90,7 @@ class NotificationService:
     async def purge(self) -> None:
         """Remove notifications that are older than 90 days."""
         async with self._database.connection() as connection:
-            await connection.execute(EXPIRE, datetime.now(UTC) - KEPT)
+            await connection.execute(EXPIRE, datetime.now(UTC) - RETENTION)
 
 
 def _json(row: Record) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shared.vault.access.caller import SYSTEM
-from shared.vault.configuration.held_components import repeated_while_busy
+from shared.vault.configuration.component_locks import repeated_while_busy
 from shared.vault.packages.deployment import Deployment, DeploymentFailed
 from shared.vault.packages.package_model import PACKAGE, PackageStatus
 from shared.vault.packages.package_results import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.vault.configuration.held_components import repeated_while_busy
+from shared.vault.configuration.component_locks import repeated_while_busy
 from shared.vault.errors import VaultFault
 from shared.vault.jobs.job_logs import JobLog
 from shared.vault.jobs.job_model import TaskState

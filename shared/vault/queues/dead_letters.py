@@ -12,8 +12,8 @@ from shared.spark.consumer import Consumer, Delivery
 from shared.spark.envelope import Envelope, known_id
 from shared.spark.publisher import Outgoing, Publisher
 from shared.spark.topology import (
+    COPY_HEADERS,
     DEAD_LETTER,
-    KEPT_HEADERS,
     MAX_BEGUN,
     ROUNDS_HEADER,
     Direction,
@@ -43,7 +43,7 @@ LEFT_REASON = "x-first-death-reason"
 CAME_BACK = "delivery_limit"
 VAULT_ID = "vault_id"
 
-GIVEN_UP = (
+NOT_PROCESSED = (
     "The message was taken off its queue before it was processed. The log of the connector says why; correct the "
     "cause, then run Retry Transfer"
 )
@@ -115,7 +115,7 @@ class DeadLetters:
         kept = {
             name: value
             for name, value in headers.items()
-            if name in KEPT_HEADERS and isinstance(value, str | int)
+            if name in COPY_HEADERS and isinstance(value, str | int)
         }
         again = {**kept, ROUNDS_HEADER: delivery.rounds + 1}
         queue = spark_queue(str(headers.get(LEFT_QUEUE)))
@@ -157,7 +157,7 @@ class DeadLetters:
             message_id=envelope.message_id,
             queue=queue,
             error_type=MessageErrorType.PROCESSING,
-            text=GIVEN_UP,
+            text=NOT_PROCESSED,
             body=envelope.recorded(source),
             items=len(envelope.message.items),
         )

@@ -21,7 +21,7 @@ from shared.vault.queues.log_columns import (
     insert_values,
     selected_columns,
 )
-from shared.vault.queues.message_ways import note_delivered
+from shared.vault.queues.message_steps import note_delivered
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.vault.queues.log_columns import Delivery
     from shared.vault.storage.database import Connection, Database
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 TRACED = timedelta(minutes=20)
 PAGE = 1000
 
@@ -207,7 +207,7 @@ class QueueLog:
     async def purge(self) -> int:
         """Remove entries that are older than 30 days, and return their number."""
         async with self._database.connection() as connection:
-            status: str = await connection.execute(EXPIRE, KEPT)
+            status: str = await connection.execute(EXPIRE, RETENTION)
             await connection.execute(EXPIRE_TRACES)
         # asyncpg returns the command tag: "DELETE" and the number of rows.
         return int(status.rpartition(" ")[2])

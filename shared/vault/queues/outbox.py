@@ -21,7 +21,7 @@ from shared.spark.envelope import (
 )
 from shared.spark.topology import Direction
 from shared.vault.components import concerned_tables
-from shared.vault.configuration.held_components import add_written_table
+from shared.vault.configuration.component_locks import add_written_table
 from shared.vault.errors import VaultFault
 from shared.vault.exceptions import recording
 from shared.vault.exceptions.exception_model import MessageErrorType, MessageFailure

@@ -19,7 +19,7 @@ from shared.spark.topology import (
 from shared.vault.access.permissions import Grant, authorize
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import VaultFault
-from shared.vault.queues.message_ways import note_reset
+from shared.vault.queues.message_steps import note_reset
 from shared.vault.queues.outbox import direction_of
 
 if TYPE_CHECKING:

@@ -56,13 +56,13 @@ WHERE o.queue = ANY ($2::text[]) AND o.position <> ALL ($3::bigint[])
 AND NOT EXISTS (SELECT FROM platform.queue_delivery d WHERE d.queue = o.queue AND NOT d.enabled)
 ORDER BY position LIMIT $1 FOR UPDATE SKIP LOCKED
 """
-# What has been published leaves the outbox, and its way begins.
+# Published messages move from the outbox to the sent messages.
 SENT = """
 WITH gone AS (
     DELETE FROM platform.outbox WHERE position = ANY($1::bigint[])
     RETURNING position, message_id, queue, message, enter_queue_timestamp
 )
-INSERT INTO platform.message_way (message_id, queue, object, record_id, records, entered)
+INSERT INTO platform.sent_message (message_id, queue, object, record_id, records, entered)
 SELECT message_id, queue, message -> 'attributes' ->> 'object', message -> 'items' ->> 0,
     jsonb_array_length(message -> 'items'), enter_queue_timestamp
 FROM gone ORDER BY position

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import Queue
     from shared.vault.storage.database import Database
 
-KEPT_SECONDS = 3.0
+CACHE_SECONDS = 3.0
 BROKER_TIMEOUT = 5.0  # seconds, for all queues together
 WINDOW_SECONDS = 60  # of the rates
 
@@ -31,13 +31,13 @@ SENDING = f"""
 SELECT queue, count(*) FILTER (WHERE sent > now() - interval '{WINDOW_SECONDS} seconds') AS sent,
     count(*) FILTER (WHERE delivered > now() - interval '{WINDOW_SECONDS} seconds' AND error IS NULL) AS delivered,
     count(*) FILTER (WHERE delivered > now() - interval '{WINDOW_SECONDS} seconds' AND error IS NOT NULL) AS removed
-FROM platform.message_way WHERE sent > now() - interval '1 hour' GROUP BY queue
+FROM platform.sent_message WHERE sent > now() - interval '1 hour' GROUP BY queue
 """
 IN_OUTBOX = """
 SELECT queue, count(*) AS waiting, min(enter_queue_timestamp) AS oldest FROM platform.outbox GROUP BY queue
 """
 UNDER_WAY = """
-SELECT queue, min(entered) AS oldest FROM platform.message_way
+SELECT queue, min(entered) AS oldest FROM platform.sent_message
 WHERE delivered IS NULL AND sent > now() - interval '1 day' GROUP BY queue
 """
 SWITCHED_OFF = "SELECT queue FROM platform.queue_delivery WHERE NOT enabled"
@@ -126,7 +126,7 @@ class TrafficCache:
         # Whoever looks meanwhile waits for the same picture.
         async with self._lock:
             latest = self._latest
-            if latest is None or _age(latest) >= KEPT_SECONDS:
+            if latest is None or _age(latest) >= CACHE_SECONDS:
                 latest = self._latest = await self._take()
         return latest
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.storage.database import Connection, Database
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 DOCUMENTS = "documents"  # listed by their own ids, one version of several by its id
 PURGE = 5000  # rows of one statement
 
@@ -238,7 +238,7 @@ class DeletionService:
         require(caller, object_name, Operation.READ)
         now = datetime.now(UTC)
         # What is older may or may not be purged yet: it is not returned either way.
-        oldest = now - KEPT
+        oldest = now - RETENTION
         start = max(span.start or oldest, oldest)
         listed = (object_name, start, span.end or now, attachments)
         async with self._database.query_connection(caller.user_id) as connection:
@@ -251,7 +251,7 @@ class DeletionService:
         """Remove deletions from the list that are older than 30 days; return their number."""
         removed = 0
         while True:
-            oldest = datetime.now(UTC) - KEPT
+            oldest = datetime.now(UTC) - RETENTION
             # A connection, and so a transaction, for each part: the rows are not locked for long.
             async with self._database.connection() as connection:
                 status = await connection.execute(EXPIRED, oldest, PURGE)

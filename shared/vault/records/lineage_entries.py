@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection, Database
 
 HEADER = "X-VaultAPI-Lineage"
-KEPT = timedelta(days=30)  # what has been overwritten
+RETENTION = timedelta(days=30)  # what has been overwritten
 MISSED = timedelta(days=7)  # for so long housekeeping may be away
 PURGE = 2000  # records of one statement
 
@@ -189,7 +189,7 @@ async def purge_lineage(database: Database) -> int:
 
     Only entries that have recently become that old are examined: earlier purges have examined the others.
     """
-    until = datetime.now(UTC) - KEPT
+    until = datetime.now(UTC) - RETENTION
     removed, last = 0, ""
     while True:
         async with database.connection() as connection:

@@ -22,7 +22,6 @@ from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
 from shared.vault.records.deletions import note_deletions, reach_of
-from shared.vault.records.left_records import date_parents, parent_fields, unlink
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
     MODIFIED_DATE,
@@ -40,6 +39,7 @@ from shared.vault.records.rows import (
     WriteMode,
     in_order,
 )
+from shared.vault.records.unlinking import date_parents, parent_fields, unlink
 from shared.vault.storage.clock import moment
 from shared.vault.storage.configuration_revision import PARTS, raise_revision
 

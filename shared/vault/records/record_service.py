@@ -13,11 +13,11 @@ from shared.protocol.error_types import ErrorType
 from shared.runtime.retry_policies import TABLE_CHANGED, UNIQUE_VALUE
 from shared.vault.access.permissions import Operation
 from shared.vault.components.document_model import VERSIONS
-from shared.vault.configuration.component_service import TABLES_CHANGED
-from shared.vault.configuration.held_components import (
+from shared.vault.configuration.component_locks import (
     ComponentsChanged,
     collecting_written_tables,
 )
+from shared.vault.configuration.component_service import TABLES_CHANGED
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import table

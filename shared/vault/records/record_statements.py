@@ -233,7 +233,7 @@ async def resolve_references(
     for row in rows:
         _refuse_unreadable(target, caller, row)
     found: dict[tuple[str, str], dict[object, str]] = {}
-    for (object_name, key_field), keys in wanted_keys(target, rows).items():
+    for (object_name, key_field), keys in referenced_keys(target, rows).items():
         sql = _referred(object_name, registry.objects[object_name].fields[key_field])
         records = await connection.fetch(sql, list(keys))
         ids: dict[object, str] = {}
@@ -278,7 +278,7 @@ def _refuse_unreadable(
         )
 
 
-def wanted_keys(
+def referenced_keys(
     target: VaultObject, rows: Sequence[ReadRow]
 ) -> dict[tuple[str, str], set[object]]:
     """Return the keys that the rows refer to, by referenced object and key field; the key field may be ``id``."""

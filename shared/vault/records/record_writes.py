@@ -13,7 +13,7 @@ from shared.vault.access.permissions import (
     require,
     writes_for_connection,
 )
-from shared.vault.configuration.held_components import add_written_table
+from shared.vault.configuration.component_locks import add_written_table
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import table

@@ -22,7 +22,7 @@ from shared.vault.storage.database import DatabaseUnavailable
 if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
-KEPT_DAYS = 30
+RETENTION_DAYS = 30
 STORE_SECONDS = 5.0
 MAX_WAITING = (
     20_000  # calls in memory: while the database is away, later ones are left out
@@ -76,7 +76,7 @@ class ApiCall(NamedTuple):
     reference_id: str
 
 
-Noted = deque[ApiCall]
+PendingCalls = deque[ApiCall]
 """Calls that have been answered and wait to be stored, ``MAX_WAITING`` at most."""
 
 _STORED = ApiCall._fields
@@ -88,16 +88,16 @@ Line = Sequence[object]
 class ApiUsageLog:
     """Stores the calls of some seconds together, and reads the calls of a day.
 
-    A call only adds an entry to ``noted``. The numbers of waiting entries and of stored calls of a day are bounded.
+    A call only adds an entry to ``pending``. The numbers of waiting entries and of stored calls of a day are bounded.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.noted: Noted = deque()
+        self.pending: PendingCalls = deque()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start storing noted calls, until ``stop``."""
+        """Start storing pending calls, until ``stop``."""
         self._task = asyncio.create_task(self._keep_storing(), name="api usage")
 
     async def stop(self) -> None:
@@ -107,8 +107,8 @@ class ApiUsageLog:
 
     async def store(self) -> None:
         """Store the calls that wait."""
-        calls = list(self.noted)
-        self.noted.clear()
+        calls = list(self.pending)
+        self.pending.clear()
         try:
             async with self._database.connection() as connection:
                 for day, of_day in groupby(calls, lambda call: call.timestamp.date()):
@@ -121,8 +121,8 @@ class ApiUsageLog:
                         )
         except BaseException:
             # They are stored the next time, as far as there is room for them.
-            room = MAX_WAITING - len(self.noted)
-            self.noted.extendleft(reversed(calls[:room]))
+            room = MAX_WAITING - len(self.pending)
+            self.pending.extendleft(reversed(calls[:room]))
             raise
 
     async def batches(self, day: date) -> list[int]:
@@ -131,8 +131,8 @@ class ApiUsageLog:
         :raises VaultFault: INVALID_DATA for a day to come, or more than 30 days ago.
         """
         age = datetime.now(UTC).date() - day
-        if not timedelta() <= age <= timedelta(days=KEPT_DAYS):
-            message = f"[date] is a day of the last {KEPT_DAYS}"
+        if not timedelta() <= age <= timedelta(days=RETENTION_DAYS):
+            message = f"[date] is a day of the last {RETENTION_DAYS}"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         await self.store()
         async with self._database.connection() as connection:
@@ -158,14 +158,14 @@ class ApiUsageLog:
 
     async def purge(self) -> None:
         """Remove the calls of expired days."""
-        oldest = datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
+        oldest = datetime.now(UTC).date() - timedelta(days=RETENTION_DAYS)
         async with self._database.connection() as connection:
             await connection.execute(EXPIRE, oldest)
 
     async def _keep_storing(self) -> None:
         while True:
             await asyncio.sleep(STORE_SECONDS)
-            if self.noted:
+            if self.pending:
                 await self._try_to_store()
 
     async def _try_to_store(self) -> None:

@@ -48,7 +48,7 @@ SORTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class UserFilter:
     """The users to find: those with a value of an attribute, in the order of another, and the page of them."""
 
     attribute: str | None = None
@@ -74,7 +74,7 @@ class UserDirectory:
         self._database = database
         self._vault_id = vault_id
 
-    async def find(self, caller: Caller, wanted: Wanted) -> FoundUsers:
+    async def find(self, caller: Caller, wanted: UserFilter) -> FoundUsers:
         """Return a page of the users with a value, ignoring case.
 
         :raises VaultFault: INSUFFICIENT_ACCESS, and INVALID_DATA for an attribute that is not searched or sorted by.

@@ -31,7 +31,7 @@ MOVE = "file_staging_move"
 DELETE = "file_staging_delete"
 MAX_UPLOAD = 50 * 2**20  # bytes in one call; larger files come in parts
 PAGE = 1000
-USAGE_KEPT = 30.0  # seconds that a sum of sizes is used before it is added up again
+USAGE_MAX_AGE = 30.0  # seconds that a sum of sizes is used before it is added up again
 
 NO_ITEM = "There is no such file or folder"
 
@@ -303,7 +303,7 @@ class StagingService:
         root = quota_root(key)
         bound = self.limits.user_bytes
         read, used = self._usage.get(root, (0.0, bound))
-        outdated = time.monotonic() - read > USAGE_KEPT
+        outdated = time.monotonic() - read > USAGE_MAX_AGE
         # A sum that leaves no room is never relied on: something may have been deleted.
         if outdated or used + size >= bound:
             used = await self._used(root)

@@ -111,7 +111,7 @@ class Database:
         self.query_slots = QuerySlots(limits, max(1, max_size // 2))
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._in_use: set[Connection] = set()
-        self._asked = 0  # connections in use, and waits for one
+        self._demand = 0  # connections in use, and waits for one
 
     async def open(self) -> None:
         """Open the pool.
@@ -162,12 +162,12 @@ class Database:
             raise DatabaseUnavailable(message)
         # A free connection is not waited for, and a timer that guards no wait costs as much as a small statement; a new
         # connection has its own. They are counted here, for the pool would look at each of its connections.
-        timeout = None if self._asked < self._max_size else ACQUIRE_TIMEOUT
-        self._asked += 1
+        timeout = None if self._demand < self._max_size else ACQUIRE_TIMEOUT
+        self._demand += 1
         try:
             connection = await pool.acquire(timeout=timeout)
         except BaseException as error:
-            self._asked -= 1
+            self._demand -= 1
             if isinstance(error, (*OUTAGES, asyncpg.InterfaceError)):
                 message = str(error) or "no connection in time"
                 raise DatabaseUnavailable(message) from error
@@ -188,7 +188,7 @@ class Database:
             try:
                 await _give_back(pool, connection)
             finally:
-                self._asked -= 1
+                self._demand -= 1
 
     def end_waiting(self) -> None:
         """Break the connections in use when the server does not answer; statements on them fail at once."""

@@ -14,7 +14,7 @@ else:
     DriverSession = asyncpg.Connection
 
 FIRST_OWN_OID = 16384  # PostgreSQL's own types have smaller ones, the same in every database of a version
-ASKED_BEFORE = SimpleNamespace(name="asked before")
+PRIOR_STATEMENT = SimpleNamespace(name="asked before")
 
 
 def session_type() -> type[DriverSession]:
@@ -34,7 +34,7 @@ def session_type() -> type[DriverSession]:
         ) -> tuple[list[asyncpg.Record], Any]:
             found: list[asyncpg.Record] = []
             # The driver prepares a statement anew if this one has displaced it; nothing does if nothing is asked.
-            statement: Any = ASKED_BEFORE
+            statement: Any = PRIOR_STATEMENT
             for oid in typeoids:
                 rows = types.get(oid)
                 if rows is None:

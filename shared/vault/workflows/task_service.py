@@ -35,8 +35,8 @@ from shared.vault.workflows.workflow_table import (
     WorkflowStatus,
     judge,
     lock_task,
-    noted_verdicts,
     open_tasks,
+    recorded_verdicts,
     set_due,
 )
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 ACTIVE_USER = (
     "SELECT EXISTS (SELECT FROM platform.credential WHERE user_id = $1 AND active)"
 )
-HELD_TASK = """
+OPEN_TASK = """
 SELECT EXISTS (SELECT FROM platform.workflow_task
 WHERE workflow_id = $1 AND step = $2 AND iteration = $3 AND owner_id = $4 AND id <> $5)
 """
@@ -143,7 +143,7 @@ class TaskService:
 
         async def change(task: OpenTask) -> None:
             _require_assigned(task, caller)
-            noted = await noted_verdicts(task.connection, task_id)
+            noted = await recorded_verdicts(task.connection, task_id)
             completion = completing_verdicts(task.step, task.workflow, values, noted)
             await self._set_fields(task, completion)
             await judge(task.connection, task_id, completion.judgements)
@@ -196,7 +196,7 @@ class TaskService:
             row = task.row
             assignment = (row.workflow_id, row.step, row.iteration, user_id, row.id)
             active = await task.connection.fetchval(ACTIVE_USER, user_id)
-            twice = await task.connection.fetchval(HELD_TASK, *assignment)
+            twice = await task.connection.fetchval(OPEN_TASK, *assignment)
             if not active or twice or user_id == row.owner_id:
                 message = "The task cannot be assigned to this user"
                 raise VaultFault(ErrorType.INVALID_DATA, message)

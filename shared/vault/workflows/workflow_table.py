@@ -125,7 +125,7 @@ WHERE id = $1
 DUE = """
 UPDATE platform.workflow_task SET due_date = $2, modified_date = date_trunc('milliseconds', now()) WHERE id = $1
 """
-NOTED = """
+TASK_VERDICTS = """
 SELECT item_id, verdict, verdict_label, comment FROM platform.workflow_task_item
 WHERE task_id = $1 AND verdict IS NOT NULL
 """
@@ -332,9 +332,11 @@ async def judge(
     )
 
 
-async def noted_verdicts(connection: Connection, task_id: int) -> dict[int, Judgement]:
+async def recorded_verdicts(
+    connection: Connection, task_id: int
+) -> dict[int, Judgement]:
     """Return the verdicts noted for an unfinished task, by item."""
-    rows = await connection.fetch(NOTED, task_id)
+    rows = await connection.fetch(TASK_VERDICTS, task_id)
     return {
         row["item_id"]: Judgement(
             row["item_id"], row["verdict"], row["verdict_label"], row["comment"]

@@ -39,11 +39,11 @@ async def test_a_message_that_outlasts_its_connection_is_handled_once(
             await until(lambda: set(handled) == set(ids))
 
             # Acknowledged, too, while the link goes on flapping.
-            async def held() -> bool:
+            async def has_messages() -> bool:
                 state = await queue_state(publishing, queue)
                 return state is not None and state.messages > 0
 
-            while await held():
+            while await has_messages():
                 accepted = proxy.accepted
                 await until(lambda accepted=accepted: proxy.accepted > accepted)  # type: ignore[misc]
         await connection.close()

@@ -12,7 +12,7 @@ from veevatools.veevavault import VaultClient
 from local.servers import PostgresServer, RabbitServer
 from shared.vault.assembly.vault import Vault
 from tests.public_client import client_of
-from tests.service.vault.own_vault import medical_vault, with_objects
+from tests.service.vault.module_vault import medical_vault, with_objects
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 
 Call = Callable[..., Any]

@@ -64,7 +64,7 @@ async def without_a_contact(admin: Api) -> Known:
     return Known(link)
 
 
-async def told(caller: Api, duplicate: str, main: str) -> list[str]:
+async def record_merge(caller: Api, duplicate: str, main: str) -> list[str]:
     """Record a merge as the connector does."""
     row = {"link__sys": duplicate, "main_link__v": main}
     answer = await caller.post(f"{MERGES}?idParam=link__sys", json=[row])
@@ -93,7 +93,7 @@ async def test_both_links_lead_to_one_contact(
 ) -> None:
     duplicate, main = await duplicate_is(admin), await main_is(admin)
     for _ in range(2):
-        assert await told(integration, duplicate.link, main.link) == ["SUCCESS"]
+        assert await record_merge(integration, duplicate.link, main.link) == ["SUCCESS"]
     left = main.contact or duplicate.contact
     found = await contact_of(admin, duplicate.link, main.link)
     if left is None:
@@ -117,7 +117,7 @@ async def test_a_chain_of_merges_ends_at_one_contact(
     first, second, last = [await transferred(admin) for _ in range(3)]
     pairs = [(first.link, second.link), (second.link, last.link)]
     for place in order:
-        assert await told(integration, *pairs[place]) == ["SUCCESS"]
+        assert await record_merge(integration, *pairs[place]) == ["SUCCESS"]
     links = (first.link, second.link, last.link)
     assert await contact_of(admin, *links) == [last.contact] * 3
 
@@ -139,10 +139,10 @@ async def test_an_account_of_another_crm_keeps_the_contact_that_it_shares(
     shared, main = await transferred(admin, 30303), await transferred(admin)
     duplicate = f"20202_{key()}"
     await tie(admin, duplicate, shared.contact)
-    await told(integration, duplicate, main.link)
+    await record_merge(integration, duplicate, main.link)
     links = (shared.link, duplicate, main.link)
     assert await contact_of(admin, *links) == [main.contact] * 3
-    # A CRM whose accounts have the same ids has told of nothing.
+    # A CRM whose accounts have the same ids has reported nothing.
     same = f"40404_{main.link.partition('_')[2]}"
     assert await contact_of(admin, same) == [None]
 
@@ -151,7 +151,7 @@ async def test_a_merge_that_came_too_early_is_carried_out_again(
     admin: Api, integration: Api, user: Api
 ) -> None:
     duplicate, main = f"20202_{key()}", f"20202_{key()}"
-    await told(integration, duplicate, main)
+    await record_merge(integration, duplicate, main)
     for link in (duplicate, main):
         await tie(admin, link, await person(admin, link__sys=link))
     (merge,) = (
@@ -167,7 +167,9 @@ async def test_a_merge_that_came_too_early_is_carried_out_again(
 
 async def test_people_do_not_invent_merges(admin: Api, user: Api) -> None:
     duplicate, main = await transferred(admin), await transferred(admin)
-    assert await told(user, duplicate.link, main.link) == ["OPERATION_NOT_ALLOWED"]
+    assert await record_merge(user, duplicate.link, main.link) == [
+        "OPERATION_NOT_ALLOWED"
+    ]
     assert await contact_of(admin, duplicate.link) == [duplicate.contact]
 
 

@@ -39,7 +39,7 @@ async def test_the_address_of_a_client(
     app = create_app(Vault(MEDICAL_VAULT, chosen))
 
     @app.get("/api/address")
-    async def told(request: Request) -> dict[str, str]:
+    async def caller_address(request: Request) -> dict[str, str]:
         return {"address": address_of(request)}
 
     async with served(app) as api:

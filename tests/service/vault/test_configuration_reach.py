@@ -8,7 +8,7 @@ from tests.service.vault.profiles import execute, with_profile
 from tests.service.vault.served import Api
 
 DENIED = "INSUFFICIENT_ACCESS"
-SEEN = """
+COMPONENTS = """
 RECREATE Objectlifecycle reach__c (label('Reach'), starting_state('Objectlifecyclestate.first__c'),
   Objectlifecyclestate first__c (label('First')), Objectlifecyclestate second__c (label('Second')));
 RECREATE Object hidden__c (label('Hidden'), label_plural('Hidden'), prefix('RHI'),
@@ -24,7 +24,7 @@ CRITERION = """ALTER Objectlifecycle reach__c (MODIFY Objectlifecyclestate secon
 
 @pytest.fixture(scope="module", autouse=True)
 async def objects(admin: Api) -> None:
-    answer = await execute(admin, SEEN)
+    answer = await execute(admin, COMPONENTS)
     assert answer.status == "SUCCESS", answer.text
 
 

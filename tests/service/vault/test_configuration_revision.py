@@ -20,7 +20,7 @@ LOOKUP = "/vobjects/reference_lookup__sys"
 INTEGRATION = "/vobjects/integration__sys"
 
 
-async def told(api: Api) -> tuple[int, ...]:
+async def revision_of(api: Api) -> tuple[int, ...]:
     """The counts in an answer: of components, of connections and their parts, and of lookups."""
     answer = await api.get("/objects/users/me")
     return tuple(map(int, answer.headers[HEADER].split(".")))
@@ -28,7 +28,7 @@ async def told(api: Api) -> tuple[int, ...]:
 
 async def grown(api: Api, before: tuple[int, ...]) -> set[int]:
     """The counts that have grown since ``before``."""
-    after = await told(api)
+    after = await revision_of(api)
     assert all(a >= b for a, b in zip(after, before, strict=True))
     return {part for part in range(3) if after[part] > before[part]}
 
@@ -68,23 +68,23 @@ async def lookup(admin: Api) -> str:
 async def test_each_change_of_configuration_raises_its_count(
     admin: Api, integration: str
 ) -> None:
-    before = await told(admin)
+    before = await revision_of(admin)
     row = await lookup(admin)
     assert await grown(admin, before) == {LOOKUPS}
-    before = await told(admin)
+    before = await revision_of(admin)
     await admin.put(LOOKUP, json=[{"id": row, "target_key__sys": "b"}])
     assert await grown(admin, before) == {LOOKUPS}
-    before = await told(admin)
+    before = await revision_of(admin)
     renamed = [{"id": integration, "name__v": "renamed"}]
     await admin.put(INTEGRATION, json=renamed)
     assert await grown(admin, before) == {CONNECTIONS}
-    before = await told(admin)
+    before = await revision_of(admin)
     await admin.put(INTEGRATION, json=renamed)
     assert await grown(admin, before) == set()
     # What stands below a deleted record goes with it.
     await admin.delete(LOOKUP, json=[{"id": row}])
     assert await grown(admin, before) == {CONNECTIONS, LOOKUPS}
-    before = await told(admin)
+    before = await revision_of(admin)
     mdl = "RECREATE Picklist revised__c ( label('Revised') );"
     await admin.post("/api/mdl/execute", data=mdl)
     assert await grown(admin, before) == {COMPONENTS}
@@ -94,7 +94,7 @@ async def test_other_records_raise_no_count_and_a_users_profile_does(
     admin: Api,
 ) -> None:
     user, _ = await new_user(admin)
-    before = await told(admin)
+    before = await revision_of(admin)
     made = await admin.post(
         "/vobjects/thing__c", json=[{"name__v": "x", "key__c": uuid4().hex}]
     )
@@ -109,24 +109,24 @@ async def test_other_records_raise_no_count_and_a_users_profile_does(
 async def test_a_revision_is_sent_with_its_change_and_not_before(
     admin: Api, vault: Vault
 ) -> None:
-    before = await told(admin)
+    before = await revision_of(admin)
     async with vault.database.transaction() as connection:
         await raise_revision(connection, "connection__sys", deleted=True)
-        assert await told(admin) == before
+        assert await revision_of(admin) == before
     assert await grown(admin, before) == {CONNECTIONS, LOOKUPS}
 
 
 async def test_changes_at_the_same_time_are_all_counted(admin: Api) -> None:
-    before = await told(admin)
+    before = await revision_of(admin)
     await asyncio.gather(*(lookup(admin) for _ in range(8)))
-    after = await told(admin)
+    after = await revision_of(admin)
     assert after[LOOKUPS] == before[LOOKUPS] + 8
 
 
 async def test_a_message_tells_the_revision_at_which_it_was_queued(
     admin: Api, vault: Vault
 ) -> None:
-    before = await told(admin)
+    before = await revision_of(admin)
     queue = next(
         each
         for each in vault.components.registry.queues.values()
@@ -144,7 +144,7 @@ async def test_a_message_tells_the_revision_at_which_it_was_queued(
         await transaction.rollback()
     components, connections, lookups = before
     assert found == f"{components}.{connections + 1}.{lookups}"
-    assert await told(admin) == before
+    assert await revision_of(admin) == before
 
 
 async def test_only_answers_in_a_session_tell_a_revision(api: Api) -> None:

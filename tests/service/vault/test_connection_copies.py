@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.service.vault import own_vault
+from tests.service.vault import module_vault
 from tests.service.vault.served import Answer, Api
 
-vault, api, admin = own_vault.vault, own_vault.api, own_vault.admin
-integration = own_vault.integration
+vault, api, admin = module_vault.vault, module_vault.api, module_vault.admin
+integration = module_vault.integration
 ORIGINAL = "medical_crm__v"
 QUEUES = ("medical_crm_outbound_queue__v", "medical_crm_inbound_queue__v")
 OF_CONNECTION = "connection__sysr.api_name__sys"

@@ -16,7 +16,7 @@ from shared.vault.direct_data.direct_data_jobs import DirectDataJobs
 from shared.vault.jobs.job_model import JobContext
 from shared.vault.jobs.job_table import ClaimedJob
 from shared.vault.jobs.worker import Run
-from tests.service.vault import own_vault
+from tests.service.vault import module_vault
 from tests.service.vault.documenting import created
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import items, owner
@@ -59,11 +59,11 @@ AGED = """
 UPDATE platform.direct_data_file SET created_date = now() - interval '3 days' WHERE name = $1 RETURNING folder
 """
 
-vault = own_vault.vault
-api = own_vault.api
-admin = own_vault.admin
-integration = own_vault.integration
-user = own_vault.user
+vault = module_vault.vault
+api = module_vault.api
+admin = module_vault.admin
+integration = module_vault.integration
+user = module_vault.user
 
 
 @dataclass(frozen=True)

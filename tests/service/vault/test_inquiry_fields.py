@@ -343,7 +343,7 @@ async def test_an_inquiry_is_submitted_and_transferred_by_one_button(
     assert len(await asking(crm, question)) == 1
 
 
-LACKS = [
+INCOMPLETE = [
     ({"account__v": ""}, "account__v"),
     ({"country__v": ""}, "country__v"),
     ({"delivery_method__v": ""}, "delivery_method__v"),
@@ -354,7 +354,7 @@ LACKS = [
 ]
 
 
-@pytest.mark.parametrize(("changed", "field"), LACKS)
+@pytest.mark.parametrize(("changed", "field"), INCOMPLETE)
 async def test_what_an_inquiry_lacks_is_told_at_its_field_and_nothing_is_made(
     crm: Crm, rep: Browser, changed: dict[str, str], field: str
 ) -> None:

@@ -21,7 +21,7 @@ from shared.vault.queries import queries
 from shared.vault.queries.query_pages import Extras
 from shared.vault.storage.database import OneTransaction
 from shared.vault.vql import compiler
-from tests.service.vault import own_vault
+from tests.service.vault import module_vault
 from tests.service.vault.browsing import browser
 from tests.service.vault.served import Answer, Api
 
@@ -38,8 +38,8 @@ COUNTED = "SELECT sum(change) FROM platform.record_count WHERE object = $1"
 DELETE = "DELETE FROM records.crate__c WHERE id = $1"
 NUMBER = 30
 
-vault, api = own_vault.vault, own_vault.api
-admin, integration = own_vault.admin, own_vault.integration
+vault, api = module_vault.vault, module_vault.api
+admin, integration = module_vault.admin, module_vault.integration
 
 
 @pytest.fixture(scope="module", autouse=True)

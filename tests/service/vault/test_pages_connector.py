@@ -11,8 +11,8 @@ from yarl import URL
 from shared.protocol.readiness_steps import ReadinessStep
 from shared.vault.admin.readiness_pages import STEPS
 from shared.vault.assembly.vault import Vault
-from tests.service.vault.asked_connector import AskedConnector, asked_connector
 from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.connector_stub import ConnectorStub, connector_stub
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 
@@ -22,9 +22,9 @@ REMOTE = 20202
 @pytest.fixture
 async def connector(
     api: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[AskedConnector]:
+) -> AsyncIterator[ConnectorStub]:
     del api
-    async with asked_connector(vault, monkeypatch) as made:
+    async with connector_stub(vault, monkeypatch) as made:
         yield made
 
 
@@ -79,7 +79,7 @@ def test_each_step_has_words_and_a_mend() -> None:
 @pytest.mark.parametrize("step", ReadinessStep)
 async def test_what_is_found_leads_to_where_it_is_mended(
     visitor: Browser,
-    connector: AskedConnector,
+    connector: ConnectorStub,
     vault: Vault,
     connection: str,
     step: ReadinessStep,
@@ -103,7 +103,7 @@ async def test_what_is_found_leads_to_where_it_is_mended(
 
 
 async def test_what_the_other_vault_has_to_mend_leads_nowhere_here(
-    visitor: Browser, connector: AskedConnector, connection: str
+    visitor: Browser, connector: ConnectorStub, connection: str
 ) -> None:
     there = finding(ReadinessStep.QUEUES, REMOTE, prevents=False)
     connector.succeed("readiness", {"ready": True, "findings": [there]})
@@ -114,7 +114,7 @@ async def test_what_the_other_vault_has_to_mend_leads_nowhere_here(
 
 
 async def test_the_connector_is_asked_in_the_visitors_session_alone(
-    visitor: Browser, connector: AskedConnector, connection: str, api: Api
+    visitor: Browser, connector: ConnectorStub, connection: str, api: Api
 ) -> None:
     connector.succeed("readiness", {"ready": True, "findings": []})
     await visitor.open(f"/ui/connections/{connection}/readiness")
@@ -137,7 +137,7 @@ async def test_the_connector_is_asked_in_the_visitors_session_alone(
 )
 async def test_without_an_answer_the_page_says_what_to_do(
     visitor: Browser,
-    connector: AskedConnector,
+    connector: ConnectorStub,
     connection: str,
     refusal: tuple[str, str] | None,
     shown: str,
@@ -189,7 +189,7 @@ async def missing_rows(admin: Api) -> str:
 
 
 async def test_without_a_session_of_the_other_vault_nothing_of_its_records_is_asked(
-    visitor: Browser, connector: AskedConnector, missing_rows: str
+    visitor: Browser, connector: ConnectorStub, missing_rows: str
 ) -> None:
     page = await visitor.open(missing_rows)
     assert page.status == 200
@@ -202,7 +202,7 @@ async def test_without_a_session_of_the_other_vault_nothing_of_its_records_is_as
 
 async def test_a_missing_row_is_added_with_one_click(
     visitor: Browser,
-    connector: AskedConnector,
+    connector: ConnectorStub,
     admin: Api,
     vault: Vault,
     missing_rows: str,
@@ -238,7 +238,7 @@ async def test_a_missing_row_is_added_with_one_click(
 
 
 async def test_a_set_that_fills_a_picklist_offers_its_values(
-    visitor: Browser, connector: AskedConnector, missing_rows: str
+    visitor: Browser, connector: ConnectorStub, missing_rows: str
 ) -> None:
     remember(visitor, "a-session-there")
     rows = [missing("delivery_method_to_priority__v", "Owl")]
@@ -250,7 +250,7 @@ async def test_a_set_that_fills_a_picklist_offers_its_values(
 
 
 async def test_a_session_that_is_none_is_not_passed_on(
-    visitor: Browser, connector: AskedConnector, missing_rows: str
+    visitor: Browser, connector: ConnectorStub, missing_rows: str
 ) -> None:
     remember(visitor, "x" * 501)
     page = await visitor.open(missing_rows)

@@ -10,8 +10,8 @@ from yarl import URL
 
 from shared.vault.admin.rule_pages import difference_of
 from shared.vault.assembly.vault import Vault
-from tests.service.vault.asked_connector import AskedConnector, asked_connector
 from tests.service.vault.browsing import Browser, Page, browser
+from tests.service.vault.connector_stub import ConnectorStub, connector_stub
 from tests.service.vault.served import Api
 
 RULE = "/ui/rules/medical_inquiries__v"
@@ -22,9 +22,9 @@ RECORD = "V4T000000000001"
 @pytest.fixture
 async def connector(
     api: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[AskedConnector]:
+) -> AsyncIterator[ConnectorStub]:
     del api
-    async with asked_connector(vault, monkeypatch) as made:
+    async with connector_stub(vault, monkeypatch) as made:
         made.succeed(
             "sources/objects",
             [{"name": "medical_inquiry__v", "label": "Medical Inquiry"}],
@@ -142,7 +142,7 @@ def offered(page: Page, name: str) -> bool:
 
 
 async def test_the_form_offers_objects_and_fields_of_both_vaults(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: ConnectorStub
 ) -> None:
     page = await visitor.press(
         await part_form(visitor),
@@ -163,7 +163,7 @@ async def test_the_form_offers_objects_and_fields_of_both_vaults(
 
 
 async def test_what_is_typed_is_checked_before_it_is_saved(
-    visitor: Browser, connector: AskedConnector, admin: Api
+    visitor: Browser, connector: ConnectorStub, admin: Api
 ) -> None:
     del connector
     page = await part_form(visitor)
@@ -187,7 +187,7 @@ async def test_what_is_typed_is_checked_before_it_is_saved(
 
 
 async def test_the_preview_is_shown_next_to_the_typed_rule(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: ConnectorStub
 ) -> None:
     connector.succeed("previews", previewed())
     page = await part_form(visitor)
@@ -217,7 +217,7 @@ async def test_without_the_connector_a_rule_can_still_be_edited(
     visitor: Browser, vault: Vault, monkeypatch: pytest.MonkeyPatch, api: Api
 ) -> None:
     del api
-    async with asked_connector(vault, monkeypatch):
+    async with connector_stub(vault, monkeypatch):
         page = await part_form(visitor)
     assert page.status == 200
     assert "Objects and fields of the other Vault cannot be listed now" in page.text
@@ -225,7 +225,7 @@ async def test_without_the_connector_a_rule_can_still_be_edited(
 
 
 async def test_a_saved_rule_is_previewed_with_a_record_one_picks(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: ConnectorStub
 ) -> None:
     connector.succeed("previews", previewed(result="created", error=None))
     page = await visitor.click(await visitor.open(RULE), "Preview")
@@ -246,7 +246,7 @@ async def test_a_saved_rule_is_previewed_with_a_record_one_picks(
     [("INSUFFICIENT_ACCESS", "In Vault 20202 you may not read what this shows")],
 )
 async def test_a_caller_who_may_not_read_the_record_is_refused(
-    visitor: Browser, connector: AskedConnector, type: str, message: str
+    visitor: Browser, connector: ConnectorStub, type: str, message: str
 ) -> None:
     connector.refuse("previews", type, message)
     page = await visitor.open(f"{RULE}/preview?record={RECORD}")
@@ -254,7 +254,7 @@ async def test_a_caller_who_may_not_read_the_record_is_refused(
 
 
 async def test_without_a_session_there_no_record_is_asked_for(
-    api: Api, connector: AskedConnector
+    api: Api, connector: ConnectorStub
 ) -> None:
     async with browser(api.url, "admin") as stranger:
         page = await stranger.open(f"{RULE}/preview?record={RECORD}")
@@ -266,7 +266,7 @@ async def test_without_a_session_there_no_record_is_asked_for(
 
 
 async def test_a_dry_run_counts_what_a_run_would_do(
-    visitor: Browser, connector: AskedConnector, admin: Api
+    visitor: Browser, connector: ConnectorStub, admin: Api
 ) -> None:
     where = "WHERE integration_api_name__sys = 'medical_inquiry_details__v'"
     rows = await admin.query(f"SELECT id FROM integration__sys {where}")

@@ -102,7 +102,7 @@ def patience(fault: str) -> float:
     return IMPATIENT if fault in ENDLESS else PATIENT
 
 
-async def what_is_seen(
+async def effect_of(
     admin: Api,
     method: str = "GET",
     path: str = ME,
@@ -140,7 +140,7 @@ async def what_is_seen(
         return type(error).__name__
 
 
-SEEN: dict[str, tuple[str, dict[str, object]]] = {
+EFFECTS: dict[str, tuple[str, dict[str, object]]] = {
     "burst_delay": ("200 json SUCCESS, delayed by 50 ms", {"seconds": 0.05}),
     "api_limit_exceeded": ("200 json FAILURE API_LIMIT_EXCEEDED", {}),
     "too_many_requests": (
@@ -172,17 +172,17 @@ SEEN: dict[str, tuple[str, dict[str, object]]] = {
 
 
 def test_each_fault_of_calls_is_shown() -> None:
-    assert set(SEEN) == {n for n, f in FAULTS.items() if isinstance(f, CallFault)}
+    assert set(EFFECTS) == {n for n, f in FAULTS.items() if isinstance(f, CallFault)}
 
 
-@pytest.mark.parametrize("name", SEEN)
+@pytest.mark.parametrize("name", EFFECTS)
 async def test_what_a_client_sees(admin: Api, name: str) -> None:
-    seen, fields = SEEN[name]
+    seen, fields = EFFECTS[name]
     await switched_on(admin, fault=name, calls=1, **fields)
-    assert await what_is_seen(admin, seconds=patience(name)) == seen
+    assert await effect_of(admin, seconds=patience(name)) == seen
     (switch,) = await switches(admin)
     assert (switch["struck"], switch["used_up"]) == (1, True)
-    assert await what_is_seen(admin) == "200 json SUCCESS"
+    assert await effect_of(admin) == "200 json SUCCESS"
 
 
 async def things(admin: Api, name: str) -> int:
@@ -208,14 +208,14 @@ async def test_whether_a_call_is_carried_out(admin: Api, fault: str, made: int) 
     target = {"method": "POST", "path": "/api/*/vobjects/*"}
     await switched_on(admin, fault=fault, calls=1, **target, **short)
     row = [{"name__v": fault}]
-    seen = await what_is_seen(admin, "POST", "/vobjects/thing__c", json=row)
+    seen = await effect_of(admin, "POST", "/vobjects/thing__c", json=row)
     assert ("SUCCESS" in seen) is (fault == "slow_bytes")
     assert await things(admin, fault) == made
 
 
 async def test_a_silent_connection_is_cut_in_the_end(admin: Api) -> None:
     await switched_on(admin, fault="timeout_before_effect", calls=1, seconds=0.01)
-    assert await what_is_seen(admin) == "ClientPayloadError"
+    assert await effect_of(admin) == "ClientPayloadError"
 
 
 async def test_a_page_has_fewer_rows_and_says_where_the_others_are(admin: Api) -> None:

@@ -13,7 +13,7 @@ from local.polling import answers_within
 from shared.vault.assembly.vault import Vault
 from shared.vault.configuration.search_indexes import SearchIndexes
 from shared.vault.model.field_types import has_index, words_sql
-from tests.service.vault import own_vault
+from tests.service.vault import module_vault
 from tests.service.vault.served import Api
 
 INDEX = "parcel__c_text_words"
@@ -29,8 +29,8 @@ OBJECT = """CREATE Object parcel__c (label('Parcel'), label_plural('Parcels'), p
     Field kind__c (label('Kind'), type('Picklist'), picklist('Picklist.default_status__v')));"""
 
 
-vault, api = own_vault.vault, own_vault.api
-admin, integration = own_vault.admin, own_vault.integration
+vault, api = module_vault.vault, module_vault.api
+admin, integration = module_vault.admin, module_vault.integration
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from veevatools.veevavault.services.workflows import (
 )
 
 from shared.vault.assembly.vault import Vault
-from tests.service.vault import own_vault
+from tests.service.vault import module_vault
 from tests.service.vault.browsing import browser
 from tests.service.vault.conftest import Call
 from tests.service.vault.jobbing import finished
@@ -30,10 +30,10 @@ START = (
 TASKS = "/objects/objectworkflows/tasks"
 
 # A Vault of the module's own: the guide changes the lifecycle of Case Requests.
-vault = own_vault.vault
-api = own_vault.api
-admin = own_vault.admin
-user = own_vault.user
+vault = module_vault.vault
+api = module_vault.api
+admin = module_vault.admin
+user = module_vault.user
 
 
 class Desk(NamedTuple):

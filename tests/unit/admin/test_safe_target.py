@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.admin.visit import HOME, safe_target
+from shared.vault.admin.page_context import HOME, safe_target
 
 
 @pytest.mark.parametrize(

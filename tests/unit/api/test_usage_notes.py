@@ -13,7 +13,7 @@ from shared.vault.api.usage_notes import UsageNotes
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from shared.vault.security.api_usage import Noted
+    from shared.vault.security.api_usage import PendingCalls
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 END: Message = {"type": "http.response.body", "body": b"{}"}
@@ -54,14 +54,14 @@ CALLS = {
 async def test_answered_calls_of_users_are_noted(
     scope: Scope, app: ASGIApp, count: int
 ) -> None:
-    noted: Noted = deque()
-    await UsageNotes(app, noted)(scope, receive, send)
-    assert len(noted) == count
+    pending: PendingCalls = deque()
+    await UsageNotes(app, pending)(scope, receive, send)
+    assert len(pending) == count
 
 
 async def test_what_waits_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage_notes, "MAX_WAITING", 2)
-    noted: Noted = deque()
+    pending: PendingCalls = deque()
     for _ in range(3):
-        await UsageNotes(answer, noted)(call(**USER), receive, send)
-    assert len(noted) == 2
+        await UsageNotes(answer, pending)(call(**USER), receive, send)
+    assert len(pending) == 2

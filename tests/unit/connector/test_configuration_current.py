@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.connector.delivery.destinations import RouteReader
-from services.connector.rules.lookups import MAX_KEPT_KEYS
+from services.connector.rules.lookups import MAX_CACHED_KEYS
 from services.connector.vaults.configuration import Configuration
 from services.connector.vaults.configuration_reader import ConfigurationReader
 from shared.client.results import LatestRevision
@@ -203,7 +203,7 @@ async def test_the_keys_that_are_kept_are_bounded_and_those_of_the_unit_stay() -
         keys = [f"k{number}" for number in range(start, start + 500)]
         await looked_up(known, *keys)
         assert entries.keys() >= set(keys)
-        assert len(entries) <= MAX_KEPT_KEYS
+        assert len(entries) <= MAX_CACHED_KEYS
 
 
 async def test_a_check_of_rules_reads_all_lookups_however_many() -> None:

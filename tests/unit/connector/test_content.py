@@ -28,8 +28,8 @@ USED = Countries(
 def test_a_document_is_wanted_where_its_feature_is_used(
     object_name: str, country: str, wanted: bool
 ) -> None:
-    assert USED.wants(object_name, country) is wanted
-    assert not Countries({}).wants(object_name, country)
+    assert USED.uses(object_name, country) is wanted
+    assert not Countries({}).uses(object_name, country)
 
 
 def test_a_rule_reads_the_newest_version_that_fits() -> None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from services.connector.asking.access import MANAGE_INTEGRATIONS
 from services.connector.asking.answers import Answers
-from services.connector.points.noted_writes import NotedWrites, column
+from services.connector.points.planned_writes import PlannedWrites, column
 from services.connector.preview import preview_routes, sweep, sweep_routes
 from shared.client.results import Row
 from tests.unit.connector.asgi import Reply, application, call
@@ -215,7 +215,7 @@ async def test_equal_moments_and_picklists_are_no_change(vaults: Pair) -> None:
     moment = "2026-01-31T12:00:00.000Z"
     values = {"closed_date__v": moment, "inquiry_status__v": ["closed__v"]}
     item = inquiry(vaults.crm, None, response__v="x" * 300, **values)
-    noted = NotedWrites(vaults.crm, described)
+    planned = PlannedWrites(vaults.crm, described)
     row = {
         "id": item,
         "closed_date__v": "2026-01-31T13:00:00+01:00",
@@ -223,8 +223,8 @@ async def test_equal_moments_and_picklists_are_no_change(vaults: Pair) -> None:
         "response__v": "x" * 300,
         "email__v": "",
     }
-    await noted.update(INQUIRY, [row])
-    assert [(write.event, dict(write.changes)) for write in noted.noted] == [
+    await planned.update(INQUIRY, [row])
+    assert [(write.event, dict(write.changes)) for write in planned.writes] == [
         ("unchanged", {})
     ]
 
@@ -232,17 +232,17 @@ async def test_equal_moments_and_picklists_are_no_change(vaults: Pair) -> None:
 async def test_what_is_no_moment_is_compared_as_it_is(vaults: Pair) -> None:
     described = (await vaults.configuration(vaults.crm)).targets
     item = inquiry(vaults.crm, None)
-    noted = NotedWrites(vaults.crm, described)
-    await noted.update(INQUIRY, [{"id": item, "closed_date__v": "soon"}])
-    assert noted.noted[0].changes == {"closed_date__v": (None, "soon")}
-    assert noted.vault_id == CRM_ID
+    planned = PlannedWrites(vaults.crm, described)
+    await planned.update(INQUIRY, [{"id": item, "closed_date__v": "soon"}])
+    assert planned.writes[0].changes == {"closed_date__v": (None, "soon")}
+    assert planned.vault_id == CRM_ID
 
 
 async def test_new_documents_are_noted(vaults: Pair) -> None:
-    noted = NotedWrites(vaults.medical, {})
-    results = await noted.create_documents([{"name__v": "A"}], "link__sys")
+    planned = PlannedWrites(vaults.medical, {})
+    results = await planned.create_documents([{"name__v": "A"}], "link__sys")
     assert results[0].id == "new_1"
-    assert noted.noted[0].to_json()["event"] == "created"
+    assert planned.writes[0].to_json()["event"] == "created"
 
 
 # Dry runs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.connector.points.noted_writes import Write, WriteEvent
+from services.connector.points.planned_writes import Write, WriteEvent
 from services.connector.points.transfer import Outcome
 from services.connector.preview.record_preview import PreviewResult, RecordPreview
 

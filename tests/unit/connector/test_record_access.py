@@ -1,10 +1,10 @@
-"""The contract of RecordAccess, on records in memory and on writes that are only noted."""
+"""The contract of RecordAccess, on records in memory and on writes that are only planned."""
 
 from __future__ import annotations
 
 import pytest
 
-from services.connector.points.noted_writes import NotedWrites
+from services.connector.points.planned_writes import PlannedWrites
 from tests.record_access_contract import RecordsContract, ResultsContract, Tried
 from tests.unit.connector.standard_vaults import medical_vault
 
@@ -18,10 +18,10 @@ class TestRecordsInMemory(RecordsContract):
         return Tried(vault, vault)
 
 
-class TestNotedWrites(ResultsContract):
+class TestPlannedWrites(ResultsContract):
     """Writes that a preview only notes."""
 
     @pytest.fixture
     def tried(self) -> Tried:
         vault = medical_vault()
-        return Tried(NotedWrites(vault, {}), vault)
+        return Tried(PlannedWrites(vault, {}), vault)

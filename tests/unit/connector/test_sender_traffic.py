@@ -146,12 +146,12 @@ async def test_an_exception_of_the_sender_explains(case: str) -> None:
     assert (found == set()) is explains
 
 
-async def giving_way(records: KeyLocks) -> asyncio.Task[None]:
+async def yielding(records: KeyLocks) -> asyncio.Task[None]:
     """Start a slice's wait for transfers, and return its task after the first check."""
     vaults = pair()
     message = Inbound(message_of(), CRM_ID)
     work = SliceWork(vaults.vaults, vaults.medical_end, message, 1, records)
-    task = asyncio.create_task(work.give_way())
+    task = asyncio.create_task(work.yield_to_units())
     await asyncio.sleep(0)
     return task
 
@@ -159,19 +159,19 @@ async def giving_way(records: KeyLocks) -> asyncio.Task[None]:
 async def test_a_slice_waits_for_transfers_that_are_under_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slice_work, "GIVE_WAY_SECONDS", 3600)
+    monkeypatch.setattr(slice_work, "YIELD_SECONDS", 3600)
     records = KeyLocks()
     async with records.hold(["a"]):
-        task = await giving_way(records)
+        task = await yielding(records)
         assert not task.done()
     await task
-    await (await giving_way(records))
+    await (await yielding(records))
 
 
 async def test_a_slice_does_not_wait_for_traffic_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(slice_work, "GIVE_WAY_SECONDS", 0)
+    monkeypatch.setattr(slice_work, "YIELD_SECONDS", 0)
     records = KeyLocks()
     async with records.hold(["a"]):
-        await (await giving_way(records))
+        await (await yielding(records))

@@ -15,7 +15,7 @@ from services.connector.rules.object_metadata import FieldMetadata
 from services.connector.rules.object_metadata import FieldType as RuleFieldType
 from services.connector.rules.query_plan import prefixed
 from shared.protocol import json_values
-from shared.protocol.shown_values import _SHOWN_VALUE
+from shared.protocol.redaction import _SHOWN_VALUE
 from shared.protocol.whole_numbers import whole_number
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import Envelope

@@ -10,9 +10,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM_ADMIN, Caller, SecurityProfile
 from shared.vault.records.record_statements import (
     Found,
+    referenced_keys,
     resolve_references,
     resolved,
-    wanted_keys,
 )
 from shared.vault.records.rows import ReadRow
 from tests.unit.records.shapes import REGISTRY, THING, Answers
@@ -39,7 +39,7 @@ def by_key(key: str) -> ReadRow:
 def test_ids_and_keys_of_all_rows_are_asked_for_together() -> None:
     rows = [by_id("V0A1"), by_key("x"), by_key("y"), by_id("V0A1"), by_id(None)]
 
-    assert wanted_keys(THING, rows) == {
+    assert referenced_keys(THING, rows) == {
         ("account__v", "id"): {"V0A1"},
         ("account__v", "key__c"): {"x", "y"},
     }

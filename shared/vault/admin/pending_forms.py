@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.vault.admin.visit import safe_target
+from shared.vault.admin.page_context import safe_target
 from shared.vault.api.file_body import upload_form
 from shared.vault.errors import VaultFault
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-MAX_KEPT = 64_000  # bytes of a form that is kept; a longer one is typed again
+MAX_FORM = 64_000  # bytes of a form that is kept; a longer one is typed again
 _PREFIX = "kept:"
 _AGAIN = "again"
 
 
 @dataclass(frozen=True, slots=True)
-class KeptForm:
+class PendingForm:
     """The address to which a form was sent, and its fields without the token of the ended session."""
 
     address: str
@@ -42,15 +42,15 @@ def is_from_this_vault(request: Request) -> bool:
     return named == here or named.startswith(f"{here}/")
 
 
-async def form_of_expired_session(request: Request) -> KeptForm | None:
+async def form_of_expired_session(request: Request) -> PendingForm | None:
     """Return the form of a request whose session has expired; None for a form that is too long or has a file.
 
     Because the form is read without a session, it may be as long as a sign-in form only.
     """
     length = request.headers.get("content-length", "")
-    if not length.isascii() or not length.isdigit() or len(length) > len(str(MAX_KEPT)):
+    if not length.isascii() or not length.isdigit() or len(length) > len(str(MAX_FORM)):
         return None
-    if int(length) > MAX_KEPT:
+    if int(length) > MAX_FORM:
         return None
     try:
         async with upload_form(request, 0) as form:
@@ -66,10 +66,10 @@ async def form_of_expired_session(request: Request) -> KeptForm | None:
         return None
     url = request.url
     address = f"{url.path}?{url.query}" if url.query else url.path
-    return KeptForm(safe_target(address), fields)
+    return PendingForm(safe_target(address), fields)
 
 
-def kept_form_of(fields: Mapping[str, str]) -> KeptForm | None:
+def pending_form_of(fields: Mapping[str, str]) -> PendingForm | None:
     """Return the kept form in the fields of a sign-in form; None when there is none."""
     address = fields.get(_AGAIN)
     if address is None:
@@ -79,4 +79,4 @@ def kept_form_of(fields: Mapping[str, str]) -> KeptForm | None:
         for name, value in fields.items()
         if name.startswith(_PREFIX)
     }
-    return KeptForm(safe_target(address), kept)
+    return PendingForm(safe_target(address), kept)

@@ -1,4 +1,7 @@
-"""Lists every route of a Vault that shows no values of records, with the reason; the others are in ``doors.py``."""
+"""Lists every route of a Vault that shows no values of records, with the reason.
+
+The others are in ``routes_with_values``.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Write:
         }
 
 
-class NotedWrites:
+class PlannedWrites:
     """A RecordAccess that reads a Vault and only notes its writes, in order.
 
     The Vault's own checks, such as for a required field without a value, are not made. New records get
@@ -86,7 +86,7 @@ class NotedWrites:
         self._vault = vault
         self._objects = objects
         self._made: dict[tuple[str, str, str], str] = {}
-        self.noted: list[Write] = []
+        self.writes: list[Write] = []
         self.absent: set[str] = set()
 
     @property
@@ -95,7 +95,7 @@ class NotedWrites:
         return self._vault.vault_id
 
     async def query(self, vql: str, *, describe: bool = False) -> QueryResult:
-        """Run a query; noted writes do not show in it."""
+        """Run a query; planned writes do not show in it."""
         return await self._vault.query(vql, describe=describe)
 
     async def update(
@@ -161,8 +161,8 @@ class NotedWrites:
             WriteEvent.CREATED,
             changes,
         )
-        self.noted.append(write)
-        return RowResult(ok=True, id=f"new_{len(self.noted)}")
+        self.writes.append(write)
+        return RowResult(ok=True, id=f"new_{len(self.writes)}")
 
     async def _note(
         self,
@@ -208,7 +208,7 @@ class NotedWrites:
         newer = _is_newer(stored or {}, row)
         item = _item(row)
         write = Write(self.vault_id, object_name, record, event, changes, item, newer)
-        self.noted.append(write)
+        self.writes.append(write)
         return RowResult(ok=True, id=result)
 
     def _changes(

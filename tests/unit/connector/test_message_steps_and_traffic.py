@@ -41,7 +41,7 @@ def vaults() -> Pair:
     return made
 
 
-async def way(
+async def message_steps(
     vaults: Pair, headers: Mapping[str, str] = BOTH_SESSIONS, message: str = MESSAGE
 ) -> Reply:
     app = application(message_routes.router(Answers(lambda: vaults.vaults)))
@@ -51,14 +51,14 @@ async def way(
 async def test_a_message_is_shown_as_far_as_the_other_vault_knows_it(
     vaults: Pair,
 ) -> None:
-    (found,) = (await way(vaults)).json["data"]
+    (found,) = (await message_steps(vaults)).json["data"]
     assert (found["vault_id"], found["steps"], found["writes"]) == (
         CRM_ID,
         [STEP],
         [WRITE],
     )
     assert [each["name__v"] for each in found["exceptions"]] == ["EXM-1"]
-    (nothing,) = (await way(vaults, message="another")).json["data"]
+    (nothing,) = (await message_steps(vaults, message="another")).json["data"]
     assert (nothing["steps"], nothing["exceptions"]) == ([], [])
 
 
@@ -76,7 +76,7 @@ async def test_each_part_is_shown_to_those_only_who_may_see_it_there(
     vaults: Pair, headers: Mapping[str, str], shut: set[str], told: list[str]
 ) -> None:
     vaults.crm.shut["another-session"] = shut
-    data: list[dict[str, Any]] = (await way(vaults, headers)).json["data"]
+    data: list[dict[str, Any]] = (await message_steps(vaults, headers)).json["data"]
     parts = [name for each in data for name, part in each.items() if part]
     assert sorted(set(parts) - {"vault_id", "name"}) == told
 

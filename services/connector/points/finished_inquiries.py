@@ -8,10 +8,10 @@ from typing import NamedTuple
 from services.connector.points.case_contacts import LINK
 from services.connector.points.evaluation import Evaluation, Row, settle_references
 from services.connector.points.inquiry_cases import CASE
-from services.connector.points.made_requests import CASE_REQUEST
-from services.connector.points.noted_writes import NotedWrites
+from services.connector.points.inquiry_requests import CASE_REQUEST
+from services.connector.points.planned_writes import PlannedWrites
 from services.connector.points.saving import KeyedRows, Origin, Values, not_saved, save
-from services.connector.points.transfer import Outcome, Transfer, keeps_lineage
+from services.connector.points.transfer import Outcome, Transfer, stores_lineage
 from services.connector.rules.rows import MODIFIED
 from services.connector.vaults.record_access import OriginReads
 from shared.client.results import RowResult, text
@@ -44,7 +44,7 @@ async def correct(
     """
     origins = unit.origins
     # Without lineage nobody knows who has set a field.
-    keeps = keeps_lineage(unit.configuration.targets.values())
+    keeps = stores_lineage(unit.configuration.targets.values())
     if origins is None or not finished or not keeps:
         return
     await settle_references(unit.target, [evaluation])
@@ -88,10 +88,10 @@ async def _of_transfers(
     left = KeyedRows()
     if not made:
         return left
-    noted = NotedWrites(unit.target, unit.configuration.targets)
+    planned = PlannedWrites(unit.target, unit.configuration.targets)
     rows = [{**each.values, LINK: each.link} for each in made]
-    results = await noted.update(object_name, rows, LINK)
-    changed = {write.id: write.changes for write in noted.noted if write.changes}
+    results = await planned.update(object_name, rows, LINK)
+    changed = {write.id: write.changes for write in planned.writes if write.changes}
     differing = [
         (each, str(result.id))
         for each, result in zip(made, results, strict=True)

@@ -41,8 +41,8 @@ NOTE_SECONDS = 60
 
 
 @dataclass(slots=True)
-class Visit:
-    """One request to a page by a signed-in caller; its form, if any, comes from a page of the same session."""
+class PageContext:
+    """The context of one request to a page: its signed-in caller, and its form, which a page of this session sent."""
 
     request: Request
     vault: Vault
@@ -57,14 +57,14 @@ class Visit:
         return self.vault.components.registry
 
     def page(
-        self, template: str, http_status: int = 200, /, **context: object
+        self, template: str, http_status: int = 200, /, **values: object
     ) -> Response:
         """Return a page in the layout of the Vault, with the message of a preceding redirect, if any."""
         name = cookies.note_cookie(self.vault.vault_id)
         cookie = self.request.cookies.get(name, "")
         note = cookies.read_note(self.secret, cookie) if cookie else None
-        shared = {"visit": self, "note": note}
-        response = render(template, {**shared, **context}, http_status)
+        shared = {"context": self, "note": note}
+        response = render(template, {**shared, **values}, http_status)
         # Shown once: the next page must not repeat it.
         if cookie:
             cookies.clear_cookie(response, name)
@@ -166,18 +166,18 @@ class Visit:
         return f"{url.path}?{url.query}" if url.query else url.path
 
 
-def visiting(
+def page_context(
     file_bytes: int | Callable[[Vault], int] = 0,
     admit: Callable[[Caller], None] = lambda _: None,
-) -> Callable[[Request], AsyncIterator[Visit]]:
-    """Return a dependency that yields the visit of a request, whose form may have a file of at most ``file_bytes``.
+) -> Callable[[Request], AsyncIterator[PageContext]]:
+    """Return a dependency that yields the context of a request, whose form may have a file of at most ``file_bytes``.
 
     ``file_bytes`` may be a function of the Vault. ``admit`` raises a fault for callers who may not send the form,
     before the form is read.
     """
 
-    async def visit(request: Request) -> AsyncIterator[Visit]:
-        """Yield the visit.
+    async def context(request: Request) -> AsyncIterator[PageContext]:
+        """Yield the context.
 
         :raises VaultFault: INVALID_SESSION_ID without a live session; OPERATION_NOT_ALLOWED for a form that does not
             come from a page of this session.
@@ -192,8 +192,8 @@ def visiting(
             raise invalid_session()
         # A page that draws itself anew keeps its head, which shows the number.
         unread = await vault.notifications.unread(caller) if by_user else 0
-        current = Visit(request, vault, caller, secret, unread)
-        request.state.visit = current
+        current = PageContext(request, vault, caller, secret, unread)
+        request.state.page_context = current
         if request.method in READING:
             yield current
             return
@@ -204,10 +204,10 @@ def visiting(
             current.form = form
             yield current
 
-    return visit
+    return context
 
 
-Visiting = Annotated[Visit, Depends(visiting())]
+CurrentPage = Annotated[PageContext, Depends(page_context())]
 
 
 def require_form_token(secret: str, form: UploadForm) -> None:
@@ -222,9 +222,9 @@ def require_form_token(secret: str, form: UploadForm) -> None:
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
 
 
-def visit_of(request: Request) -> Visit | None:
-    """Return the visit of a request; None when the request has no live session."""
-    return cast("Visit | None", getattr(request.state, "visit", None))
+def page_context_of(request: Request) -> PageContext | None:
+    """Return the context of a request; None when the request has no live session."""
+    return cast("PageContext | None", getattr(request.state, "page_context", None))
 
 
 def safe_target(address: str) -> str:

@@ -17,7 +17,7 @@ from tests.service.vault.served import served
 
 
 @dataclass
-class AskedConnector:
+class ConnectorStub:
     """Answers by the question, or by the question and the names after the connection.
 
     For a question without an answer the connector is away.
@@ -45,11 +45,11 @@ class AskedConnector:
 
 
 @asynccontextmanager
-async def asked_connector(
+async def connector_stub(
     vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[AskedConnector]:
+) -> AsyncIterator[ConnectorStub]:
     """Connect the pages of the Vault with a connector whose answers the test sets."""
-    made = AskedConnector()
+    made = ConnectorStub()
     app = FastAPI()
     app.add_api_route("/{path:path}", made.answer, methods=["GET", "POST"])
     async with served(app) as client:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.client.errors import ExpiredPage, QueryTimeout, VaultRefused
-from shared.protocol.shown_values import MAX_REASON, without_values
+from shared.protocol.redaction import MAX_REASON, without_values
 from shared.runtime.logging import first_line
 
 PROJECT = Path(__file__).resolve().parents[3]

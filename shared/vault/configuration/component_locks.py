@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Locks tables as writing them does; returns the revision of the components.
-LOCK_FOR_WRITING = "SELECT platform.hold_tables($1)"
+LOCK_FOR_WRITING = "SELECT platform.lock_for_writing($1)"
 # Waits for those who write the table, and lets readers pass.
 LOCK_TABLE = "LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
-GIVE_WAY = """
+CANCEL_INDEX_BUILDS = """
 SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE relid = to_regclass($1)
 """
 # Whoever wants a table waits behind those who already wait for it, and so behind what they wait for.
@@ -106,5 +106,5 @@ async def lock_tables(connection: Connection, tables: Sequence[str]) -> None:
     The building of a search index on one of them, which may take minutes, is cancelled.
     """
     for name in tables:
-        await connection.execute(GIVE_WAY, name)
+        await connection.execute(CANCEL_INDEX_BUILDS, name)
         await connection.execute(LOCK_TABLE.format(table=name))

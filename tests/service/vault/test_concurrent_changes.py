@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 
-HELD = """RECREATE Picklist beside_size__c ( label('Size'), Picklistentry big__c ( label('Big') ),
+COMPONENTS = """RECREATE Picklist beside_size__c ( label('Size'), Picklistentry big__c ( label('Big') ),
   Picklistentry small__c ( label('Small') ) );
 RECREATE Objectlifecycle beside_life__c ( label('Life'), starting_state('new__c'),
   Objectlifecyclestate new__c ( label('New') ), Objectlifecyclestate old__c ( label('Old') ) );
@@ -50,9 +50,9 @@ CHANGES = {
 
 
 @pytest.fixture
-async def held(admin: Api) -> AsyncIterator[None]:
+async def components(admin: Api) -> AsyncIterator[None]:
     """The objects as they are before each change."""
-    made = await admin.post("/api/mdl/execute", data=HELD)
+    made = await admin.post("/api/mdl/execute", data=COMPONENTS)
     assert made.body["script_execution"]["failures"] == 0, made.text
     yield
     left = await admin.query("SELECT id FROM beside__c")
@@ -105,7 +105,7 @@ async def message_leaves(connection: Connection) -> None:
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_script_that_waits_for_one_object_holds_up_no_other(
-    admin: Api, vault: Vault, held: None, change: str
+    admin: Api, vault: Vault, components: None, change: str
 ) -> None:
     async with writing(vault, "beside__c") as writer:
         script = asyncio.create_task(
@@ -120,7 +120,7 @@ async def test_a_script_that_waits_for_one_object_holds_up_no_other(
 
 
 async def test_a_script_that_waits_for_one_who_reads_holds_up_nobody_who_writes(
-    admin: Api, vault: Vault, held: None
+    admin: Api, vault: Vault, components: None
 ) -> None:
     """Writers of a table wait behind the script that wants it: so the script gives way repeatedly."""
     async with vault.database.transaction() as reader:
@@ -165,7 +165,7 @@ async def submitted_package(admin: Api) -> Answer:
 async def test_who_writes_what_a_job_changes_goes_by_what_it_leaves(
     admin: Api,
     vault: Vault,
-    held: None,
+    components: None,
     submitted: Callable[[Api], Awaitable[Answer]],
 ) -> None:
     """The package has changed one object when it waits for the other; the script has even committed the change."""
@@ -189,7 +189,7 @@ async def test_who_writes_what_a_job_changes_goes_by_what_it_leaves(
 
 @pytest.mark.parametrize("changed", [True, False])
 async def test_writes_to_further_objects_use_their_newest_components(
-    admin: Api, vault: Vault, held: None, changed: bool
+    admin: Api, vault: Vault, components: None, changed: bool
 ) -> None:
     """The unit names one object and also writes another, whose components change after the unit has begun.
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from shared.vault.queues.log_columns import Delivery
     from shared.vault.storage.database import Connection, Database
 
-KEPT = timedelta(days=30)
-MAX_WAYS = 50
+RETENTION = timedelta(days=30)
+MAX_ROWS = 50
 
 # Locked in the order of the key, so that no two reports wait for each other. A message over several connections keeps
 # the moment of the first report, and an error of any.
@@ -28,40 +28,40 @@ WITH reported AS (
     SELECT message_id, max(attempts) AS attempts, max(error) AS error
     FROM unnest($2::text[], $3::integer[], $4::text[]) AS u(message_id, attempts, error) GROUP BY message_id
 ), mine AS MATERIALIZED (
-    SELECT w.way, r.attempts, r.error FROM platform.message_way w JOIN reported r USING (message_id)
-    WHERE w.queue = $1 AND w.delivered IS NULL ORDER BY w.way FOR UPDATE OF w
+    SELECT w.id, r.attempts, r.error FROM platform.sent_message w JOIN reported r USING (message_id)
+    WHERE w.queue = $1 AND w.delivered IS NULL ORDER BY w.id FOR UPDATE OF w
 )
-UPDATE platform.message_way w SET delivered = clock_timestamp(), attempts = m.attempts, error = m.error
-FROM mine m WHERE w.way = m.way
+UPDATE platform.sent_message w SET delivered = clock_timestamp(), attempts = m.attempts, error = m.error
+FROM mine m WHERE w.id = m.id
 """
 WAITING = """
 SELECT queue, message -> 'attributes' ->> 'object' AS object, jsonb_array_length(message -> 'items') AS records,
     enter_queue_timestamp AS entered FROM platform.outbox WHERE message_id = $1 ORDER BY position LIMIT $2
 """
-WAYS = """
-SELECT queue, object, records, entered, sent, delivered, attempts, error FROM platform.message_way
-WHERE message_id = $1 ORDER BY way LIMIT $2
+SENT = """
+SELECT queue, object, records, entered, sent, delivered, attempts, error FROM platform.sent_message
+WHERE message_id = $1 ORDER BY id LIMIT $2
 """
 LOGGED = """
 SELECT logged, queue, connection, entry_type, attempts, error FROM platform.queue_log
 WHERE message_id = $1 ORDER BY entry LIMIT $2
 """
 OF_RECORD = """
-SELECT message_id, queue, entered, delivered, error FROM platform.message_way
-WHERE record_id = $1 ORDER BY way DESC LIMIT $2
+SELECT message_id, queue, entered, delivered, error FROM platform.sent_message
+WHERE record_id = $1 ORDER BY id DESC LIMIT $2
 """
-# Among so many ways of all queues: a queue of which nothing was sent lately has none, however many ways there are.
+# Among the latest messages of all queues, so that a queue without recent ones costs no more than others.
 OF_QUEUE = """
 SELECT message_id, queue, entered, delivered, error FROM
-    (SELECT * FROM platform.message_way ORDER BY way DESC LIMIT 1000) latest
-WHERE queue = $1 ORDER BY way DESC LIMIT $2
+    (SELECT * FROM platform.sent_message ORDER BY id DESC LIMIT 1000) latest
+WHERE queue = $1 ORDER BY id DESC LIMIT $2
 """
 # The messages of a queue that was reset went no further.
 RESET = """
-UPDATE platform.message_way SET delivered = clock_timestamp(), attempts = 0, error = 'The queue was reset'
+UPDATE platform.sent_message SET delivered = clock_timestamp(), attempts = 0, error = 'The queue was reset'
 WHERE queue = $1 AND delivered IS NULL
 """
-EXPIRE = "DELETE FROM platform.message_way WHERE sent < now() - $1::interval"
+EXPIRE = "DELETE FROM platform.sent_message WHERE sent < now() - $1::interval"
 
 
 class MessageStepKind(StrEnum):
@@ -132,7 +132,7 @@ async def note_reset(connection: Connection, queue: str) -> None:
     await connection.execute(RESET, queue)
 
 
-class MessageWays:
+class MessageSteps:
     """Finds the steps of messages in this Vault."""
 
     def __init__(self, database: Database) -> None:
@@ -145,14 +145,14 @@ class MessageWays:
         """
         authorize(caller, Grant.READ_QUEUE_LOG)
         # PostgreSQL takes NUL in no text.
-        wanted = message_id.replace("\x00", "")
+        text = message_id.replace("\x00", "")
         async with self._database.query_connection(caller.user_id) as connection:
-            waiting = await connection.fetch(WAITING, wanted, MAX_WAYS)
-            ways = await connection.fetch(WAYS, wanted, MAX_WAYS)
-            logged = await connection.fetch(LOGGED, wanted, MAX_WAYS)
+            waiting = await connection.fetch(WAITING, text, MAX_ROWS)
+            sent = await connection.fetch(SENT, text, MAX_ROWS)
+            logged = await connection.fetch(LOGGED, text, MAX_ROWS)
         found = [_entered(row) for row in waiting]
-        for row in ways:
-            found += _of_way(row)
+        for row in sent:
+            found += _of_sent(row)
         found += [_logged(row) for row in logged]
         return sorted(found, key=lambda each: each.date)
 
@@ -183,7 +183,7 @@ class MessageWays:
     async def purge(self) -> None:
         """Delete the steps of messages that were sent more than 30 days ago."""
         async with self._database.connection() as connection:
-            await connection.execute(EXPIRE, KEPT)
+            await connection.execute(EXPIRE, RETENTION)
 
 
 def _entered(row: Record) -> MessageStep:
@@ -194,7 +194,7 @@ def _entered(row: Record) -> MessageStep:
     )
 
 
-def _of_way(row: Record) -> list[MessageStep]:
+def _of_sent(row: Record) -> list[MessageStep]:
     queue = row["queue"]
     found = [_entered(row), MessageStep(MessageStepKind.SENT, row["sent"], queue)]
     if row["delivered"] is not None:

@@ -7,7 +7,7 @@ import pytest
 from shared.vault.components.component_errors import ComponentError
 from shared.vault.components.component_tree import Component
 from shared.vault.components.description import configuration_json
-from shared.vault.components.kept_attributes import (
+from shared.vault.components.ignored_attributes import (
     MAX_SHOWN,
     ignored_attribute_warnings,
 )

@@ -15,7 +15,7 @@ from services.connector.rules.lookups import (
     MissingLookup,
     _missing,
 )
-from shared.vault.exceptions.error_words import reason_of, words_of
+from shared.vault.exceptions.error_explanations import explanation_of, reason_of
 from shared.vault.exceptions.exception_model import ItemErrorType, MessageErrorType
 from shared.vault.exceptions.missing_keys import missing_lookup_key, missing_record_key
 from tests.unit.connector.standard_vaults import CRM, MEDICAL, registry
@@ -27,7 +27,7 @@ TYPES = [*ItemErrorType, *MessageErrorType]
 def test_each_error_type_has_sentences_without_its_code(
     error_type: ItemErrorType | MessageErrorType,
 ) -> None:
-    words = words_of(error_type.value)
+    words = explanation_of(error_type.value)
     assert words is not None
     for sentence in (words.what, words.remedy):
         assert sentence[0].isupper() and sentence.endswith(".")
@@ -35,12 +35,12 @@ def test_each_error_type_has_sentences_without_its_code(
 
 
 def test_no_two_error_types_say_the_same() -> None:
-    said = [words_of(each.value) for each in TYPES]
+    said = [explanation_of(each.value) for each in TYPES]
     assert len(set(said)) == len(TYPES)
 
 
 def test_an_error_type_that_was_added_has_no_words() -> None:
-    assert words_of("mine__c") is None
+    assert explanation_of("mine__c") is None
 
 
 @pytest.mark.parametrize("standard", [MEDICAL, CRM])

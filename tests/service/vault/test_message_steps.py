@@ -10,10 +10,10 @@ from local.polling import answers_within
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.queues import traffic as picture
-from shared.vault.queues.message_ways import MessageStepKind
+from shared.vault.queues.message_steps import MessageStepKind
 from shared.vault.queues.outbox import put
-from tests.service.vault.asked_connector import AskedConnector, asked_connector
 from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.connector_stub import ConnectorStub, connector_stub
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 from tests.service.vault.test_deliveries import lost, new_queue, report, row
@@ -35,7 +35,7 @@ async def send(vault: Vault, queue: str, record: str, message_id: str | None) ->
 
 
 async def taken(vault: Vault, message_id: str) -> list[MessageStepKind]:
-    steps = await vault.message_ways.steps(SYSTEM, message_id)
+    steps = await vault.message_steps.steps(SYSTEM, message_id)
     return [step.step for step in steps]
 
 
@@ -74,7 +74,7 @@ async def test_a_message_is_followed_from_the_outbox_to_its_delivery(
     await report(integration, queue, row(message_id, "a__c", attempts=3))
     # Reported a second time it is delivered once.
     await report(integration, queue, row(message_id, "a__c", attempts=4))
-    steps = await vault.message_ways.steps(SYSTEM, message_id)
+    steps = await vault.message_steps.steps(SYSTEM, message_id)
     assert [each.step for each in steps] == [
         MessageStepKind.ENTERED,
         MessageStepKind.SENT,
@@ -154,10 +154,10 @@ async def test_ways_are_kept_for_30_days(vault: Vault, admin: Api) -> None:
     await sent(vault, queue, new)
     async with vault.database.connection() as connection:
         await connection.execute(
-            "UPDATE platform.message_way SET sent = now() - interval '31 days' WHERE message_id = $1",
+            "UPDATE platform.sent_message SET sent = now() - interval '31 days' WHERE message_id = $1",
             old,
         )
-    await vault.message_ways.purge()
+    await vault.message_steps.purge()
     assert await taken(vault, old) == []
     assert MessageStepKind.SENT in await taken(vault, new)
 
@@ -168,7 +168,7 @@ async def test_the_picture_counts_what_waits_and_says_what_is_wrong(
     visitor: Browser,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(picture, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(picture, "CACHE_SECONDS", 0)
     queue, message_id = await new_queue(admin, "a__c"), key()
     await sent(vault, queue, message_id)
     seen = (await vault.traffic.read(SYSTEM)).of(queue)
@@ -188,7 +188,7 @@ async def test_the_picture_counts_what_waits_and_says_what_is_wrong(
 async def test_who_looks_does_not_wait_for_a_broker_that_does_not_answer(
     vault: Vault, admin: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(picture, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(picture, "CACHE_SECONDS", 0)
     monkeypatch.setattr(picture, "BROKER_TIMEOUT", 0)
     queue = await new_queue(admin, "a__c")
     seen = (await vault.traffic.read(SYSTEM)).of(queue)
@@ -200,7 +200,7 @@ async def test_one_picture_is_for_all_who_look(
     vault: Vault, monkeypatch: pytest.MonkeyPatch, api: Api
 ) -> None:
     del api
-    monkeypatch.setattr(picture, "KEPT_SECONDS", 3600)
+    monkeypatch.setattr(picture, "CACHE_SECONDS", 3600)
     first = await vault.traffic.read(SYSTEM)
     assert await vault.traffic.read(SYSTEM) is first
 
@@ -208,14 +208,14 @@ async def test_one_picture_is_for_all_who_look(
 @pytest.fixture
 async def connector(
     api: Api, vault: Vault, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[AskedConnector]:
+) -> AsyncIterator[ConnectorStub]:
     del api
-    async with asked_connector(vault, monkeypatch) as made:
+    async with connector_stub(vault, monkeypatch) as made:
         yield made
 
 
 async def test_the_picture_has_the_other_vaults_and_the_connector(
-    visitor: Browser, connector: AskedConnector
+    visitor: Browser, connector: ConnectorStub
 ) -> None:
     there = {
         "name": "crm_to_medical_outbound_queue__v",
@@ -242,7 +242,7 @@ async def test_the_picture_has_the_other_vaults_and_the_connector(
 
 
 async def test_who_may_not_ask_the_connector_sees_the_own_queues_alone(
-    api: Api, connector: AskedConnector
+    api: Api, connector: ConnectorStub
 ) -> None:
     async with browser(api.url, "integration") as visitor:
         page = await visitor.open("/ui/live")

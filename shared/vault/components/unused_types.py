@@ -12,7 +12,7 @@ from shared.vault.components.specification import (
     text,
 )
 
-MAX_KEPT_NAME = 255
+MAX_UNUSED_NAME = 255
 
 # Name; label; what it may contain.
 _METADATA = """
@@ -169,7 +169,7 @@ def _stored_only_type(
         by_name(text("label", 255), flag("active")),
         {subtype.name: subtype for subtype in subtypes},
         NameRule.FREE,
-        MAX_KEPT_NAME,
+        MAX_UNUSED_NAME,
         open=True,
         stored_only=True,
         code=code,
@@ -177,7 +177,7 @@ def _stored_only_type(
 
 
 # The types in the order of their names, code types last.
-KEPT_TYPES = (
+UNUSED_TYPES = (
     *_stored_only_types(_METADATA, code=False),
     *_stored_only_types(_CODE, code=True),
 )

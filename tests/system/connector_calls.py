@@ -11,7 +11,7 @@ import aiohttp
 
 
 @dataclass(frozen=True)
-class Asker:
+class ConnectorCaller:
     """``sessions`` are those of the Medical Vault at ``vault_url`` by role, ``source_sessions`` those of Vault CRM."""
 
     url: str

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from shared.vault.admin.error_advice import field_words, in_words, object_words
 from shared.vault.components.rule_changes import RULE
 from shared.vault.errors import VaultFault
-from shared.vault.exceptions.error_words import reason_of
+from shared.vault.exceptions.error_explanations import reason_of
 from shared.vault.model.component_model import FieldType
 
 if TYPE_CHECKING:
     from shared.vault.admin.connector_sessions import Source
-    from shared.vault.admin.visit import Visit
+    from shared.vault.admin.page_context import PageContext
     from shared.vault.components.component_tree import Component
     from shared.vault.components.registry import Registry
 
@@ -31,7 +31,7 @@ class SourceObject:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewWords:
+class PreviewLabels:
     """The labels for a preview; unknown labels are empty.
 
     ``edited`` is the rule in the form, ``vault_id`` the id of this Vault, ``source`` the objects of the source Vault by
@@ -89,17 +89,20 @@ class PreviewWords:
         return found.child("Fieldrule", field_rule) if found else None
 
 
-async def preview_words(
-    visit: Visit, edited: Component, source: Source | None, shown: Mapping[str, Any]
-) -> PreviewWords:
+async def preview_labels(
+    context: PageContext,
+    edited: Component,
+    source: Source | None,
+    shown: Mapping[str, Any],
+) -> PreviewLabels:
     """Return the labels for a preview; without those of the source Vault if the connector cannot read it."""
-    words = partial(PreviewWords, visit.registry, edited, visit.vault.vault_id)
+    words = partial(PreviewLabels, context.registry, edited, context.vault.vault_id)
     if source is None:
         return words()
     found: dict[str, SourceObject] = {}
-    for name in _source_objects(visit.registry, edited, shown)[:MAX_OBJECTS]:
+    for name in _source_objects(context.registry, edited, shown)[:MAX_OBJECTS]:
         try:
-            found[name] = await _source_object(visit, source, name)
+            found[name] = await _source_object(context, source, name)
         except VaultFault:
             # The preview shows names in place of the labels.
             break
@@ -121,12 +124,14 @@ def _source_objects(
     return [each for each in dict.fromkeys(queried) if each]
 
 
-async def _source_object(visit: Visit, source: Source, name: str) -> SourceObject:
+async def _source_object(
+    context: PageContext, source: Source, name: str
+) -> SourceObject:
     """Return the labels of an object of the source Vault.
 
     :raises VaultFault: as ``ConnectorQuestions.ask``.
     """
-    found = await visit.vault.connector.ask(
+    found = await context.vault.connector.ask(
         "sources", source.connection, "objects", name, sessions=source.sessions
     )
     fields = {str(each["name"]): str(each["label"]) for each in found["fields"]}
