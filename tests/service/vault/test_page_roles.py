@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 
 from shared.vault.admin.admin_app import create_pages
 from shared.vault.assembly.vault import Vault
-from tests.service.vault.browsing import Browser, browser
+from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
 from tests.service.vault.test_api_roles import served_routes
@@ -193,6 +194,7 @@ PAGES = {
     "GET /objects/{object_name}/{connection}/audit": ADMIN,
     "POST /objects/{object_name}/{connection}/actions/{action_name}": ADMIN,
 }
+SIGN_OUT = "POST /sign-out"
 WITHOUT_SESSION = {page for page, roles in PAGES.items() if "nobody" in roles}
 FIELDS = {
     "POST /exceptions/retry": {"connection": "nothing__c"},
@@ -217,7 +219,10 @@ def _route(page: str) -> str:
     return page
 
 
-async def _values(admin: Api) -> dict[str, str]:
+@pytest.fixture(scope="module")
+async def values(admin: Api) -> dict[str, str]:
+    """What the paths of the pages name."""
+
     async def first(object_name: str) -> str:
         return str(
             (
@@ -283,49 +288,55 @@ async def _token(visitor: Browser, role: str) -> str:
     return next(form.fields["token"] for form in page.forms if "token" in form.fields)
 
 
+@pytest.fixture(scope="module")
+async def visitors(api: Api) -> AsyncIterator[dict[bool, Browser]]:
+    """Browsers by whether they are signed in, as the System Admin."""
+    async with browser(api.url) as stranger, browser(api.url, "admin") as signed_in:
+        yield {False: stranger, True: signed_in}
+
+
 @pytest.mark.parametrize("role", sorted(ANYONE))
-async def test_who_sees_which_page(api: Api, admin: Api, role: str) -> None:
-    values = await _values(admin)
-    for page, allowed in PAGES.items():
-        method, _, path = page.partition(" ")
-        async with browser(api.url, None if role == "nobody" else role) as visitor:
+async def test_who_sees_which_page(api: Api, values: dict[str, str], role: str) -> None:
+    async with browser(api.url, None if role == "nobody" else role) as visitor:
+        token = await _token(visitor, role)
+        for page in sorted(PAGES, key=SIGN_OUT.__eq__):
+            method, _, path = page.partition(" ")
             data = None
             if method == "POST" and page not in WITHOUT_SESSION:
-                data = {"token": await _token(visitor, role), **FIELDS.get(page, {})}
+                data = {"token": token, **FIELDS.get(page, {})}
             answer = await visitor.request(
                 method, f"/ui{path.format(**values)}", data=data
             )
-            if role in allowed:
-                assert "sufficient privileges" not in answer.text, page
-                assert answer.status < 500, (page, answer.text)
-                assert answer.path != "/ui/sign-in" or page in WITHOUT_SESSION | {
-                    "POST /sign-out"
-                }, page
-            elif role == "nobody":
-                assert answer.path == "/ui/sign-in", page
-            else:
-                assert answer.status == 403, page
-                assert (
-                    "INSUFFICIENT_ACCESS" in answer.text
-                    and "sufficient privileges" in answer.text
-                ), page
+            assert_let_in(answer, page, role)
+
+
+def assert_let_in(answer: Page, page: str, role: str) -> None:
+    """Check that a role sees a page if it is allowed to, and is refused in the documented way otherwise."""
+    if role in PAGES[page]:
+        assert "sufficient privileges" not in answer.text, page
+        assert answer.status < 500, (page, answer.text)
+        assert answer.path != "/ui/sign-in" or page in {*WITHOUT_SESSION, SIGN_OUT}, (
+            page
+        )
+    elif role == "nobody":
+        assert answer.path == "/ui/sign-in", page
+    else:
+        assert answer.status == 403, page
+        assert "INSUFFICIENT_ACCESS" in answer.text, page
+        assert "sufficient privileges" in answer.text, page
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("POST")])
 async def test_no_form_is_taken_that_another_site_had_sent(
-    api: Api, admin: Api, page: str
+    visitors: dict[bool, Browser], values: dict[str, str], page: str
 ) -> None:
-    path = page.partition(" ")[2].format(**await _values(admin))
-    async with browser(
-        api.url, None if page in WITHOUT_SESSION else "admin"
-    ) as visitor:
-        for data in ({}, {"token": "0" * 64}, {"token": "\u00e9"}):
-            answer = await visitor.request("POST", f"/ui{path}", data=data)
-            assert answer.status == 400
-            assert (
-                "The form does not come from a page of this session" in answer.text
-                and answer.text.count("OPERATION_NOT_ALLOWED") == 1
-            )
+    path = page.partition(" ")[2].format(**values)
+    visitor = visitors[page not in WITHOUT_SESSION]
+    for data in ({}, {"token": "0" * 64}, {"token": "\u00e9"}):
+        answer = await visitor.request("POST", f"/ui{path}", data=data)
+        assert answer.status == 400
+        assert "The form does not come from a page of this session" in answer.text
+        assert answer.text.count("OPERATION_NOT_ALLOWED") == 1
 
 
 async def test_no_text_in_an_address_is_an_error_of_the_vault(api: Api) -> None:
