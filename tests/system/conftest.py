@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from playwright.async_api import Browser
 
+from local.chromium import chromium
 from local.system import System
 from tests.started_systems import started_system
 from tests.system.conditions import Connected, connected_to
@@ -53,3 +55,11 @@ async def _sessions(running: System, vault: str) -> dict[str, str]:
             async with http.post(url, data=form) as answer:
                 sessions[who] = (await answer.json())["sessionId"]
     return sessions
+
+
+@pytest.fixture(scope="module")
+async def browser(connected: Connected) -> AsyncIterator[Browser]:
+    """Debian's Chromium, after the integration was activated."""
+    del connected
+    async with chromium() as made:
+        yield made

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, Request, Route
 
-from local.chromium import chromium
 from local.system import System
 from tests.system.conditions import Connected, new_run
 from tests.system.test_transfer import account, inquiry, transferred
@@ -17,13 +16,6 @@ from tests.system.visitors import NARROW, WIDE, Visitor, visitor
 
 RULE = "/ui/rules/medical_inquiries__v"
 DETAILS = "Medical Inquiry Details Integration"
-
-
-@pytest.fixture(scope="module")
-async def browser(connected: Connected) -> AsyncIterator[Browser]:
-    del connected
-    async with chromium() as made:
-        yield made
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ import pytest
 from local.system import System
 from shared.client.results import Row
 from shared.client.transport import Request
+from tests.service.vault.package_calls import form
 from tests.service.vault.served import Api
-from tests.service.vault.test_packages_api import form
 from tests.system.conditions import Connected, eventually, new_run
 from tests.system.connector_calls import ConnectorCaller
 from tests.system.messages import envelope, put_on_queue

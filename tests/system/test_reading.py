@@ -18,7 +18,7 @@ from services.connector.connector_settings import ConnectorSettings
 from shared.vault.components.permission_types import Grant
 from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Api
-from tests.service.vault.test_api_roles import served_routes
+from tests.service.vault.served_routes import served_routes
 from tests.system.conditions import Connected, new_run
 from tests.system.connector_calls import ConnectorCaller
 from tests.system.test_transfer import account, inquiry

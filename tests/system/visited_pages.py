@@ -132,9 +132,9 @@ ELSEWHERE: Mapping[str, str] = {
     "/messages/{message_id}": "test_browser_connections.py, with a record",
     "/answers/{token}": "test_browser.py, with a package",
     "/responses/{record_id}/preview": "test_browser.py, with a package",
-    "/sign-in": "test_browser.py, by somebody without an account",
-    "/password": "test_browser.py, by somebody without an account",
-    "/approved_viewer": "test_browser.py, by somebody without an account",
+    "/sign-in": "test_browser_pages.py, by somebody without an account",
+    "/password": "test_browser_pages.py, by somebody without an account",
+    "/approved_viewer": "test_browser_pages.py, by somebody without an account",
 }
 """Pages that a test of their own looks at, by route."""
 

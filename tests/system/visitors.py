@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
 from local.system import System
 
+COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDE = 1280
 NARROW = 390
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
@@ -22,7 +24,7 @@ MOST_TABS = 200  # around a page
 # Everything that a page does by itself, on a machine that is busy with other things.
 PATIENCE = 90_000  # milliseconds
 # What htmx writes on the console when an answer is not wanted any more, since the next question has been asked.
-GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
+CANCELLED = ("htmx:afterRequest", "htmx:sendAbort")
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Visitor:
     def note(self, entry: ConsoleMessage) -> None:
         """Record an error that a page has logged on the console."""
         event, _, _ = entry.text.partition(",")
-        if entry.type == "error" and event not in GIVEN_UP:
+        if entry.type == "error" and event not in CANCELLED:
             self.faults.append(entry.text)
 
     def expect_one_refusal(self) -> None:

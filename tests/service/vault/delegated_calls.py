@@ -144,3 +144,8 @@ class Calls:
     def _filled(self, path: str, values: dict[str, str]) -> str:
         known = {**VALUES, **self.values, **values}
         return re.sub(r"{(\w+)}", lambda part: known.get(part[1], "nothing__c"), path)
+
+
+def entries(table: str) -> list[str]:
+    """The routes of a table, each as ``METHOD path``."""
+    return table.split("\n")[1:-1]

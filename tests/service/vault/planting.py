@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.service.vault import test_packages_api as packages
+from tests.service.vault import package_calls as packages
 from tests.service.vault.jobbing import finished
 from tests.service.vault.served import Api
 from tests.service.vault.test_loader_api import load, stage, task

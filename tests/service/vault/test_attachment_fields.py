@@ -18,10 +18,10 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.components.schema import schema_name
 from shared.vault.storage.migrate import FOLDER
 from tests.servers import fresh_database
+from tests.service.vault.attaching import content, staged
 from tests.service.vault.jobbing import finished
 from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Answer, Api
-from tests.service.vault.test_attachments import content, staged
 
 MDL = """
 RECREATE Object dossier__c ( label('Dossier'), prefix('ZDS'),

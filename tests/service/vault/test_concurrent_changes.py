@@ -15,8 +15,8 @@ from shared.vault.assembly.vault import Vault
 from shared.vault.configuration.component_table import NEXT_REVISION
 from shared.vault.records.rows import RowResult
 from tests.service.vault.objects import ITEMS, action, items, key
+from tests.service.vault.package_calls import finished, imported
 from tests.service.vault.served import Answer, Api
-from tests.service.vault.test_packages_api import finished, imported
 from tests.unit.packages.building import component_files, data_files, vpk
 
 if TYPE_CHECKING:

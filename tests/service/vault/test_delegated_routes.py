@@ -8,14 +8,16 @@ import pytest
 
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
-from tests.service.vault.delegated_calls import DENIED, UNDONE_BY, Calls, routes
-from tests.service.vault.delegated_routes import (
-    AS_THE_DELEGATOR,
-    BUSINESS_DATA,
-    REFUSED,
+from tests.service.vault.delegated_calls import (
+    DENIED,
+    UNDONE_BY,
+    Calls,
     entries,
+    routes,
 )
 from tests.service.vault.people import as_user, new_user
+from tests.service.vault.routes_of_the_delegator import AS_THE_DELEGATOR
+from tests.service.vault.routes_refused_to_delegates import BUSINESS_DATA, REFUSED
 from tests.service.vault.served import Api
 
 # Whoever changes their records changes who has access, or what the Vault is connected with.

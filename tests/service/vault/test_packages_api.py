@@ -1,86 +1,26 @@
-"""Packages through the public API: validated, imported, deployed whole or not at all, exported."""
+"""Packages deployed through the public API: whole or not at all."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from typing import Any, cast
+from typing import cast
 
-import aiohttp
 import pytest
 
-from local.polling import answers_within
 from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.jobs.job_model import JobContext, JobRun
 from shared.vault.packages.package_model import PackageStatus
+from tests.service.vault.package_calls import (
+    BOX,
+    BOXES,
+    JAVA,
+    SHADE,
+    deployed,
+    imported,
+    package_status,
+)
 from tests.service.vault.served import Api
-from tests.unit.packages.building import component_files, data_files, vpk, zipped
-
-SHADE = "RECREATE Picklist pkg_shade__c ( label('Shade'), Picklistentry dark__c ( label('Dark') ) );"
-BOX = """RECREATE Object pkg_box__c ( label('Box'), prefix('ZPB'),
-  Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
-  Field shade__c ( type('Picklist'), label('Shade'), picklist('Picklist.pkg_shade__c') ) );"""
-BOXES = 'key__c,name__v,shade__c\r\nB1,First,dark__c\r\n"B2","Second",\r\n'
-JAVA = {"javasdk/src/main/java/com/example/Action.java": "class Action {}"}
-
-
-def form(content: bytes, name: str = "test.vpk") -> aiohttp.FormData:
-    data = aiohttp.FormData()
-    data.add_field(
-        "file", content, filename=name, content_type="application/octet-stream"
-    )
-    return data
-
-
-async def finished(api: Api, job_id: int) -> dict[str, Any]:
-    """The status document of a job that has ended."""
-
-    async def running() -> str | None:
-        status = (await api.get(f"/services/jobs/{job_id}")).data["status"]
-        return status if status in ("QUEUED", "RUNNING") else None
-
-    assert await answers_within(60, running) is None
-    found: dict[str, Any] = (await api.get(f"/services/jobs/{job_id}")).data
-    return found
-
-
-def artifact(job: dict[str, Any]) -> str:
-    """The address of the job's result."""
-    return next(
-        (str(link["href"]) for link in job["links"] if link["rel"] == "artifacts"),
-        "no artifact",
-    )
-
-
-async def imported(admin: Api, content: bytes) -> str:
-    """The id of the package imported from this file."""
-    answer = await admin.put("/services/package", data=form(content))
-    assert answer.body["url"] == f"/api/v25.1/services/jobs/{answer.body['job_id']}", (
-        answer.text
-    )
-    job = await finished(admin, answer.body["job_id"])
-    assert job["status"] == "SUCCESS", job
-    package = (await admin.get(artifact(job))).body["vaultPackage"]
-    return str(package["id"])
-
-
-async def deployed(
-    admin: Api, package_id: str, method: str = "POST"
-) -> tuple[str, dict[str, Any]]:
-    """How the job ended, and the results that it points at."""
-    answer = await admin.call(
-        method, f"/vobject/vault_package__v/{package_id}/actions/deploy"
-    )
-    job = await finished(admin, answer.body["job_id"])
-    return job["status"], (await admin.get(artifact(job))).body
-
-
-async def package_status(admin: Api, package_id: str) -> list[str]:
-    found: list[str] = (
-        await admin.get(f"/vobjects/vault_package__v/{package_id}")
-    ).data["package_status__v"]
-    return found
+from tests.unit.packages.building import component_files, data_files, vpk
 
 
 async def test_a_package_with_components_data_and_code(admin: Api) -> None:
@@ -306,99 +246,6 @@ async def test_components_that_refer_to_each_other(admin: Api) -> None:
     assert fields["object"]["name"] == "pkg_hen__c"
 
 
-async def test_validation_without_import(admin: Api) -> None:
-    dep = (
-        "In Package,Blocking Type,Source Component Label,Source Component Name,Source Component Type,"
-        "Target Component Label,Target Component Name,Target Component Type,Target Sub Component Name,"
-        "Target Sub Component Type\n"
-        "false,block__sys,Lid,pkg_lid__c,Object,Gone,pkg_gone__c,Picklist,,\n"
-        "false,ignore__sys,Lid,pkg_lid__c,Object,Layout,lid_layout__c,Pagelayout,,\n"
-        "true,block__sys,Lid,pkg_lid__c,Object,Colour,colour__c,Picklist,red__c,Picklistentry\n"
-    )
-    lid = "RECREATE Object pkg_lid__c ( label('Lid'), prefix('ZPL') );"
-    content = vpk(
-        component_files(10, "Object.pkg_lid__c", lid, dep),
-        component_files(20, "Picklist.colour__c", SHADE),
-    )
-    answer = await admin.post("/services/package/actions/validate", data=form(content))
-    details = answer.body["responseDetails"]
-    assert details["package_status"] == "Blocked"
-    assert (
-        details["package_id"],
-        details["total_steps"],
-        details["total_steps_blocked"],
-    ) == ("N/A", 2, 2)
-    assert (details["summary"], details["author"]) == (
-        "A test's package",
-        "jennie@pharma.example",
-    )
-    lid_step, colour_step = details["package_steps"]
-    assert (lid_step["deployment_status__v"], lid_step["deployment_action"]) == (
-        "Blocked",
-        "Add (missing in Vault)",
-    )
-    assert {d["component_name"]: d["status"] for d in lid_step["dependencies"]} == {
-        "pkg_gone__c": "Missing - Block",
-        "lid_layout__c": "Missing - Ignore",
-        "colour__c": "In Target",
-    }
-    assert (colour_step["deployment_status__v"], colour_step["deployment_action"]) == (
-        "Blocked",
-        "Update",
-    )
-    listed = (
-        await admin.query(
-            "SELECT id FROM vault_package__v WHERE summary__v = 'nothing'"
-        )
-    ).data
-    assert listed == []
-
-
-async def test_validation_of_an_imported_package(admin: Api) -> None:
-    box = (
-        BOX.replace("pkg_box", "pkg_later")
-        .replace("pkg_shade", "pkg_later_shade")
-        .replace("ZPB", "ZPQ")
-    )
-    package_id = await imported(
-        admin, vpk(component_files(10, "Object.pkg_later__c", box))
-    )
-    assert await package_status(admin, package_id) == ["blocked__v"]
-    shade = SHADE.replace("pkg_shade", "pkg_later_shade")
-    assert (await admin.post("/api/mdl/execute", data=shade)).status == "SUCCESS"
-    for name in ("vault_package__v", "vault_package_v"):
-        answer = await admin.post(
-            f"/services/vobject/{name}/{package_id}/actions/validate"
-        )
-        details = answer.body["responseDetails"]
-        assert (
-            details["package_status"],
-            details["total_component_steps_blocked"],
-        ) == ("Verified", 0)
-        assert details["package_steps"][0]["id"].startswith("0IS")
-    assert await package_status(admin, package_id) == ["verified__v"]
-
-
-async def test_files_that_are_no_packages(admin: Api) -> None:
-    for content in (
-        b"",
-        b"not a zip",
-        zipped({"readme.txt": "x"}),
-        zipped({"../vaultpackage.xml": "x"}),
-    ):
-        for call in (admin.put("/services/package", data=form(content)),):
-            assert (await call).error == "INVALID_DATA"
-        assert (
-            await admin.post("/services/package/actions/validate", data=form(content))
-        ).error == "INVALID_DATA"
-    assert (
-        await admin.put("/services/package", data={"file": "x.vpk"})
-    ).error == "PARAMETER_REQUIRED"
-    path = "/vobject/vault_package__v/0PI000000000000/actions"
-    assert (await admin.post(f"{path}/deploy")).error == "INVALID_DATA"
-    assert (await admin.get(f"{path}/deploy/results")).error == "INVALID_DATA"
-
-
 # More rows than one transaction takes: the second transaction has the row that is refused.
 MANY = 700
 REFUSED = {
@@ -444,104 +291,6 @@ async def test_rows_that_are_refused_among_many(admin: Api, case: str) -> None:
     failures = [line for line in lines if "FAILURE" in line]
     assert (len(lines) - len(failures), len(failures)) == (saved, len(lines) - saved)
     assert all(",601,FAILURE,,," in line for line in failures)
-
-
-async def test_export_of_chosen_components(admin: Api) -> None:
-    mdl = """RECREATE Picklist pkg_size__c ( label('Size'), Picklistentry big__c ( label('Big') ) );
-    RECREATE Object pkg_crate__c ( label('Crate'), prefix('ZPC'),
-      Field size__c ( type('Picklist'), label('Size'), picklist('Picklist.pkg_size__c') ) );"""
-    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
-    row = {
-        "summary__v": "Crates",
-        "description__v": "For <deployment>",
-        "target_vault_id__v": "20202",
-    }
-    (package_id,) = (await admin.post("/vobjects/outbound_package__v", json=[row])).ids
-    name = (await admin.get(f"/vobjects/outbound_package__v/{package_id}")).data[
-        "name__v"
-    ]
-    assert name.startswith("PKG-")
-    assert (
-        await admin.post("/services/package", data={"packageName": name})
-    ).error == "OPERATION_NOT_ALLOWED"
-    member = {
-        "outbound_package__v": package_id,
-        "vault_component__v": "Object.pkg_crate__c",
-    }
-    assert (await admin.post("/vobjects/package_component__v", json=[member])).data[0][
-        "responseStatus"
-    ] == "SUCCESS"
-
-    answer = await admin.get(f"/vobjects/outbound_package__v/{package_id}/dependencies")
-    details = answer.body["responseDetails"]
-    assert (
-        details["total_dependencies"],
-        details["target_vault_id"],
-        details["package_name"],
-    ) == (1, 20202, name)
-    assert details["url"] == f"{admin.url}/api/v25.1/vobjects/package_component__v"
-    (missing,) = answer.body["package_dependencies"]
-    assert (missing["component_name__v"], missing["component_type__v"]) == (
-        "pkg_size__c",
-        "Picklist",
-    )
-    assert missing["referenced_component_name"] == "pkg_crate__c"
-    added = {"outbound_package__v": package_id, "vault_component__v": missing["id"]}
-    await admin.post("/vobjects/package_component__v", json=[added])
-    again = await admin.get(f"/vobject/outbound_package__v/{package_id}/dependencies")
-    assert again.body["responseDetails"]["total_dependencies"] == 0
-    assert "package_dependencies" not in again.body
-
-    job = await finished(
-        admin,
-        (await admin.post("/services/package", data={"packageName": name})).body[
-            "job_id"
-        ],
-    )
-    async with admin.http.get(
-        admin.url + artifact(job), headers={"Authorization": admin.session_id or ""}
-    ) as response:
-        content = await response.read()
-        assert (
-            response.headers["Content-Disposition"]
-            == f'attachment;filename="{name}.vpk"'
-        )
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert [entry for entry in archive.namelist() if entry.endswith(".mdl")] == [
-            "components/00010/Picklist.pkg_size__c.mdl",
-            "components/00020/Object.pkg_crate__c.mdl",
-        ]
-    assert (
-        await admin.post(
-            "/api/mdl/execute",
-            data="DROP Object pkg_crate__c; DROP Picklist pkg_size__c;",
-        )
-    ).status
-    ended, results = await deployed(admin, await imported(admin, content))
-    assert (ended, results["responseDetails"]["package_status__v"]) == (
-        "SUCCESS",
-        "deployed__v",
-    )
-    assert (await admin.get("/api/mdl/components/Object.pkg_crate__c")).text.startswith(
-        "RECREATE"
-    )
-
-
-async def test_export_of_what_is_not_there(admin: Api) -> None:
-    assert (await admin.post("/services/package")).error == "PARAMETER_REQUIRED"
-    assert (
-        await admin.post("/services/package", data={"packageName": "PKG-none"})
-    ).error == "INVALID_DATA"
-    (package_id,) = (
-        await admin.post(
-            "/vobjects/outbound_package__v", json=[{"summary__v": "Broken"}]
-        )
-    ).ids
-    member = {"outbound_package__v": package_id, "vault_component__v": "Object.gone__c"}
-    await admin.post("/vobjects/package_component__v", json=[member])
-    assert (
-        await admin.get(f"/vobjects/outbound_package__v/{package_id}/dependencies")
-    ).error == "INVALID_DATA"
 
 
 async def test_a_deployment_that_is_done_is_not_done_again(

@@ -12,7 +12,7 @@ from shared.vault.assembly.vault import Vault
 from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.objects import key
 from tests.service.vault.served import Api
-from tests.service.vault.test_api_roles import served_routes
+from tests.service.vault.served_routes import served_routes
 
 ANYONE = {"nobody", "user", "integration", "admin"}
 SIGNED_IN = {"user", "integration", "admin"}

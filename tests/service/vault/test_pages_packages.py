@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.service.vault.browsing import Browser, Page, browser
 from tests.service.vault.objects import key
+from tests.service.vault.package_calls import finished
 from tests.service.vault.served import Api
-from tests.service.vault.test_packages_api import finished
 from tests.unit.packages.building import component_files, vpk
 
 SHADE = "RECREATE Picklist {name} ( label('Shade'), Picklistentry dark__c ( label('Dark') ) );"

@@ -21,16 +21,16 @@ from shared.spark.envelope import Envelope
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault import objects
 from tests.service.vault.objects import ITEMS, action
-from tests.service.vault.people import as_user, new_user
-from tests.service.vault.processes import Fleet, balanced, fleet
-from tests.service.vault.served import MDL, Answer, Api
-from tests.service.vault.test_packages_api import (
+from tests.service.vault.package_calls import (
     BOX,
     SHADE,
     finished,
     imported,
     package_status,
 )
+from tests.service.vault.people import as_user, new_user
+from tests.service.vault.processes import Fleet, balanced, fleet
+from tests.service.vault.served import MDL, Answer, Api
 from tests.unit.packages.building import component_files, data_files, vpk
 
 THINGS = "/vobjects/thing__c"

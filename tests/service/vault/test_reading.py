@@ -14,6 +14,7 @@ from shared.vault.components.permission_types import Grant
 from shared.vault.process.application import create_app
 from tests.servers import fresh_vhost
 from tests.service.vault.browsing import browser
+from tests.service.vault.pages_without_values import PAGES_WITHOUT_VALUES
 from tests.service.vault.people import as_user, new_user
 from tests.service.vault.planting import (
     DOCUMENT,
@@ -32,13 +33,11 @@ from tests.service.vault.profiles import (
     permission_set,
     security_profile,
 )
+from tests.service.vault.route_callers import ROUTES
+from tests.service.vault.route_parameters import VALUES
 from tests.service.vault.routes_with_values import DOORS, ORACLES, PAGE_DOORS, Door
-from tests.service.vault.routes_without_values import (
-    PAGES_WITHOUT_VALUES,
-    WITHOUT_VALUES,
-)
+from tests.service.vault.routes_without_values import WITHOUT_VALUES
 from tests.service.vault.served import USERNAMES, Api, served, settings, started
-from tests.service.vault.test_api_roles import ROUTES, VALUES
 from tests.service.vault.test_page_roles import PAGES, _route
 from tests.service.vault.vault_databases import vault_database
 

@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
+from tests.service.vault.attaching import staged
 from tests.service.vault.jobbing import finished
 from tests.service.vault.objects import outcomes, record
 from tests.service.vault.served import Api
-from tests.service.vault.test_attachments import staged
 
 MDL = """
 RECREATE Object trunk__c ( label('Trunk'), prefix('ZTK'),

@@ -13,6 +13,7 @@ from shared.vault.components.mdl import parse
 from shared.vault.components.permission_types import Grant
 from shared.vault.process.application import create_app
 from tests.servers import fresh_vhost
+from tests.service.vault.package_calls import deployed, imported
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.profiles import (
     execute,
@@ -23,7 +24,6 @@ from tests.service.vault.profiles import (
 )
 from tests.service.vault.served import MDL, PASSWORD, Api, served, settings, started
 from tests.service.vault.test_loader_api import load, stage
-from tests.service.vault.test_packages_api import deployed, imported
 from tests.service.vault.vault_databases import vault_database
 from tests.unit.packages.building import component_files, vpk
 
