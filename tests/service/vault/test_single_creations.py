@@ -61,8 +61,7 @@ async def unaudited(admin: Api) -> None:
 
 async def statements_of(vault: Vault, call: Any) -> tuple[list[str], Any]:
     """The statements that the Vault's connections carry out during a call, and its answer."""
-    pool = vault.database._pool
-    assert pool is not None
+    pool: Any = vault.database._pool
     statements: list[str] = []
     with ExitStack() as stack:
         for holder in pool._holders:
