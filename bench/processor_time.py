@@ -23,6 +23,12 @@ def processor_seconds(roots: Mapping[str, int]) -> dict[str, float]:
     return total
 
 
+def children_of(root: int) -> dict[str, int]:
+    """Return the process ids of the children of a process, by a name for each."""
+    parents, _ = _processes()
+    return {str(pid): pid for pid, parent in parents.items() if parent == root}
+
+
 def _processes() -> tuple[dict[int, int], dict[int, float]]:
     """Return parent and processor seconds of every process, with the seconds of its ended children."""
     parents: dict[int, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -29,8 +29,9 @@ REASON = "transfer_error__v"
 SUCCESS = "success__v"
 CLOSED = "closed__v"
 
-TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = '{SUCCESS}'"  # noqa: S608
-STATES = f"SELECT id, state__v FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
+STORED = (
+    f"SELECT id, state__v, {STATUS} FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
+)
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
 # A connection that is gone may have been one with Medical.
 TO_RECEIVERS_ALONE = """
@@ -52,12 +53,13 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
         message = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
         return dict.fromkeys(context.ids, error)
-    rows = await context.connection.fetch(TRANSFERRED, list(context.ids))
-    if rows:
+    rows = await context.connection.fetch(STORED, list(context.ids))
+    transferred = [row["id"] for row in rows if row[STATUS] == SUCCESS]
+    if transferred:
         message = "The inquiry has been transferred already"
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
-        return {row["id"]: error for row in rows}
-    incomplete = await _incomplete(context)
+        return dict.fromkeys(transferred, error)
+    incomplete = await _incomplete(context, rows)
     if incomplete:
         return incomplete
     changed = await context.records.change_in(
@@ -76,10 +78,11 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     return {}
 
 
-async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
+async def _incomplete(
+    context: ActionContext, rows: Sequence[Record]
+) -> Mapping[str, ApiError]:
     """Return the inquiries that no longer meet the entry criteria of their state, with their errors."""
     # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
-    rows = await context.connection.fetch(STATES, list(context.ids))
     by_state: dict[str, list[str]] = {}
     for row in rows:
         by_state.setdefault(row["state__v"], []).append(row["id"])

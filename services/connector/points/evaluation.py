@@ -163,39 +163,74 @@ def evaluate(
     return evaluation
 
 
+class References:
+    """Looks up the records that rows refer to by key, each key once, and replaces the references by ids.
+
+    ``read`` has the records (id, key and status) of objects that were read in full before.
+    """
+
+    def __init__(
+        self,
+        client: RecordAccess,
+        read: Mapping[Unique, Iterable[Row]] = MappingProxyType({}),
+    ) -> None:
+        self._client = client
+        self._in_full = read.keys()
+        self._rows: dict[Unique, list[Row]] = {
+            u: list(rows) for u, rows in read.items()
+        }
+        self._asked: dict[Unique, set[str]] = {}
+
+    async def look_up(self, evaluations: Sequence[Evaluation]) -> None:
+        """Read the records that rows of these evaluations refer to, but for those that have been looked up before.
+
+        :raises ClientError: one of the calls fails.
+        """
+        wanted: dict[Unique, dict[str, None]] = {}
+        for evaluation in evaluations:
+            pending = pending_keys(evaluation.rule, evaluation.targets.values())
+            for unique, keys in pending.items():
+                asked = self._asked.setdefault(unique, set())
+                new = [key for key in keys if key not in asked]
+                if new and unique not in self._in_full:
+                    wanted.setdefault(unique, {}).update(dict.fromkeys(new))
+                asked.update(new)
+        async with concurrently() as group:
+            reads = {
+                unique: group.create_task(
+                    query_all(self._client, key_statements(unique, keys))
+                )
+                for unique, keys in wanted.items()
+            }
+        for unique, task in reads.items():
+            self._rows.setdefault(unique, []).extend(task.result())
+
+    def settle(self, evaluations: Sequence[Evaluation]) -> None:
+        """Replace the references of rows whose keys have been looked up; the others are errors of the rows."""
+        # All evaluations share the answers: a country or a product is named by nearly every row.
+        found = {unique: index(unique[1], rows) for unique, rows in self._rows.items()}
+        for evaluation in evaluations:
+            # Most rules refer to nothing by key.
+            if not evaluation.rule.references:
+                continue
+            for item in list(evaluation.targets):
+                evaluated = evaluation.evaluated[item]
+                settle(evaluation.rule, evaluated, found)
+                evaluation.note(item)
+
+
 async def settle_references(
     client: RecordAccess,
     evaluations: Sequence[Evaluation],
     read: Mapping[Unique, Iterable[Row]] = MappingProxyType({}),
 ) -> None:
-    """Find the records that rows refer to, each key once for all evaluations, and replace the references by ids.
-
-    ``read`` has the records (id, key and status) of objects that were read in full before.
+    """Look up the records that rows refer to, each key once for all evaluations, and replace the references by ids.
 
     :raises ClientError: one of the calls fails.
     """
-    wanted: dict[Unique, dict[str, None]] = {}
-    for evaluation in evaluations:
-        pending = pending_keys(evaluation.rule, evaluation.targets.values())
-        for unique, keys in pending.items():
-            wanted.setdefault(unique, {}).update(keys)
-    async with concurrently() as group:
-        reads = {
-            unique: group.create_task(query_all(client, key_statements(unique, keys)))
-            for unique, keys in wanted.items()
-            if unique not in read
-        }
-    # All evaluations share the answers: a country or a product is named by nearly every row.
-    rows = {**read, **{unique: task.result() for unique, task in reads.items()}}
-    found = {unique: index(unique[1], known) for unique, known in rows.items()}
-    for evaluation in evaluations:
-        # Most rules refer to nothing by key.
-        if not evaluation.rule.references:
-            continue
-        for item in list(evaluation.targets):
-            evaluated = evaluation.evaluated[item]
-            settle(evaluation.rule, evaluated, found)
-            evaluation.note(item)
+    references = References(client, read)
+    await references.look_up(evaluations)
+    references.settle(evaluations)
 
 
 async def confirm(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from services.connector.points import (
@@ -20,12 +20,12 @@ from services.connector.points.case_contacts import (
 )
 from services.connector.points.evaluation import (
     Evaluation,
+    References,
     Row,
     SourceRows,
     fetch,
     missing_record,
     query_all,
-    settle_references,
 )
 from services.connector.points.hcp import (
     COUNTRIES,
@@ -134,8 +134,14 @@ async def transfer(unit: Transfer) -> Outcome:
         # Two units with inquiries of one account would otherwise write its contact side by side.
         keys = [("account__v", account) for account in partitions.accounts]
         async with unit.locks.hold(keys):
-            hcps = await read_hcps(unit, partitions)
-            await _write(unit, batch, hcps, countries.result().rows)
+            references = References(
+                unit.target, {COUNTRY_CODE: countries.result().rows}
+            )
+            # Two Vaults, neither of which needs the other's answer.
+            async with concurrently() as group:
+                reading = group.create_task(read_hcps(unit, partitions))
+                group.create_task(references.look_up([evaluation]))
+            await _write(unit, batch, reading.result(), references)
     await report_transferred(unit, rule.plan, rows, outcome)
     return outcome
 
@@ -185,10 +191,10 @@ async def _write(
     unit: Transfer,
     batch: Batch,
     hcps: HcpRecords,
-    countries: Iterable[Row],
+    references: References,
 ) -> None:
-    evaluations = [batch.evaluation, *hcps.evaluations]
-    await settle_references(unit.target, evaluations, {COUNTRY_CODE: countries})
+    await references.look_up(hcps.evaluations)
+    references.settle([batch.evaluation, *hcps.evaluations])
     for item, failure in batch.evaluation.failures.items():
         batch.outcome.fail(item, failure)
     # The first warning of an inquiry stays; that of its HCP goes before its own.

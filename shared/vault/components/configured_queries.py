@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from shared.protocol.error_types import ErrorType
@@ -179,11 +180,8 @@ def satisfied_query(
 
     :raises VqlError: if the criteria are not VQL, or name a missing field.
     """
-    records = f"id CONTAINS ({_literals(object_name, ids)})"
     # In parentheses, for the criteria may have an OR.
-    conditions = f"{records} AND ({criteria})"
-    text = f"SELECT id FROM {object_name} WHERE {conditions}"
-    return vql.compile_query(vql.parse(text), registry, _everything, targets=targets)
+    return _query_of("id", f" AND ({criteria})", object_name, registry, ids, targets)
 
 
 def value_query(
@@ -197,9 +195,38 @@ def value_query(
 
     :raises VqlError: if the object does not have the field.
     """
-    listed = _literals(object_name, ids)
-    text = f"SELECT id, {field} FROM {object_name} WHERE id CONTAINS ({listed})"
-    return vql.compile_query(vql.parse(text), registry, _everything, targets=targets)
+    return _query_of(f"id, {field}", "", object_name, registry, ids, targets)
+
+
+def _query_of(
+    columns: str,
+    conditions: str,
+    object_name: str,
+    registry: Registry,
+    ids: Collection[str],
+    targets: Mapping[str, vql.Target],
+) -> vql.CompiledQuery:
+    """Return the query for columns of the records that meet further conditions.
+
+    :raises VqlError: if columns or conditions are not VQL, or name a missing field.
+    """
+    key = (columns, conditions, object_name)
+    known = registry.record_queries.get(key)
+    if known is None:
+        listed = _literals(object_name, ids)
+        text = f"SELECT {columns} FROM {object_name} WHERE id CONTAINS ({listed}){conditions}"
+        compiled = vql.compile_query(
+            vql.parse(text), registry, _everything, targets=targets
+        )
+        # Those of documents are compiled with more than the registry, and their ids are numbers.
+        if targets or object_name == DOCUMENTS:
+            return compiled
+        registry.record_queries[key] = compiled
+        return compiled
+    # Compiled once for all records: the ids, the first parameter, are put in afterwards.
+    _, *others = known.parameters
+    parameters = (list(ids), *others)
+    return replace(known, parameters=parameters, matching_parameters=parameters)
 
 
 def _check_state_criteria(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.vault.components import build, platform
 from shared.vault.components.component_errors import Code, ComponentError
@@ -34,6 +34,9 @@ from shared.vault.model.component_model import (
     UserAction,
     VaultObject,
 )
+
+if TYPE_CHECKING:
+    from shared.vault.vql import CompiledQuery
 
 __all__ = ["ComponentError", "Registry", "component_id", "object_type_id"]
 
@@ -160,6 +163,11 @@ class Registry:
     def used_in(self) -> Mapping[Key, frozenset[Key]]:
         """Return, by the key of each component, the keys of those that refer to it."""
         return users_of(self.components)
+
+    @cached_property
+    def record_queries(self) -> dict[tuple[str, str, str], CompiledQuery]:
+        """Return the queries compiled of this configuration so far, by columns, conditions and object."""
+        return {}
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:
         """Return the to-many relationships of an object by name: the child object and its reference field."""

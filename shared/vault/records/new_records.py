@@ -224,11 +224,11 @@ def _required_names(target: VaultObject, mode: WriteMode) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The values that all records created by one batch share: Vault, user id and time."""
+    """The values that all records created by one batch share: Vault, user id and time, None if the database sets it."""
 
     vault_id: int
     user_id: int
-    date: datetime
+    date: datetime | None
 
     def fill(
         self,

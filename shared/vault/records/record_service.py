@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +23,6 @@ from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import table
 from shared.vault.records import row_rules as rules
 from shared.vault.records.lineage_entries import note_lineage
-from shared.vault.records.named_actions import NamedActions
 from shared.vault.records.new_records import (
     copy_sources,
     without_sources,
@@ -37,7 +36,7 @@ from shared.vault.records.record_roles import (
     roles_of,
     split_roles,
 )
-from shared.vault.records.record_writes import RecordWrites, Source, key_field
+from shared.vault.records.record_writes import Source, key_field
 from shared.vault.records.row_rules import RaceLost
 from shared.vault.records.rows import (
     NORMAL,
@@ -47,15 +46,15 @@ from shared.vault.records.rows import (
     lineage_of,
     results,
 )
+from shared.vault.records.single_creations import SingleCreations
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.records.lineage_entries import CallLineage
-    from shared.vault.records.row_rules import Trigger
     from shared.vault.records.rows import ResolvedRow
-    from shared.vault.storage.database import Connection, Database, OneTransaction
+    from shared.vault.storage.database import Connection, OneTransaction
 
 T = TypeVar("T")
 
@@ -74,19 +73,8 @@ class Refusals:
     delete: ApiError | None = None
 
 
-class RecordService(RecordWrites):
+class RecordService(SingleCreations):
     """Carries out the record calls of the API, each in a transaction; faults of a call as a whole are raised."""
-
-    def __init__(
-        self,
-        database: Database,
-        components: ComponentService,
-        triggers: Mapping[str, Trigger],
-        actions: NamedActions,
-        vault_id: int,
-    ) -> None:
-        super().__init__(components, triggers, actions, vault_id)
-        self._database = database
 
     def within(
         self, transaction: OneTransaction, components: ComponentService
@@ -94,6 +82,7 @@ class RecordService(RecordWrites):
         """Return this service bound to one transaction, with the components as that transaction reads them."""
         own = copy.copy(self)
         own._database, own._components = transaction, components  # noqa: SLF001  a copy of itself
+        own._alone = False  # noqa: SLF001
         # Readers are made of the components as they are outside of the transaction.
         own._readers, own._readers_of = {}, None  # noqa: SLF001
         return own
@@ -111,6 +100,10 @@ class RecordService(RecordWrites):
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
+        if mode == NORMAL and lineage is None:
+            created = await self.create_alone(caller, object_name, rows)
+            if created is not None:
+                return [created]
 
         async def work(connection: Connection) -> list[RowResult]:
             return await self.create_in(

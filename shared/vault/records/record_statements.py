@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
 
 
-def _stored_value_sql(field: Field, alias: str) -> str:
+def stored_value_sql(field: Field, alias: str) -> str:
     """Return the SQL of a value to store; multi-value picklists are passed as comma-separated names."""
     if field.multi_value:
         return f"string_to_array({alias}, ',')"
@@ -83,7 +83,7 @@ class _Parameters:
         self.values = [
             f"${n}::{column_type(field)}"
             if field.name in shared
-            else _stored_value_sql(field, f"u.c{n}")
+            else stored_value_sql(field, f"u.c{n}")
             for n, field in numbered
         ]
 

@@ -296,7 +296,7 @@ async def create_rows(
         if row.errors:
             outcomes[row.index] = row.refused()
     left = [row for row in rows if row.index not in outcomes]
-    state = _starting_state(batch)
+    state = starting_state(batch.registry, batch.object, batch.mode)
     while left:
         if batch.object.raw:
             written, errors = await _insert_together(batch, left, key)
@@ -389,10 +389,12 @@ def _breaks_unique(outcome: Outcome) -> bool:
     return ErrorType.OPERATION_NOT_ALLOWED in types
 
 
-def _starting_state(batch: Batch) -> LifecycleState | None:
+def starting_state(
+    registry: Registry, target: VaultObject, mode: WriteMode
+) -> LifecycleState | None:
     """Return the starting state if its entry actions have to run; None without entry actions, and in migration mode."""
-    lifecycle = batch.registry.lifecycles.get(batch.object.lifecycle or "")
-    if lifecycle is None or batch.mode.migration:
+    lifecycle = registry.lifecycles.get(target.lifecycle or "")
+    if lifecycle is None or mode.migration:
         return None
     state = lifecycle.states[lifecycle.starting_state]
     return state if state.entry_actions else None

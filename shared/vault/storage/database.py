@@ -94,6 +94,11 @@ def also_in_unit_of_work(addition: Addition) -> Iterator[None]:
         _addition.reset(token)
 
 
+def extends_units_of_work() -> bool:
+    """Return whether this task runs in a block of ``also_in_unit_of_work``."""
+    return _addition.get() is not None
+
+
 class Database:
     """Connections to one Vault's database; queries get at most half of them, which leaves some for short calls."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -304,3 +305,25 @@ async def test_a_rule_that_a_country_asks_for_has_to_be_there() -> None:
     item = inquiry(vaults.crm, account(vaults.crm))
     with pytest.raises(ConfigurationFault, match="account__v"):
         await inquiries(vaults, item)
+
+
+async def test_accounts_and_references_are_read_side_by_side(vaults: Pair) -> None:
+    """The account's answer comes only when the other Vault has been asked for the product."""
+    made = vaults.crm.add("product__v", external_id__v="P-7", name__v="P-7")
+    known = vaults.medical.add("product__v", external_id__v="P-7", name__v="P-7")
+    item = inquiry(vaults.crm, account(vaults.crm), product__v=made)
+    asked = asyncio.Event()
+
+    async def ask() -> None:
+        asked.set()
+
+    async def wait() -> None:
+        async with asyncio.timeout(10):
+            await asked.wait()
+
+    vaults.medical.before("query product__v", ask)
+    vaults.crm.before("query account__v", wait)
+    outcome = await inquiries(vaults, item)
+    assert outcome.done == {item}
+    assert vaults.medical.rows(REQUEST, "product__v") == [{"product__v": known}]
+    assert vaults.medical.queries_of("product__v") == 1
