@@ -48,7 +48,7 @@ FIRST_VALUE = 9  # the number of the first parameter that is a value of the reco
 # The function locks the table, and reads the revision after that: a change of components that was waited for is seen.
 # Nothing is dated or written unless the components are those by which the row was read, and no rule fills its roles.
 CREATE = """
-WITH locked AS MATERIALIZED (SELECT platform.hold_tables(ARRAY[$1::text]) AS revision),
+WITH locked AS MATERIALIZED (SELECT platform.lock_for_writing(ARRAY[$1::text]) AS revision),
 dated AS MATERIALIZED (SELECT platform.change_date() AS moment FROM locked WHERE revision = $2::bigint
     AND NOT EXISTS (SELECT FROM platform.role_assignment_rule WHERE lifecycle = $3::text)),
 created AS (INSERT INTO {table} ({names}) SELECT {values} FROM dated ON CONFLICT DO NOTHING RETURNING id),
