@@ -34,7 +34,7 @@ async def test_calls_of_an_address_are_limited(
     malformed: list[str],
 ) -> None:
     del malformed
-    guessed = path + (token or f"{vault.settings.vault_id}-{uuid4()}")
+    guessed = path + (token or f"{vault.vault_id}-{uuid4()}")
     headers = {"X-Forwarded-For": "203.0.113.77"}
     key_of_address = hashlib.sha256(f"{door}\x00203.0.113.77".encode()).digest()
     async with browser(api.url, None) as bearer:
