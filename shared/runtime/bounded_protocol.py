@@ -20,6 +20,7 @@ from shared.runtime.connection_bounds import (
     SEVERAL_HOSTS,
     TOO_MANY,
     TOO_MANY_PIPELINED,
+    UNKNOWN_CODING,
     URL_TOO_LONG,
     WASTEFUL_CHUNKS,
     ConnectionBounds,
@@ -144,14 +145,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse received data; after a head that offers another protocol, with a further parser."""
         self._unset_keepalive_if_required()
         try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _feed(self, data: bytes) -> None:
+        try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             further = FurtherParser(self)
             self.parser = further.parser
             further.begin(self.headers)
-            self._parse(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self._feed(data[upgrade.args[0] :])
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that cannot be parsed, or whose parsing a bound has stopped."""
@@ -183,12 +188,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if too_many or self._head_bytes > self._bounds.head_bytes:
             self._stop(HEAD_TOO_LARGE)
         if not self._in_body:
-            self._count_host(name)
+            self._check_field(name.lower(), value)
             super().on_header(name, value)
 
-    def _count_host(self, name: bytes) -> None:
-        """Refuse a second Host: programs on the way may each use a different one (RFC 9112, 3.2)."""
-        if name.lower() != b"host":
+    def _check_field(self, name: bytes, value: bytes) -> None:
+        """Refuse what programs on the way may each read differently (RFC 9112): a second Host, and unknown codings."""
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            self._stop(UNKNOWN_CODING)
+        if name != b"host":
             return
         if self._has_host:
             self._stop(SEVERAL_HOSTS)
@@ -272,7 +279,7 @@ class BoundedProtocol(HttpToolsProtocol):
         answers = self._may_answer()
         self._disconnect()
         if answers:
-            self.transport.write(self._answer(refusal))
+            self.transport.write(refusal.answer())
         self.transport.close()
 
     def _disconnect(self) -> None:
@@ -298,20 +305,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def _all_written(self) -> bool:
         """Return whether the client, or at least its network, has received all bytes of the answer."""
         return not self.transport.get_write_buffer_size()
-
-    def _answer(self, refusal: Refusal) -> bytes:
-        """Return the whole answer."""
-        text = refusal.text.encode()
-        status = refusal.status
-        lines = (
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            "content-type: text/plain; charset=utf-8",
-            f"content-length: {len(text)}",
-            "connection: close",
-            "",
-            "",
-        )
-        return "\r\n".join(lines).encode() + text
 
     # What passes with time.
 

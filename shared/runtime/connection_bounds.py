@@ -69,6 +69,19 @@ class Refusal:
     status: HTTPStatus
     text: str
 
+    def answer(self) -> bytes:
+        """Return the whole answer as it is sent."""
+        text = self.text.encode()
+        lines = (
+            f"HTTP/1.1 {self.status.value} {self.status.phrase}",
+            "content-type: text/plain; charset=utf-8",
+            f"content-length: {len(text)}",
+            "connection: close",
+            "",
+            "",
+        )
+        return "\r\n".join(lines).encode() + text
+
 
 TOO_MANY = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
 TOO_MANY_OF_ADDRESS = Refusal(
@@ -87,6 +100,9 @@ WASTEFUL_CHUNKS = Refusal(
     HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
 )
 SEVERAL_HOSTS = Refusal(HTTPStatus.BAD_REQUEST, "The request names several hosts.")
+UNKNOWN_CODING = Refusal(
+    HTTPStatus.NOT_IMPLEMENTED, "The only transfer coding that is read is chunked."
+)
 TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
 
 
