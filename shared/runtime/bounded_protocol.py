@@ -27,6 +27,8 @@ from shared.runtime.connection_bounds import (
     ConnectionCount,
     CountedConnection,
     Refusal,
+    Seen,
+    moved,
 )
 from shared.runtime.telemetry import metrics
 from shared.runtime.upgrade_offers import FurtherParser
@@ -42,9 +44,6 @@ MAX_PIPELINED = 8
 # A body may have so many chunks whatever their length, and further ones of this length on the average.
 FREE_CHUNKS = 10_000
 LEAST_CHUNK = 16
-
-# What a review has seen of a body or an answer: which one, and its bytes.
-Seen = tuple[object, int]
 
 
 class _Refused(Exception):
@@ -117,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting and watching the connection."""
         self._count.leave(self)
+        self._count.unread.remove(self)
         self._first_byte_arrived()
         self._head_arrived()
         if self._review_timer is not None:
@@ -238,6 +238,22 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that nothing more is written until the client has read the answer so far."""
         self._write_pauses += 1
         super().pause_writing()
+        self._count.unread.add(self)
+
+    def resume_writing(self) -> None:
+        """Note that the client has read most of the answer so far."""
+        self._count.unread.remove(self)
+        super().resume_writing()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return the bytes of answers that wait for the client."""
+        return self.transport.get_write_buffer_size()
+
+    def cut_off(self) -> None:
+        """Close the connection of a client that reads more slowly than others while too much is unread."""
+        metrics.connections_refused.labels(str(TOO_MANY.status.value)).inc()
+        self.loop.call_soon(self.transport.abort)  # not now: it may be writing
 
     # What makes room for another client.
 
@@ -304,7 +320,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def _all_written(self) -> bool:
         """Return whether the client, or at least its network, has received all bytes of the answer."""
-        return not self.transport.get_write_buffer_size()
+        return not self.unread_bytes
 
     # What passes with time.
 
@@ -354,12 +370,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection if its body or its answer has hardly moved since the last review."""
         body, answer = self._body(), self._unread_answer()
         stall_bytes = self._bounds.stall_bytes
-        received = _moved(self._seen_body, body)
+        received = moved(self._seen_body, body)
         if received is not None and self.cycle.response_complete:
             self._refuse(BODY_UNREAD)
         elif received is not None and received < stall_bytes:
             self._refuse(BODY_TOO_SLOW)
-        read = _moved(self._seen_answer, answer)
+        read = moved(self._seen_answer, answer)
         if read is not None and read < stall_bytes:
             # Not closed, which would wait for the rest to be read.
             self.transport.abort()
@@ -377,15 +393,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _unread_answer(self) -> Seen | None:
         """Return the complete answer that the client has yet to read, and the number of its unread bytes."""
-        unread = self.transport.get_write_buffer_size()
+        unread = self.unread_bytes
         complete = self._all_answered
         if not unread or not (complete or self.flow.write_paused):
             return None
         return (self._messages, self._write_pauses, complete), unread
-
-
-def _moved(before: Seen | None, now: Seen | None) -> int | None:
-    """Return by how many bytes a body or an answer has advanced; None when it is another message."""
-    if before is None or now is None or before[0] != now[0]:
-        return None
-    return abs(now[1] - before[1])

@@ -8,7 +8,12 @@ from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 
+from shared.runtime.unread_answers import UnreadAnswers
+
 Network = IPv4Network | IPv6Network
+
+# What a review has seen of a body or an answer: which one, and its bytes.
+Seen = tuple[object, int]
 
 # Of an IPv6 address: what a provider gives to one customer.
 CUSTOMER_BITS = 64
@@ -29,6 +34,7 @@ class ConnectionBounds:
     * ``first_byte_seconds``: while connections are crowded, the first byte has to arrive within this time.
     * ``bytes_per_second`` is the least mean rate, within each ``stall_seconds``, of a body that is still arriving and
       of an answer that is being read.
+    * ``unread_bytes`` is the most that waits to be read by all clients together; the slowest are closed before.
     """
 
     connections: int = 800
@@ -40,6 +46,7 @@ class ConnectionBounds:
     first_byte_seconds: float = 5.0
     stall_seconds: float = 30.0
     bytes_per_second: int = 1024
+    unread_bytes: int = 96 * 2**20
 
     @property
     def url_bytes(self) -> int:
@@ -129,6 +136,10 @@ class ConnectionCount:
     # By the client, or None; the oldest first.
     _clients: dict[CountedConnection, str | None] = field(default_factory=dict)
     _by_client: Counter[str] = field(default_factory=Counter)
+    unread: UnreadAnswers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unread = UnreadAnswers(self.bounds.unread_bytes)
 
     @property
     def crowded(self) -> bool:
@@ -213,3 +224,10 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     if mapped is None:
         return host
     return mapped
+
+
+def moved(before: Seen | None, now: Seen | None) -> int | None:
+    """Return by how many bytes a body or an answer has advanced; None when it is another message."""
+    if before is None or now is None or before[0] != now[0]:
+        return None
+    return abs(now[1] - before[1])
