@@ -149,7 +149,11 @@ class TransferredInquiry:
             changes.setdefault("closed_date__v", None)
         if STATUS in changes and stored.get(REASON) is not None:
             changes.setdefault(REASON, None)
-        return self._locked(caller, stored) or self._under_way(caller, stored, changes)
+        return (
+            self._locked(caller, stored)
+            or self._under_way(caller, stored, changes)
+            or self._not_sent(stored, changes)
+        )
 
     def before_delete(
         self,
@@ -170,6 +174,17 @@ class TransferredInquiry:
         if STATUS in changes and changes.keys() <= {STATUS, REASON}:
             return None
         message = "The inquiry is being transferred to Medical; it can be changed or deleted when that has failed"
+        return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
+
+    @staticmethod
+    def _not_sent(stored: Record, changes: Mapping[str, object]) -> ApiError | None:
+        # It may have been edited since Medical has read it: Success would lock a text that never arrived.
+        if changes.get(STATUS) != SUCCESS or stored[STATUS] in (
+            PENDING[STATUS],
+            SUCCESS,
+        ):
+            return None
+        message = "Only an inquiry that is being transferred can become transferred; set Pending first"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     @staticmethod

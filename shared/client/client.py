@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -34,6 +34,7 @@ from shared.protocol.error_types import ErrorType
 
 # The deletions of documents have an address of their own, as if they were an object of this name.
 DOCUMENTS = "documents"
+UNCHANGED_HEADER = "X-VaultAPI-UnchangedFieldBehavior"
 
 _USERS_ME = Request("users_me", "GET", f"{API}/objects/users/me")
 
@@ -184,13 +185,17 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         id_param: str | None = None,
         *,
         lineage: str | None = None,
+        unchanged: bool = False,
     ) -> list[RowResult]:
         """Update records found by ``id``, or by the unique field ``id_param``; as :meth:`create`.
 
-        ``lineage`` is the common lineage, as JSON, of the rows with :data:`~shared.client.results.LINEAGE`.
+        ``lineage`` is the common lineage, as JSON, of the rows with :data:`~shared.client.results.LINEAGE`. With
+        ``unchanged``, rows may name fields that the Vault sets, with the values that they have; a row is refused when
+        its record has others meanwhile.
         """
         params = {} if id_param is None else {"idParam": id_param}
-        return await self._write("update", "PUT", object, rows, params, lineage)
+        more = {UNCHANGED_HEADER: "AlwaysIgnore"} if unchanged else {}
+        return await self._write("update", "PUT", object, rows, params, lineage, more)
 
     async def upsert(
         self,
@@ -261,10 +266,12 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         rows: Sequence[Mapping[str, object]],
         params: Mapping[str, str],
         lineage: str | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> list[RowResult]:
         """Write rows, those of documents when ``object`` is None, and return one result for each row, in order."""
         path = f"{API}/objects/documents/batch" if object is None else _records(object)
-        headers = {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
+        traced = {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
+        headers = {**traced, **more}
         results: list[RowResult] = []
         # One call after the other, so that rows are written in their order.
         for start in range(0, len(rows), MAX_ROWS):

@@ -20,12 +20,15 @@ from shared.runtime.connection_bounds import (
     SEVERAL_HOSTS,
     TOO_MANY,
     TOO_MANY_PIPELINED,
+    UNKNOWN_CODING,
     URL_TOO_LONG,
     WASTEFUL_CHUNKS,
     ConnectionBounds,
     ConnectionCount,
     CountedConnection,
+    Observed,
     Refusal,
+    moved,
 )
 from shared.runtime.telemetry import metrics
 from shared.runtime.upgrade_offers import FurtherParser
@@ -41,9 +44,6 @@ MAX_PIPELINED = 8
 # A body may have so many chunks whatever their length, and further ones of this length on the average.
 FREE_CHUNKS = 10_000
 LEAST_CHUNK = 16
-
-# What a review has seen of a body or an answer: which one, and its bytes.
-Observed = tuple[object, int]
 
 
 class _Refused(Exception):
@@ -116,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop counting and watching the connection."""
         self._count.leave(self)
+        self._count.unread.remove(self)
         self._first_byte_arrived()
         self._head_arrived()
         if self._review_timer is not None:
@@ -144,14 +145,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse received data; after a head that offers another protocol, with a further parser."""
         self._unset_keepalive_if_required()
         try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _feed(self, data: bytes) -> None:
+        try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             further = FurtherParser(self)
             self.parser = further.parser
             further.begin(self.headers)
-            self._parse(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
+            self._feed(data[upgrade.args[0] :])
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that cannot be parsed, or whose parsing a bound has stopped."""
@@ -183,12 +188,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if too_many or self._head_bytes > self._bounds.head_bytes:
             self._stop(HEAD_TOO_LARGE)
         if not self._in_body:
-            self._count_host(name)
+            self._check_field(name.lower(), value)
             super().on_header(name, value)
 
-    def _count_host(self, name: bytes) -> None:
-        """Refuse a second Host: programs on the way may each use a different one (RFC 9112, 3.2)."""
-        if name.lower() != b"host":
+    def _check_field(self, name: bytes, value: bytes) -> None:
+        """Refuse what programs on the way may each read differently (RFC 9112): a second Host, and unknown codings."""
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            self._stop(UNKNOWN_CODING)
+        if name != b"host":
             return
         if self._has_host:
             self._stop(SEVERAL_HOSTS)
@@ -231,6 +238,22 @@ class BoundedProtocol(HttpToolsProtocol):
         """Note that nothing more is written until the client has read the answer so far."""
         self._write_pauses += 1
         super().pause_writing()
+        self._count.unread.add(self)
+
+    def resume_writing(self) -> None:
+        """Note that the client has read most of the answer so far."""
+        self._count.unread.remove(self)
+        super().resume_writing()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Return the bytes of answers that wait for the client."""
+        return self.transport.get_write_buffer_size()
+
+    def cut_off(self) -> None:
+        """Close the connection of a client that reads more slowly than others while too much is unread."""
+        metrics.connections_refused.labels(str(TOO_MANY.status.value)).inc()
+        self.loop.call_soon(self.transport.abort)  # not now: it may be writing
 
     # What makes room for another client.
 
@@ -272,7 +295,7 @@ class BoundedProtocol(HttpToolsProtocol):
         answers = self._may_answer()
         self._disconnect()
         if answers:
-            self.transport.write(self._answer(refusal))
+            self.transport.write(refusal.answer())
         self.transport.close()
 
     def _disconnect(self) -> None:
@@ -297,21 +320,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def _all_written(self) -> bool:
         """Return whether the client, or at least its network, has received all bytes of the answer."""
-        return not self.transport.get_write_buffer_size()
-
-    def _answer(self, refusal: Refusal) -> bytes:
-        """Return the whole answer."""
-        text = refusal.text.encode()
-        status = refusal.status
-        lines = (
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            "content-type: text/plain; charset=utf-8",
-            f"content-length: {len(text)}",
-            "connection: close",
-            "",
-            "",
-        )
-        return "\r\n".join(lines).encode() + text
+        return not self.unread_bytes
 
     # What passes with time.
 
@@ -361,12 +370,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection if its body or its answer has hardly moved since the last review."""
         body, answer = self._body(), self._unread_answer()
         stall_bytes = self._bounds.stall_bytes
-        received = _moved(self._observed_body, body)
+        received = moved(self._observed_body, body)
         if received is not None and self.cycle.response_complete:
             self._refuse(BODY_UNREAD)
         elif received is not None and received < stall_bytes:
             self._refuse(BODY_TOO_SLOW)
-        read = _moved(self._observed_answer, answer)
+        read = moved(self._observed_answer, answer)
         if read is not None and read < stall_bytes:
             # Not closed, which would wait for the rest to be read.
             self.transport.abort()
@@ -384,15 +393,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _unread_answer(self) -> Observed | None:
         """Return the complete answer that the client has yet to read, and the number of its unread bytes."""
-        unread = self.transport.get_write_buffer_size()
+        unread = self.unread_bytes
         complete = self._all_answered
         if not unread or not (complete or self.flow.write_paused):
             return None
         return (self._messages, self._write_pauses, complete), unread
-
-
-def _moved(before: Observed | None, now: Observed | None) -> int | None:
-    """Return by how many bytes a body or an answer has advanced; None when it is another message."""
-    if before is None or now is None or before[0] != now[0]:
-        return None
-    return abs(now[1] - before[1])

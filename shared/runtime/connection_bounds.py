@@ -8,7 +8,12 @@ from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 
+from shared.runtime.unread_answers import UnreadAnswers
+
 Network = IPv4Network | IPv6Network
+
+# What a review has seen of a body or an answer: which one, and its bytes.
+Observed = tuple[object, int]
 
 # Of an IPv6 address: what a provider gives to one customer.
 CUSTOMER_BITS = 64
@@ -29,6 +34,7 @@ class ConnectionBounds:
     * ``first_byte_seconds``: while connections are crowded, the first byte has to arrive within this time.
     * ``bytes_per_second`` is the least mean rate, within each ``stall_seconds``, of a body that is still arriving and
       of an answer that is being read.
+    * ``unread_bytes`` is the most that waits to be read by all clients together; the slowest are closed before.
     """
 
     connections: int = 800
@@ -40,6 +46,7 @@ class ConnectionBounds:
     first_byte_seconds: float = 5.0
     stall_seconds: float = 30.0
     bytes_per_second: int = 1024
+    unread_bytes: int = 96 * 2**20
 
     @property
     def url_bytes(self) -> int:
@@ -69,6 +76,19 @@ class Refusal:
     status: HTTPStatus
     text: str
 
+    def answer(self) -> bytes:
+        """Return the whole answer as it is sent."""
+        text = self.text.encode()
+        lines = (
+            f"HTTP/1.1 {self.status.value} {self.status.phrase}",
+            "content-type: text/plain; charset=utf-8",
+            f"content-length: {len(text)}",
+            "connection: close",
+            "",
+            "",
+        )
+        return "\r\n".join(lines).encode() + text
+
 
 TOO_MANY = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections.")
 TOO_MANY_OF_ADDRESS = Refusal(
@@ -87,6 +107,9 @@ WASTEFUL_CHUNKS = Refusal(
     HTTPStatus.BAD_REQUEST, "The chunks of the body are too small, or say too much."
 )
 SEVERAL_HOSTS = Refusal(HTTPStatus.BAD_REQUEST, "The request names several hosts.")
+UNKNOWN_CODING = Refusal(
+    HTTPStatus.NOT_IMPLEMENTED, "The only transfer coding that is read is chunked."
+)
 TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at once.")
 
 
@@ -113,6 +136,10 @@ class ConnectionCount:
     # By the client, or None; the oldest first.
     _clients: dict[CountedConnection, str | None] = field(default_factory=dict)
     _by_client: Counter[str] = field(default_factory=Counter)
+    unread: UnreadAnswers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unread = UnreadAnswers(self.bounds.unread_bytes)
 
     @property
     def crowded(self) -> bool:
@@ -197,3 +224,10 @@ def _plain(address: str) -> IPv4Address | IPv6Address:
     if mapped is None:
         return host
     return mapped
+
+
+def moved(before: Observed | None, now: Observed | None) -> int | None:
+    """Return by how many bytes a body or an answer has advanced; None when it is another message."""
+    if before is None or now is None or before[0] != now[0]:
+        return None
+    return abs(now[1] - before[1])

@@ -11,9 +11,11 @@ from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from services.connector.delivery.destinations import Destination, Sending
+from services.connector.delivery.guarded_names import GuardedNames
 from services.connector.delivery.receiver_breakers import Breakers, Unreachable
 from shared.client.client import VaultClient
 from shared.client.errors import VaultRefused
@@ -29,8 +31,15 @@ SIGNED_AT_ONCE = 50
 class Receivers:
     """HTTPS client for External receivers: follows no redirects, keeps no cookies, reads only the status of answers."""
 
-    def __init__(self, timeout: float, ca_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        ca_file: Path | None = None,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
         """Take the time limit of one message in seconds, and a PEM file of authorities to trust besides the system's.
+
+        Names are resolved by ``resolver``, or by the system, and guarded.
 
         :raises OSError: the file cannot be read, or contains no certificate.
         """
@@ -43,6 +52,7 @@ class Receivers:
         self._trust.minimum_version = ssl.TLSVersion.TLSv1_2
         if ca_file is not None:
             self._trust.load_verify_locations(ca_file)
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -74,7 +84,8 @@ class Receivers:
     def _open(self) -> aiohttp.ClientSession:
         # Not in the constructor: a session belongs to the loop that runs when it is made.
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._trust)
+            names = GuardedNames(self._resolver)
+            connector = aiohttp.TCPConnector(ssl=self._trust, resolver=names)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=self._timeout,

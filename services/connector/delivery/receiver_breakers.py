@@ -1,4 +1,4 @@
-"""Stops posting to a receiver of an External connection that hangs, so that messages to others do not wait for it."""
+"""Stops posting to a receiver of an External connection that hangs or is slow, so that no others wait for it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from structlog.stdlib import BoundLogger
 
+from services.connector.delivery.receiver_allowance import Allowance
 from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import HANGING_RECEIVER
 
@@ -24,7 +25,8 @@ class Unreachable(Exception):
 class Breaker:
     """Posts to one receiver; after a slow failure only one message at a time, with growing pauses.
 
-    Quick failures do not count, because no other message waits for them.
+    Quick failures do not count, because no other message waits for them. Of a receiver that accepts messages slowly, or
+    only now and then, it posts as many as its allowance of time permits.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Breaker:
         self._log = log
         self._slow = slow
         self._clock = clock
+        self._allowance = Allowance(clock)
         # While it hangs.
         self._pauses: Iterator[float] | None = None
         self._next_trial = 0.0
@@ -41,8 +44,10 @@ class Breaker:
     def check(self) -> None:
         """Check that a message may be posted now.
 
-        :raises Unreachable: the receiver hangs, and it is not time for a trial.
+        :raises Unreachable: the receiver hangs, and it is not time for a trial; or it has used up its allowance.
         """
+        if self._allowance.used_up:
+            raise Unreachable("it answers too slowly, and gets messages again later")
         if self._pauses is None:
             return
         if self._on_trial or self._clock() < self._next_trial:
@@ -66,6 +71,7 @@ class Breaker:
             self._judge(trial, began, taken=status == HTTPStatus.OK)
             return status
         finally:
+            self._allowance.spend(self._clock() - began)
             # Also of a message that ends with the process.
             if trial:
                 self._on_trial = False

@@ -105,9 +105,13 @@ class PlannedWrites:
         id_param: str | None = None,
         *,
         lineage: str | None = None,
+        unchanged: bool = False,
     ) -> list[RowResult]:
         """Note an update of each row's record; the result of a record that does not exist is an error."""
-        del lineage  # nothing is written, so there is nothing to trace
+        del (
+            lineage,
+            unchanged,
+        )  # nothing is written, so there is nothing to trace, and nobody to overtake
         key = id_param or "id"
         return await self._note(object, rows, key, make=False)
 

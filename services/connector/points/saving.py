@@ -310,8 +310,12 @@ async def write_rows(
     field: str,
     rows: list[Values],
     unit: UnitLineage | None,
+    *,
+    unchanged: bool = False,
 ) -> dict[str, ItemFailure]:
     """Update source records by rows as ``write_back`` does; ``field`` is the one that failures name.
+
+    ``unchanged`` is that of ``RecordAccess.update``.
 
     :raises ClientError: the call fails.
     """
@@ -325,7 +329,9 @@ async def write_rows(
         header = lineage.header()
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
-        return await source.update(object_name, part, lineage=header)
+        return await source.update(
+            object_name, part, lineage=header, unchanged=unchanged
+        )
 
     results = await write_with_retries(write, rows)
     by_item = zip(rows, results, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 from services.connector.points.evaluation import (
@@ -11,7 +11,7 @@ from services.connector.points.evaluation import (
     fetch,
     query_all,
 )
-from services.connector.points.saving import Values, write_back, write_rows
+from services.connector.points.saving import Values, write_rows
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.query_plan import QueryPlan
@@ -54,39 +54,73 @@ async def report_transferred(
     if not unit.configuration.may_write_back(unit.source.vault_id):
         return
     # Failed is set by ``fail_all``, after the exception that says why is recorded.
-    transferred = [item for item in rows if item not in outcome.failures]
+    transferred = {
+        item: row for item, row in rows.items() if item not in outcome.failures
+    }
     editable = {
-        item: rows[item]
-        for item in transferred
-        if text(rows[item], STATUS) not in _LOCKED
+        item: row
+        for item, row in transferred.items()
+        if text(row, STATUS) not in _LOCKED
     }
     await _set(unit, editable, TransferStatus.PENDING, outcome)
     if editable:
-        await _confirm(unit, plan, editable)
-    locked = [item for item in transferred if item not in outcome.failures]
+        transferred |= await _confirmed(unit, plan, editable)
+    locked = {
+        item: row for item, row in transferred.items() if item not in outcome.failures
+    }
     await _set(unit, locked, TransferStatus.SUCCESS, outcome)
 
 
 async def _set(
     unit: Transfer,
-    items: Iterable[str],
+    rows: Mapping[str, Row],
     status: TransferStatus,
     outcome: Outcome,
 ) -> None:
-    statuses = dict.fromkeys(items, status)
-    refused = await write_back(
-        unit.source, INQUIRY, STATUS, statuses, unit.lineage_back
+    """Set a status on inquiries, if they are still as their rows were read; record a failure for each refused one.
+
+    :raises OutdatedRead: some are not.
+    """
+    lineage = unit.lineage_back
+    refused = await write_rows(
+        unit.source,
+        INQUIRY,
+        STATUS,
+        [_status_row(row, status, lineage) for row in rows.values()],
+        lineage,
+        unchanged=lineage is not None,
     )
+    if refused and await _changed(unit, {item: rows[item] for item in refused}):
+        raise OutdatedRead(f"{INQUIRY} changed while it was transferred")
     for item, failure in refused.items():
         outcome.fail(item, failure)
 
 
-async def _confirm(
+def _status_row(
+    read: Row, status: TransferStatus, lineage: UnitLineage | None
+) -> Values:
+    """Return the row that sets a status on an inquiry."""
+    row: Values = {"id": read["id"], STATUS: status}
+    # A Vault that stores lineage is known to compare the date; others might refuse a row that names it.
+    if lineage is not None:
+        row[MODIFIED] = read[MODIFIED]
+    return row
+
+
+async def _changed(unit: Transfer, rows: Mapping[str, Row]) -> bool:
+    """Return whether inquiries have changed, or were deleted, since their rows were read."""
+    head = f"SELECT id, {MODIFIED} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
+    stored = await query_all(unit.source, statements(head, "id", rows))
+    dates = {str(row["id"]): row[MODIFIED] for row in stored}
+    return any(dates.get(item) != row[MODIFIED] for item, row in rows.items())
+
+
+async def _confirmed(
     unit: Transfer,
     plan: QueryPlan,
     rows: Mapping[str, Row],
-) -> None:
-    """Check that inquiries which are at Pending now are still as their rows were read.
+) -> Mapping[str, Row]:
+    """Check that inquiries which are at Pending now are still as their rows were read, and return their rows.
 
     An inquiry that was Failed could be edited until then, and Success would lock it with a text that never arrived.
 
@@ -95,6 +129,7 @@ async def _confirm(
     now = await fetch(unit.source, plan, rows)
     if any(_content(row) != _content(now.rows.get(item)) for item, row in rows.items()):
         raise OutdatedRead(f"{INQUIRY} changed while it was transferred")
+    return now.rows
 
 
 def _content(row: Row | None) -> Row:
@@ -115,13 +150,16 @@ async def fail_all(
     :raises ClientError: one of the calls fails.
     """
     reading = f"{STATUS}, {REASON}" if any(reasons.values()) else STATUS
-    head = f"SELECT id, {reading} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
+    head = f"SELECT id, {MODIFIED}, {reading} FROM {INQUIRY}"  # noqa: S608  VQL, literals quoted
     rows: list[Values] = []
     for row in await query_all(source, statements(head, "id", reasons)):
         status, reason = text(row, STATUS), reasons.get(str(row["id"]), "")
         known = status == TransferStatus.FAILED and text(row, REASON) == reason
         if status != TransferStatus.SUCCESS and not known:
             with_reason: Values = {REASON: reason} if reason else {}
-            failed = {"id": row["id"], STATUS: TransferStatus.FAILED}
+            failed = _status_row(row, TransferStatus.FAILED, unit)
             rows.append({**failed, **with_reason})
-    return await write_rows(source, INQUIRY, STATUS, rows, unit)
+    # One that another message has transferred meanwhile is refused, and has Success when this is tried again.
+    return await write_rows(
+        source, INQUIRY, STATUS, rows, unit, unchanged=unit is not None
+    )

@@ -55,10 +55,12 @@ class RecordAccess(RecordReads, Protocol):
         id_param: str | None = None,
         *,
         lineage: str | None = None,
+        unchanged: bool = False,
     ) -> list[RowResult]:
         """Update records found by ``id``, or by the unique field ``id_param``; return a result for each row.
 
-        ``lineage`` is the common lineage of the rows with ``lineage__sys``.
+        ``lineage`` is the common lineage of the rows with ``lineage__sys``. With ``unchanged``, rows may name fields
+        that the Vault sets, with the values that they have; a row is refused when its record has others meanwhile.
         """
         ...
 

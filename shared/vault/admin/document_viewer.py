@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.admin.bearers import admit
 from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import file_response
 from shared.vault.api.request_context import vault_of
@@ -48,7 +49,7 @@ Number = Annotated[int, Query(ge=0, le=MAX_GROUP)]
 @router.get(PAGE)
 async def viewer(request: Request, token: Token = "", document: Number = 0) -> Response:
     """Show a document of a token, with links to its permitted uses and to the other documents of the token's group."""
-    shared = await vault_of(request).document_tokens.shown(token)
+    shared = await _shown(request, token)
     chosen = _chosen(shared, document)
     files = await vault_of(request).document_tokens.files(chosen)
     links = {
@@ -74,7 +75,7 @@ async def file(
 ) -> Response:
     """Send a document's file for display or, if the token permits it, for download."""
     vault = vault_of(request)
-    chosen = _chosen(await vault.document_tokens.shown(token), document)
+    chosen = _chosen(await _shown(request, token), document)
     found = _file(chosen, await vault.document_tokens.files(chosen), use)
     if found is None:
         raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
@@ -84,6 +85,19 @@ async def file(
     if use is Use.VIEW:
         del response.headers["Content-Disposition"]
     return response
+
+
+async def _shown(request: Request, token: str) -> list[SharedDocument]:
+    """Return the documents that a token shows.
+
+    :raises VaultFault: INVALID_DATA for a text that is no token that can be used; API_LIMIT_EXCEEDED after too many
+        calls from the client's address.
+    """
+    tokens = vault_of(request).document_tokens
+    # Before anything is counted: what cannot be a token costs no call of the database.
+    tokens.check_form(token)
+    await admit(request, "document")
+    return await tokens.shown(token)
 
 
 def _chosen(shared: list[SharedDocument], number: int) -> SharedDocument:

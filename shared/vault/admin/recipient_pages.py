@@ -10,13 +10,18 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
+from shared.vault.admin.bearers import admit
 from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import archive_response, file_response
-from shared.vault.api.request_context import address_of, vault_of
+from shared.vault.api.request_context import vault_of
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
-from shared.vault.fulfillment.fulfillment_model import MAX_DOCUMENTS, PATH
+from shared.vault.fulfillment.fulfillment_model import (
+    MAX_DOCUMENTS,
+    PATH,
+    may_be_token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -139,9 +144,11 @@ async def _found(request: Request, token: str) -> ResponsePackage | None:
 
     :raises VaultFault: API_LIMIT_EXCEEDED after too many calls from the client's address.
     """
-    door = vault_of(request).package_door
-    await door.admit(address_of(request))
-    return await door.package(token)
+    # Before anything is counted: what cannot be a token costs no call of the database.
+    if not may_be_token(token):
+        return None
+    await admit(request, "package")
+    return await vault_of(request).package_door.package(token)
 
 
 def _gone(vault: Vault) -> Response:

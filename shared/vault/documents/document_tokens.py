@@ -172,7 +172,8 @@ class DocumentTokens:
         :raises VaultFault: INVALID_DATA for a text that is not a token, or for a token that has expired or whose
             version was deleted.
         """
-        digest = self._checked_digest(token)
+        self.check_form(token)
+        digest = _digest(token)
         async with self._database.connection() as connection:
             rows = await connection.fetch(SHARED, digest, MAX_GROUP + 1)
         # A token whose own version is gone shows nothing of its group either.
@@ -199,8 +200,8 @@ class DocumentTokens:
         async with self._database.connection() as connection:
             await connection.execute(EXPIRED)
 
-    def _checked_digest(self, token: str) -> str:
-        """Return the digest of a token after checking its form, without a query.
+    def check_form(self, token: str) -> None:
+        """Check that a text has the form of a token of this Vault, without a query.
 
         :raises VaultFault: INVALID_DATA when the text does not have the form of a token of this Vault.
         """
@@ -211,7 +212,6 @@ class DocumentTokens:
             sound = False
         if not sound:
             raise _no_token()
-        return _digest(token)
 
 
 def _digest(token: str) -> str:

@@ -15,6 +15,8 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import VaultFault
 
 CHUNK = 2**20  # bytes of a file that are in memory at a time
+# The same of a file that is read: many clients may read slowly, and each of them has two such pieces.
+READ_CHUNK = 2**16
 MD5_HEX = 32  # digits
 
 

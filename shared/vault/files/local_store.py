@@ -15,7 +15,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from shared.vault.files.file_store import (
-    CHUNK,
+    READ_CHUNK,
     AlreadyThere,
     Digest,
     Item,
@@ -69,7 +69,9 @@ class LocalStore:
         end = None if length is None else start + length
         try:
             while end is None or start < end:
-                size = CHUNK if end is None else min(CHUNK, end - start)
+                size = READ_CHUNK
+                if end is not None:
+                    size = min(READ_CHUNK, end - start)
                 chunk = await asyncio.to_thread(reader.read, size, start)
                 if not chunk:
                     return

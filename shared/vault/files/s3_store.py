@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.vault.files.file_store import (
-    CHUNK,
+    READ_CHUNK,
     AlreadyThere,
     Digest,
     Item,
@@ -149,7 +149,7 @@ class S3Store:
         answer = await self._call("get_object", Key=key, Range=span)
         body = answer["Body"]
         try:
-            while chunk := await body.read(CHUNK):
+            while chunk := await body.read(READ_CHUNK):
                 yield chunk
         finally:
             body.close()

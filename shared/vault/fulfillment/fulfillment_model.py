@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -29,6 +31,9 @@ EXPIRES = "expiration_date__v"
 PATH = "/ui/answers/"
 """The path of the pages of packages; the token of a link follows it."""
 MAX_DOCUMENTS = 50  # of one package
+TOKEN_BYTES = 32
+# So many bytes in base64, without the padding.
+TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 VERSIONS_OF = f"""SELECT id, {DOCUMENT_ID} AS document_id, {MAJOR}, {MINOR}, {LIFECYCLE}, status__v,
     {{expires}} AS expires FROM {VERSION_TABLE} WHERE {DOCUMENT_ID} = ANY($1::bigint[])"""
@@ -76,11 +81,19 @@ class DocumentVersion:
         return in_time and self.state_type in (STEADY, SUPERSEDED)
 
 
+def new_token() -> str:
+    """Return the token of a new link."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def may_be_token(text: str) -> bool:
+    """Return whether a text from an address has the form of a link's token."""
+    return TOKEN.fullmatch(text) is not None
+
+
 def token_digest(token: str) -> bytes:
     """Return the digest under which a link is stored."""
-    # Any text may stand in an address, also one that is not valid Unicode.
-    text = token.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).digest()
+    return hashlib.sha256(token.encode()).digest()
 
 
 def state_types(registry: Registry) -> Mapping[tuple[str, str], str | None]:

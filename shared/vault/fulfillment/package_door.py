@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
 from shared.vault.audit import audit_entries as entries
 from shared.vault.audit.audit_entries import AuditAction
-from shared.vault.errors import VaultFault
 from shared.vault.fulfillment.fulfillment_model import (
     RESPONSE,
     PackageFile,
@@ -22,7 +20,6 @@ from shared.vault.fulfillment.fulfillment_model import (
     versions_of,
 )
 from shared.vault.model.field_types import table
-from shared.vault.security.sign_in_limits import count_calls, network_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from shared.vault.files.content_service import ContentService
     from shared.vault.storage.database import Connection, Database
 
-CALLS = 120
-"""Calls of one address in a minute."""
 LETTER = "Cover letter.txt"
 
 # A package whose response was deleted is gone with it.
@@ -75,20 +70,6 @@ class PackageDoor:
         self._database = database
         self._components = components
         self._content = content
-
-    async def admit(self, address: str) -> None:
-        """Count a call from a client's address.
-
-        :raises VaultFault: API_LIMIT_EXCEEDED when there were too many calls from the address in this minute.
-        """
-        network = network_of(address)
-        async with self._database.connection() as connection:
-            calls = await count_calls(connection, "package", network)
-        if calls > CALLS:
-            message = (
-                "There were too many calls from your address; try again in a minute"
-            )
-            raise VaultFault(ErrorType.API_LIMIT_EXCEEDED, message)
 
     async def package(self, token: str) -> ResponsePackage | None:
         """Return the package of a token; None when the token is unknown, or its link has ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -23,6 +22,7 @@ from shared.vault.fulfillment.fulfillment_model import (
     PATH,
     REQUEST,
     RESPONSE,
+    new_token,
     served_versions,
     token_digest,
     versions_of,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
-TOKEN_BYTES = 32
 DAYS = 30
 """How long a link is open when nobody says otherwise."""
 RETURN = "return_to_crm"
@@ -111,7 +110,7 @@ class PackageMaking:
         letter = now["letter"] or ""
         if not chosen and not letter.strip():
             raise _refusal("The package has neither a cover letter nor a document")
-        token = secrets.token_urlsafe(TOKEN_BYTES)
+        token = new_token()
         package = await context.connection.fetchval(
             ADD,
             response,

@@ -23,6 +23,7 @@ MAX_UNPACKED_BYTES = 100 * 2**20
 MAX_RATIO = 200
 RATIO_FROM = 2**20  # bytes: what is smaller may be packed as tightly as it likes
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+REGULAR_FILE = 0o100000
 SYMBOLIC_LINK = 0o120000
 FILE_TYPE = 0o170000
 ENCRYPTED = 0x1
@@ -171,8 +172,12 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
         raise PackageFault("The archive is encrypted")
     if entry.compress_type not in METHODS:
         raise PackageFault("The archive uses a compression other than deflate")
-    if (entry.external_attr >> 16) & FILE_TYPE == SYMBOLIC_LINK:
+    kind = (entry.external_attr >> 16) & FILE_TYPE
+    if kind == SYMBOLIC_LINK:
         raise PackageFault("The archive has a symbolic link")
+    # Archives that no Unix has made do not say.
+    if kind not in (0, REGULAR_FILE):
+        raise PackageFault("The archive has an entry that is not a file")
     if entry.file_size > MAX_ENTRY_BYTES:
         message = f"An entry of the archive is larger than {MAX_ENTRY_BYTES} bytes"
         raise PackageFault(message)

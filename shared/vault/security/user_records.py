@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,24 @@ if TYPE_CHECKING:
 OBJECT = "user__sys"
 LOCK = 7_214_003  # advisory lock: the trigger is made by one process
 ADMIN_LOCK = 7_214_004  # advisory lock: System Admins are taken away by one transaction at a time
+NAME_LOCK = (
+    7_214_005  # advisory lock: user names are taken by one transaction at a time
+)
 PROFILE = "security_profile__sys"
 STATUS = "status__v"
+NAME = "username__sys"
 EMAIL = "email__sys"
 ACTIVE = "active__v"
+
+# Letters of other scripts look like these; and what is not seen at all makes two names look like one.
+PLAIN_NAME = re.compile(r"[!-~]{1,255}")
+TAKEN = (
+    "SELECT username FROM platform.credential WHERE lower(username) = ANY($1::text[])"
+)
+SHARED_NAMES = """
+SELECT EXISTS (SELECT FROM platform.credential WHERE lower(username) = ANY($1::text[])
+    GROUP BY lower(username) HAVING count(*) > 1)
+"""
 
 MISSING = """
 SELECT NOT EXISTS (SELECT FROM pg_trigger
@@ -69,11 +84,19 @@ class UserTrigger:
         caller: Caller,
         rows: Sequence[NewRow],
     ) -> None:
-        """Fail rows of users with more permissions than the caller, or with an e-mail that is not one address."""
-        del connection
+        """Fail rows of users with more permissions than the caller.
+
+        Fail those with an e-mail that is not one address, or with a name that is not plain or looks like another, too.
+        """
+        taken = await _taken_names(connection, rows)
         for row in rows:
+            name = str(row.values.get(NAME) or "")
             refusal = self._refusal(caller, row.values.get(PROFILE))
             refusal = refusal or _invalid_email(row.values.get(EMAIL))
+            refusal = refusal or _invalid_name(name)
+            # Of exactly one name, the column's own rule is asked.
+            if refusal is None and taken.setdefault(name.lower(), name) != name:
+                refusal = _taken_name()
             if refusal is not None:
                 row.errors.append(refusal)
 
@@ -85,7 +108,7 @@ class UserTrigger:
     ) -> ApiError | None:
         """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out.
 
-        Refuse an e-mail that is not one address, too.
+        Refuse an e-mail that is not one address, and a new name that is not plain, too.
         """
         own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):
@@ -100,7 +123,8 @@ class UserTrigger:
         # Users may do all that their own profile allows: of themselves only a new one is checked.
         mightier = None if own else self._refusal(caller, stored[PROFILE])
         refusal = mightier or self._refusal(caller, changes.get(PROFILE))
-        return refusal or _invalid_email(changes.get(EMAIL))
+        refusal = refusal or _invalid_email(changes.get(EMAIL))
+        return refusal or _invalid_name(str(changes.get(NAME) or ""))
 
     def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
         if profile is None:
@@ -116,11 +140,14 @@ class UserTrigger:
         caller: Caller,
         updated: Sequence[tuple[Record, Mapping[str, object]]],
     ) -> None:
-        """Check that an active System Admin remains.
+        """Check that an active System Admin remains, and that names differ by more than capitals.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED for the whole call when none would remain.
+        :raises VaultFault: OPERATION_NOT_ALLOWED for the whole call when none would remain; INVALID_DATA when two users
+            would have one name but for capitals.
         """
         del caller
+        renamed = [str(changes[NAME]) for _, changes in updated if changes.get(NAME)]
+        await _require_own_names(connection, renamed)
         if not any(_ends_administrator(*each) for each in updated):
             return
         # Two that take away the last two, each seeing the other one, would leave none.
@@ -143,6 +170,44 @@ class UserTrigger:
             ErrorType.OPERATION_NOT_ALLOWED,
             "Users cannot be deleted, only made inactive",
         )
+
+
+async def _taken_names(
+    connection: Connection, rows: Sequence[NewRow]
+) -> dict[str, str]:
+    """Return the user names like those of the rows, by the same in small letters; nobody else takes one meanwhile."""
+    names = [str(row.values.get(NAME) or "").lower() for row in rows]
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", NAME_LOCK)
+    taken = [row["username"] for row in await connection.fetch(TAKEN, names)]
+    return {name.lower(): name for name in taken}
+
+
+async def _require_own_names(connection: Connection, renamed: Sequence[str]) -> None:
+    """Check that nobody else has the new names of users, in small letters or capitals.
+
+    :raises VaultFault: INVALID_DATA when somebody has.
+    """
+    if not renamed:
+        return
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", NAME_LOCK)
+    names = [name.lower() for name in renamed]
+    if await connection.fetchval(SHARED_NAMES, names):
+        error = _taken_name()
+        raise VaultFault(error.type, error.message)
+
+
+def _taken_name() -> ApiError:
+    message = f"Another user has this [{NAME}], in small letters or capitals"
+    return ApiError(ErrorType.INVALID_DATA, message)
+
+
+def _invalid_name(name: str) -> ApiError | None:
+    """Return the error of a user name that could be taken for another one; the name itself is not repeated."""
+    # A missing one is refused as such.
+    if not name or PLAIN_NAME.fullmatch(name):
+        return None
+    message = f"[{NAME}] takes letters from A to Z, digits and signs, without spaces"
+    return ApiError(ErrorType.INVALID_DATA, message)
 
 
 def _invalid_email(value: object) -> ApiError | None:

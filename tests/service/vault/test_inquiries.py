@@ -97,6 +97,50 @@ async def test_an_inquiry_under_way_stays_as_it_is_read(crm: Crm) -> None:
     assert outcomes(await crm.rep.put(INQUIRIES, json=[later])) == ["SUCCESS"]
 
 
+PAST_FAILURE = [
+    pytest.param([], "set Pending first", id="failed"),
+    pytest.param(["edit"], "set Pending first", id="edited"),
+    pytest.param(["edit", "transfer"], "modified_date__v", id="edited and sent anew"),
+    pytest.param(["transfer"], "modified_date__v", id="sent anew"),
+]
+
+
+@pytest.mark.parametrize(("steps", "reason"), PAST_FAILURE)
+async def test_an_older_message_locks_no_inquiry_that_has_failed_since(
+    crm: Crm, steps: list[str], reason: str
+) -> None:
+    await crm.activate("active__v")
+    (record_id,) = await crm.submitted(1)
+    assert await crm.transfer([record_id]) == ["SUCCESS"]
+    read = await record(crm.integration, OBJECT, record_id)
+    failed = {"id": record_id, "transfer_status__v": "failed__v"}
+    assert outcomes(await crm.integration.put(INQUIRIES, json=[failed])) == ["SUCCESS"]
+    if "edit" in steps:
+        edited = {"id": record_id, "inquiry_text__v": "Which dose is right?"}
+        assert outcomes(await crm.rep.put(INQUIRIES, json=[edited])) == ["SUCCESS"]
+    if "transfer" in steps:
+        assert await crm.transfer([record_id]) == ["SUCCESS"]
+    before = await crm.statuses([record_id])
+    row = {"id": record_id, "transfer_status__v": "success__v"}
+    row["modified_date__v"] = read["modified_date__v"]
+    compared = {"X-VaultAPI-UnchangedFieldBehavior": "AlwaysIgnore"}
+    refused = await crm.integration.put(INQUIRIES, json=[row], headers=compared)
+    assert outcomes(refused) != ["SUCCESS"]
+    assert await crm.statuses([record_id]) == before
+    if "transfer" not in steps:
+        del row["modified_date__v"]
+        refused = await crm.integration.put(INQUIRIES, json=[row])
+        assert outcomes(refused) == [LOCKED]
+    assert reason in refused.text
+    # The message of the inquiry as it is now succeeds.
+    assert await crm.transfer([record_id]) == ["SUCCESS"]
+    now = await record(crm.integration, OBJECT, record_id)
+    row["modified_date__v"] = now["modified_date__v"]
+    taken = await crm.integration.put(INQUIRIES, json=[row], headers=compared)
+    assert outcomes(taken) == ["SUCCESS"], taken.text
+    assert await crm.statuses([record_id]) == [["success__v"]]
+
+
 async def test_an_administrator_gives_back_an_inquiry_whose_message_is_gone(
     crm: Crm,
 ) -> None:
@@ -340,9 +384,11 @@ async def test_an_old_form_of_an_inquiry_that_was_sent_says_why_it_is_refused(
     path = f"{PAGE}/{record_id}"
     async with browser(crm.rep.url, "user") as visitor:
         form = await visitor.open(f"{path}/edit")
-        row = {"id": record_id, "transfer_status__v": f"{status}__v"}
-        written = await crm.integration.put(INQUIRIES, json=[row])
-        assert outcomes(written) == ["SUCCESS"]
+        # Only what is under way becomes transferred.
+        for each in dict.fromkeys(["pending", status]):
+            row = {"id": record_id, "transfer_status__v": f"{each}__v"}
+            written = await crm.integration.put(INQUIRIES, json=[row])
+            assert outcomes(written) == ["SUCCESS"]
         late = await visitor.press(form, "Save", inquiry_text__v="Late?")
         assert why in late.text and "save again" not in late.text, late.text
         assert late.form("Save").fields["inquiry_text__v"] == "Late?"

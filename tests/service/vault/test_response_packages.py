@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import zipfile
@@ -310,25 +309,6 @@ async def test_what_is_kept_of_a_link(api: Api, admin: Api, vault: Vault) -> Non
     assert "Make Response Package" in actions
     # So often at most as once a minute.
     assert actions.count("Open Response Package") == 1
-
-
-async def test_calls_of_an_address_are_limited(api: Api, vault: Vault) -> None:
-    headers = {"X-Forwarded-For": "203.0.113.77"}
-    key_of_address = hashlib.sha256(b"package\x00203.0.113.77").digest()
-    path = "/ui/answers/nothing"
-    async with browser(api.url, None) as recipient:
-        assert (await recipient.open(path, headers=headers)).status == 404
-        # All but one of its calls are made, in a minute that does not end while this machine is busy.
-        async with vault.database.connection() as connection:
-            changed = await connection.execute(
-                "UPDATE platform.sign_in_window SET attempts = 119, window_start = now() + interval '1 hour'"
-                " WHERE key = $1",
-                key_of_address,
-            )
-        assert changed == "UPDATE 1"
-        assert (await recipient.open(path, headers=headers)).status == 404
-        assert (await recipient.open(path, headers=headers)).status == 429
-        assert (await recipient.open(path)).status == 404
 
 
 @pytest.mark.parametrize("version", ["1.", ".1", "²", "²."])

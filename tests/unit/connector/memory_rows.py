@@ -37,6 +37,22 @@ def by_key(
     return None
 
 
+def without_stored(owner: VaultObject, row: Row, record: Record) -> Row:
+    """Return a row without the fields that the Vault sets.
+
+    :raises RowRefused: one of them has another value than the record.
+    """
+    by_vault = {
+        name
+        for name in row
+        if name != "id" and name in owner.fields and owner.fields[name].system
+    }
+    for name in by_vault:
+        if row[name] != record.get(name):
+            raise RowRefused(f"Field [{name}] is set by the Vault")
+    return {name: value for name, value in row.items() if name not in by_vault}
+
+
 def row_values(
     stored: Stored, owner: VaultObject, row: Row, record: Record | None
 ) -> Iterator[tuple[str, object]]:

@@ -28,6 +28,7 @@ from tests.unit.connector.memory_rows import (
     by_key,
     require_all,
     row_values,
+    without_stored,
 )
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -174,6 +175,7 @@ class MemoryVault:
         id_param: str | None = None,
         *,
         lineage: str | None = None,
+        unchanged: bool = False,
     ) -> list[RowResult]:
         """Update records by id, or by a unique field."""
         await self._begin("update", object)
@@ -183,7 +185,8 @@ class MemoryVault:
             known = by_key(self, owner, key, row[key])
             if known is None:
                 raise RowRefused(f"No record has this [{key}]")
-            return self._update(owner, known, row, key)
+            named = without_stored(owner, row, known) if unchanged else row
+            return self._update(owner, known, named, key)
 
         return self._write("update", object, rows, write, lineage)
 

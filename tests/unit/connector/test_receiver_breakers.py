@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from services.connector.delivery.receiver_allowance import (
+    ALLOWANCE_SECONDS,
+    FREE_SECONDS,
+    REGAINED_A_SECOND,
+)
 from services.connector.delivery.receiver_breakers import (
     SLOW_SECONDS,
     Breaker,
@@ -167,6 +172,55 @@ async def test_messages_that_hang_together_are_one_failure() -> None:
         assert await receiver.post(200, 0)
         assert await receiver.post(200, 0)
     assert events == ["receiver.hangs", "receiver.hangs_no_longer"]
+
+
+# Seconds of each answer → whether a receiver gets messages without end that takes all of them.
+PATIENCE = {0.05: True, FREE_SECONDS: True, 1.0: True, 2.9: False, LIMIT - 1: False}
+
+
+@pytest.mark.parametrize(("seconds", "endless"), PATIENCE.items())
+async def test_a_receiver_that_accepts_slowly_gets_no_more_than_its_allowance(
+    seconds: float, endless: bool
+) -> None:
+    receiver = Receiver()
+    posts = 2_000
+    for _ in range(posts):
+        await receiver.post(200, seconds)
+    assert (receiver.posted == posts) == endless
+    if not endless:
+        # What is regained while it answers is less than what it spends.
+        spent = receiver.posted * (seconds - FREE_SECONDS)
+        regained = receiver.now * REGAINED_A_SECOND
+        assert spent <= ALLOWANCE_SECONDS + regained + seconds
+
+
+async def test_what_a_slow_receiver_has_used_up_comes_back() -> None:
+    receiver = Receiver()
+    while await receiver.post(200, LIMIT - 1):
+        pass
+    over = LIMIT / REGAINED_A_SECOND
+    receiver.now += over
+    assert await receiver.post(200, LIMIT - 1)
+    receiver.now += ALLOWANCE_SECONDS / REGAINED_A_SECOND
+    in_a_row = 0
+    while await receiver.post(200, LIMIT - 1):
+        in_a_row += 1
+    assert in_a_row >= ALLOWANCE_SECONDS // LIMIT
+
+
+async def test_one_that_accepts_now_and_then_and_leaves_the_next_is_bounded_too() -> (
+    None
+):
+    receiver = Receiver()
+    hour = 3600.0
+    held = 0.0
+    while receiver.now < hour:
+        before = receiver.now
+        for status in (None, 200):
+            await receiver.post(status, LIMIT - 1)
+        held += receiver.now - before
+        receiver.now += 1
+    assert held <= ALLOWANCE_SECONDS + REGAINED_A_SECOND * hour + 2 * LIMIT
 
 
 def test_connections_have_breakers_of_their_own() -> None:

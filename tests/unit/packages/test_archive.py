@@ -99,6 +99,17 @@ def test_symbolic_links_and_other_compressions() -> None:
         unpack(special("a", method=zipfile.ZIP_BZIP2))
 
 
+@pytest.mark.parametrize("kind", [0o010000, 0o020000, 0o060000, 0o140000])
+def test_entries_that_are_no_files(kind: int) -> None:
+    with pytest.raises(PackageFault, match="not a file"):
+        unpack(special("a", attributes=(kind | 0o777) << 16))
+
+
+@pytest.mark.parametrize("attributes", [0, 0o644 << 16, 0o104755 << 16])
+def test_files_whatever_they_permit(attributes: int) -> None:
+    assert unpack(special("a", attributes=attributes)).keys() == {"a"}
+
+
 def test_encrypted_entries() -> None:
     data = bytearray(special("a"))
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):

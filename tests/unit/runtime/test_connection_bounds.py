@@ -23,7 +23,7 @@ PROGRAM = """
 import asyncio, json, sys
 from ipaddress import ip_network
 from pathlib import Path
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from shared.runtime.connection_bounds import ConnectionBounds
 from shared.runtime.process import TlsListener, serve
@@ -64,6 +64,11 @@ async def large():
         finally:
             went.set()
     return StreamingResponse(parts())
+
+@app.get("/whole")
+async def whole():
+    # Touched, so that it is in memory.
+    return Response(b"x" * 2**23)
 
 @app.get("/went")
 async def wait_until_large_went():

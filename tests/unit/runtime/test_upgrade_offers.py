@@ -71,3 +71,37 @@ async def test_bodies_within_offers_have_their_bounds(process: Served) -> None:
     connection = await process.connect()
     await connection.send(sent)
     assert (await connection.rest()).startswith(b"HTTP/1.1 400")
+
+
+# A coding that is not read, or lengths that differ: who is in front may see another end of the body.
+CODINGS = [
+    "gzip",
+    "identity",
+    "identity, chunked",
+    "chunked, identity",
+    "chunked, chunked",
+    "x",
+]
+LENGTHS = {
+    "two": b"Content-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+    "both": b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "signed": b"Content-Length: +3\r\n\r\nabc",
+}
+UNREAD = {
+    **{each: f"Transfer-Encoding: {each}\r\n\r\n".encode() for each in CODINGS},
+    **LENGTHS,
+}
+
+
+@pytest.mark.parametrize("framing", UNREAD)
+@pytest.mark.parametrize("offer", OFFERS)
+async def test_a_body_whose_end_is_not_clear_is_refused(
+    process: Served, offer: str, framing: str
+) -> None:
+    head = b"POST /length HTTP/1.1\r\n" + HEAD + OFFERS[offer]
+    connection = await process.connect()
+    # At once: what would arrive after the refusal might undo it on the way.
+    await connection.send(head + UNREAD[framing] + LAST)
+    answered = await connection.rest()
+    assert answered.count(b"HTTP/1.1 ") == 1
+    assert answered.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501"))
