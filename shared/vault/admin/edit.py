@@ -122,9 +122,8 @@ async def _create(
         (result,) = await visit.vault.records.create(visit.caller, target.name, rows)
         return result
 
-    return await _create_once(
-        visit, target, row, create, f"The {target.label} was created."
-    )
+    done = f"The {target.label} was created."
+    return await _create_once(visit, target, row, create, done)
 
 
 async def _create_once(
@@ -149,7 +148,6 @@ async def _create_once(
     if path is not None:
         # Without a result it was made by the same form, sent before, perhaps by its other button.
         return visit.go(path, done if results else SENT_BEFORE)
-    # With what was entered, so that nobody has to enter it again.
     refused = [error for result in results for error in result.errors]
     return await _create_form(visit, target, row, refused)
 
@@ -192,7 +190,7 @@ async def update(
     refused = await update_refusal(visit, target, record)
     if refused is not None:
         if not row:
-            return visit.refuse(path, refused)
+            return visit.refuse(path, refused, target)
         errors = [refused]
     if then == UPDATE or errors:
         return await _edit_form(visit, target, record, row, errors)
@@ -264,7 +262,7 @@ async def _save_and_send(
 
     await visit.once(run)
     # The changes stay stored when an action is refused.
-    return visit.go_with(path, results[0], guide.form.sent_message)
+    return visit.go_with(path, results[0], guide.form.sent_message, target)
 
 
 @router.get("/{record_id}/delete")
@@ -276,6 +274,8 @@ async def confirm_delete(
     """Ask whether to delete the record."""
     object_of(visit, object_name, Operation.DELETE)
     shown = await view(visit, object_name, record_id)
+    if shown.refusals.delete is not None:
+        return visit.refuse(shown.path, shown.refusals.delete)
     return visit.page("delete.html", view=shown)
 
 
@@ -287,13 +287,11 @@ async def delete(
 ) -> Response:
     """Delete the record and redirect to the list of its object."""
     target = object_of(visit, object_name, Operation.DELETE)
-    (result,) = await visit.vault.records.delete(
-        visit.caller, object_name, [{"id": record_id}]
-    )
-    path = f"/ui/objects/{object_name}"
-    if result.errors:
-        path = record_path(object_name, record_id)
-    return visit.go_with(path, result, f"The {target.label} was deleted.")
+    rows = [{"id": record_id}]
+    (result,) = await visit.vault.records.delete(visit.caller, object_name, rows)
+    here, onward = record_path(object_name, record_id), f"/ui/objects/{object_name}"
+    path = here if result.errors else onward
+    return visit.go_with(path, result, f"The {target.label} was deleted.", target)
 
 
 @router.post("/{record_id}/actions/{action_name}")
@@ -334,7 +332,9 @@ async def run_action(
 
     await visit.once(carry_out)
     # Without a result it was run by the same form, sent before.
-    return visit.go(path, done) if result is None else visit.go_with(path, result, done)
+    if result is None:
+        return visit.go(path, done)
+    return visit.go_with(path, result, done, target)
 
 
 async def _create_form(
