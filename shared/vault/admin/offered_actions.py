@@ -11,6 +11,7 @@ from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.guided_forms import INACTIVE
 from shared.vault.assembly.ineffective_actions import INEFFECTIVE_ACTIONS, only_value
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.fulfillment.fulfillment_model import MAKE_PACKAGE
 from shared.vault.queries.query_pages import unless_changed
 from shared.vault.records.state_criteria import unsatisfied
 
@@ -73,6 +74,8 @@ async def _blocking_reason(
     action: AvailableAction,
 ) -> str:
     """Return the reason why an action would be refused now; empty when no reason is known."""
+    if action.runs == MAKE_PACKAGE:
+        return await _package_refusal(visit, str(record["id"]))
     lifecycle = visit.registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return ""
@@ -86,6 +89,19 @@ async def _blocking_reason(
     if state is None:
         return ""
     return await _unmet_text(visit, target, state, str(record["id"]), action.prompts)
+
+
+async def _package_refusal(visit: Visit, response: str) -> str:
+    """Return the reason why no package can be made of a response now; empty when no reason is known."""
+
+    async def check() -> ApiError | None:
+        async with visit.vault.database.connection() as connection:
+            registry = visit.vault.components.registry
+            packages = visit.vault.response_packages
+            return await packages.refusal(connection, registry, visit.caller, response)
+
+    refusal = await unless_changed(visit.vault.components, check)
+    return refusal.message if refusal is not None else ""
 
 
 def _runs_goal(
