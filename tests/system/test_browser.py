@@ -140,7 +140,7 @@ async def test_back_and_a_reload_make_nothing_twice(
     async with visitor(browser, running, "crm_vault") as rep:
         await write_down(rep, question)
         await rep.press(SEND)
-        await rep.sees("on its way to Medical")
+        await rep.sees("Transfer Status")
         await rep.page.reload()
         await rep.page.get_by_role("heading", name="INQ-").first.wait_for()
         await rep.page.go_back()
@@ -241,7 +241,7 @@ async def test_the_form_asks_for_what_the_delivery_needs(
         )
         await fax.fill("+1 555 0188")
         await rep.press(SEND)
-        await rep.sees("on its way to Medical")
+        await rep.sees("Transfer Status")
         rep.expect_one_refusal()
 
 
@@ -460,7 +460,7 @@ async def test_a_question_is_asked_and_answered(
     ):
         await write_down(rep, question)
         await rep.press(SEND)
-        await rep.sees("on its way to Medical")
+        await rep.sees("Transfer Status")
 
         async def rep_reads(text: str) -> None:
             async def shown() -> bool:

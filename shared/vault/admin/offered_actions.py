@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class BlockedAction:
     """A user action that a record's page does not offer yet, with the reason."""
 
+    name: str
     label: str
     reason: str
 
@@ -52,7 +53,7 @@ async def offered_actions(
             continue
         reason = await _blocking_reason(visit, target, record, action)
         if reason:
-            blocked_actions.append(BlockedAction(action.label, reason))
+            blocked_actions.append(BlockedAction(action.name, action.label, reason))
         else:
             offered.append(action)
     return offered, blocked_actions
