@@ -106,6 +106,8 @@ async def test_a_rep_asks_and_watches_the_answer_arrive(
 
         await rep.sees(answer)
         await rep.sees("Closed")
+        begun = rep.page.get_by_text("The transfer to Medical has begun.")
+        await expect(begun).to_have_count(0, timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(("button", "state"), [(DRAFT, "Saved"), (SEND, "Submitted")])
@@ -189,11 +191,15 @@ async def test_back_asks_again_for_what_an_entry_action_needs(
     async with visitor(browser, running, "crm_vault", "admin") as admin:
         await admin.open(path)
         await admin.choose("What it does", "Set a field")
-        await admin.page.locator("[name=value]").wait_for()
+        value = admin.page.locator("[name=value]")
+        await value.fill("submitted by hand")
+        await admin.choose("Field", "Inquiry Text")
         await admin.follow("Cancel")
         await admin.page.get_by_role("heading", name="Inquiry Lifecycle").wait_for()
         await admin.page.go_back()
-        await admin.page.locator("[name=value]").wait_for()
+        await expect(value).to_have_value("submitted by hand", timeout=PATIENCE)
+        field = admin.page.locator("[name=field]")
+        await expect(field).to_have_value("inquiry_text__v", timeout=PATIENCE)
 
 
 async def test_an_ended_session_loses_no_inquiry_and_makes_none_twice(
