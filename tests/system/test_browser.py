@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -584,6 +585,32 @@ async def test_what_is_unfolded_on_a_page_that_is_drawn_anew_stays(
         await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
         await page.locator("body.drawn").wait_for()
         await expect(page.get_by_text("Created By")).to_be_visible()
+
+
+SELECT_TIME = """() => {
+    const moment = [...document.querySelectorAll('#page time')].at(-1);
+    getSelection().selectAllChildren(moment);
+}"""
+
+
+async def test_what_is_selected_on_a_page_that_is_drawn_anew_stays(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    item = await inquiry(connected, await account(connected, new_run()))
+    await transferred(connected, item)
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        # So that the times do not go on meanwhile.
+        await page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))
+        await rep.open(f"{INQUIRIES}/{item}")
+        await rep.unfold("System Information")
+        await page.evaluate(SELECT_TIME)
+        selected = await page.evaluate("getSelection().toString()")
+        assert "ago" in selected
+        await page.evaluate(WATCH_DRAWING)
+        await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
+        await page.locator("body.drawn").wait_for()
+        assert await page.evaluate("getSelection().toString()") == selected
 
 
 async def test_transfer_to_medical_is_added_and_removed_by_clicks(

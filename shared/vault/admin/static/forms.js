@@ -40,7 +40,7 @@ document.addEventListener("htmx:afterSettle", () => {
 
 const [visit] = performance.getEntriesByType("navigation");
 /* A browser brings back only what differs from its page, and asks for the page anew: all values of a refused form do. */
-if (visit.responseStatus >= 400) {
+if (visit?.responseStatus >= 400) {
   for (const field of document.querySelectorAll(REFILLED)) {
     const { value } = field;
     field.defaultValue = "";
