@@ -187,6 +187,7 @@ async def _page(visit: Visit, record_id: str, words: str = "") -> Response:
     shown: list[Shown] = await leading(visit, target, request)
     return visit.page(
         "response.html",
+        target=target,
         request=request,
         path=record_path(REQUEST, request["id"]),
         base=f"/ui/responses/{request['id']}",
