@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -585,6 +586,37 @@ async def test_what_is_unfolded_on_a_page_that_is_drawn_anew_stays(
         await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
         await page.locator("body.drawn").wait_for()
         await expect(page.get_by_text("Created By")).to_be_visible()
+
+
+ASK_TWICE = """() => {
+    for (const _ of [1, 2]) htmx.ajax('GET', location.pathname, {source: '#page'});
+}"""
+
+
+async def test_a_page_whose_act_has_ended_is_drawn_once(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    """A page may be asked for again before it is answered that there is nothing more to follow."""
+    item = await inquiry(connected, await account(connected, new_run()))
+    await transferred(connected, item)
+    path = f"{INQUIRIES}/{item}"
+
+    async def end(route: Route) -> None:
+        answer = await route.fetch()
+        text = (await answer.text()).replace(' hx-ext="morph" hx-get=', " data-get=")
+        text = re.sub(r' hx-(select|swap|trigger)="[^"]*"', "", text)
+        await route.fulfill(response=answer, body=text)
+
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        await rep.open(path)
+        await page.wait_for_load_state()
+        await page.evaluate(WATCH_DRAWING)
+        await page.route(f"**{path}", end)
+        await page.evaluate(ASK_TWICE)
+        await page.locator("body.drawn").wait_for()
+        await page.wait_for_load_state("networkidle")
+        assert await page.locator("main").count() == 1
 
 
 SELECT_TIME = """() => {

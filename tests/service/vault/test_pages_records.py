@@ -457,7 +457,7 @@ async def test_delete_is_offered_only_where_it_is_possible(
         refused = await visitor.press(asked, "Delete")
         for text in (
             "The record is referred to by [Note: Part]",
-            "Delete is not possible: Notes refer to it by the field Part.",
+            "Delete is not possible. Notes refer to it by the field Part.",
         ):
             assert text in refused.text, refused.text
         assert "Delete Owner" not in refused.links
