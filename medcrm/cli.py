@@ -13,6 +13,7 @@ from medcrm.application import apply
 from medcrm.configuration import Configuration, ConfigurationFault
 from medcrm.console_session import DIFFERENT, Url, Username, failed, run_signed_in
 from medcrm.difference import Difference, Kind, compare
+from medcrm.files import target_folder
 from medcrm.folder import read_folder, write_folder
 from medcrm.lookups_cli import lookups
 from medcrm.preview_cli import preview_command
@@ -49,6 +50,12 @@ app.add_typer(trace, name="trace")
 
 Folder = Annotated[
     Path, typer.Argument(help="Folder of MDL and CSV files.", show_default=False)
+]
+NewFolder = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of MDL and CSV files.", show_default=False, callback=target_folder
+    ),
 ]
 VaultName = Annotated[
     str | None,
@@ -119,7 +126,7 @@ def completion_command(
 
 @config.command("export")
 def export_command(
-    folder: Folder,
+    folder: NewFolder,
     url: Url,
     username: Username,
     vault: VaultName = None,
@@ -130,15 +137,24 @@ def export_command(
         url, username, lambda client: read_vault(client, types or ())
     )
     place = _place(folder, vault)
-    kept = _outside(place, types) if types else Configuration()
-    components = {**kept.components, **present.components}
-    tables = {**kept.tables, **present.tables}
-    exported = Configuration(components, tables)
-    written, removed = write_folder(place, exported)
+    try:
+        written, removed = _write(place, present, types)
+    except OSError as error:
+        raise failed(error) from error
     rows = sum(len(table.rows) for table in present.tables.values())
     typer.echo(
         f"{len(present.components)} components and {rows} records; {written} files written, {removed} removed"
     )
+
+
+def _write(
+    place: Path, present: Configuration, types: list[str] | None
+) -> tuple[int, int]:
+    """Write an exported configuration to its folder; return the numbers of files written and removed."""
+    kept = _outside(place, types) if types else Configuration()
+    components = {**kept.components, **present.components}
+    tables = {**kept.tables, **present.tables}
+    return write_folder(place, Configuration(components, tables))
 
 
 @config.command("diff")

@@ -172,11 +172,24 @@ def run(work: Awaitable[T]) -> T:
 
     try:
         return asyncio.run(whole())
-    except (ConsoleFault, ConfigurationFault, ClientError, ValueError) as error:
+    except (
+        ConsoleFault,
+        ConfigurationFault,
+        ClientError,
+        ValueError,
+        OSError,
+    ) as error:
         raise failed(error) from error
 
 
 def failed(error: Exception) -> typer.Exit:
     """Write why a command failed, and return the exception that ends it."""
-    typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+    typer.secho(f"Error: {_text(error)}", fg=typer.colors.RED, err=True)
     return typer.Exit(FAILED)
+
+
+def _text(error: Exception) -> str:
+    """Return the text of an error; that of a file without the number of the operating system."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -24,11 +22,12 @@ from medcrm.console_session import (
     run,
     run_signed_in,
 )
+from medcrm.files import csv_rows, rows_to_upload, target_file, write_text
 from medcrm.tables import AsJson, Progress, aligned, progress_bar, show
 from shared.client import VaultClient
 from shared.client.results import Row, RowResult, text
 from shared.client.transport import MAX_ROWS
-from shared.protocol.csv_cells import csv_text, read_cell, restorable_cell
+from shared.protocol.csv_cells import csv_text, restorable_cell
 
 lookups = typer.Typer(
     help="Reference lookups: list, missing, download, upload.", no_args_is_help=True
@@ -45,13 +44,19 @@ Integration = Annotated[
         help="API name; look at the records that a run would read, not at exceptions.",
     ),
 ]
-Target = Annotated[Path, typer.Argument(help="CSV file to write.")]
+Target = Annotated[
+    Path, typer.Argument(help="CSV file to write.", callback=target_file)
+]
 Source = Annotated[
     Path, typer.Argument(help="CSV file to read.", exists=True, dir_okay=False)
 ]
 Template = Annotated[
     Path | None,
-    typer.Option("--csv", help="CSV file to write, to be filled in and uploaded."),
+    typer.Option(
+        "--csv",
+        help="CSV file to write, to be filled in and uploaded.",
+        callback=target_file,
+    ),
 ]
 KEYS = (
     "reference_lookup_name__sys",
@@ -75,7 +80,7 @@ def list_command(
 ) -> None:
     """List the lookups of a connection, or of all."""
     sheet = run_signed_in(url, username, lambda client: client.lookups(connection))
-    rows = read_sheet(sheet)
+    rows = csv_rows(sheet)
     body = [[row.get(name, "") for name in COLUMNS] for row in rows]
     show(rows, aligned([[_heading(name) for name in COLUMNS], *body]), as_json=as_json)
 
@@ -86,17 +91,14 @@ def download_command(
 ) -> None:
     """Write the lookups of a connection, or of all, to a CSV file that can be changed and uploaded."""
     sheet = run_signed_in(url, username, lambda client: client.lookups(connection))
-    try:
-        file.write_text(sheet, "utf-8", newline="")
-    except OSError as error:
-        raise failed(error) from error
-    typer.echo(f"{len(read_sheet(sheet))} lookups in {file}")
+    _write(file, sheet)
+    typer.echo(f"{len(csv_rows(sheet))} lookups in {file}")
 
 
 @lookups.command("upload")
 def upload_command(file: Source, url: Url, username: Username) -> None:
     """Create or update the lookups of a CSV file; ends with 1 when a row was refused, and shows its error."""
-    rows: list[Row] = [{**row} for row in read_sheet(_text_of(file))]
+    rows = _rows(file)
 
     async def work(client: VaultClient) -> list[RowResult]:
         with progress_bar("Uploading") as progress:
@@ -139,7 +141,7 @@ def missing_command(  # noqa: PLR0913, PLR0917  options of the command
 
     missing = run(ask())
     if file is not None:
-        file.write_text(to_fill_in(connection, missing), "utf-8", newline="")
+        _write(file, to_fill_in(connection, missing))
     columns = (*KEYS, "count")
     body = [[text(row, name) for name in columns] for row in missing]
     lines = aligned([[_heading(name) for name in columns], *body])
@@ -155,20 +157,20 @@ def _heading(column: str) -> str:
     return name.removeprefix("reference_lookup_").replace("_", " ")
 
 
-def _text_of(file: Path) -> str:
+def _write(file: Path, sheet: str) -> None:
+    """Write a file; end the command when it cannot be written."""
     try:
-        return file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise failed(ConsoleFault(f"{file} cannot be read as UTF-8 text")) from error
+        write_text(file, sheet)
+    except OSError as error:
+        raise failed(error) from error
 
 
-def read_sheet(sheet: str) -> list[dict[str, str]]:
-    """Return the rows of CSV by column name; surplus or missing cells of a row are left to the Vault's checks."""
-    reader = csv.DictReader(io.StringIO(sheet, newline=""), restkey="")
-    return [
-        {name: read_cell(value or "") for name, value in row.items() if name}
-        for row in reader
-    ]
+def _rows(file: Path) -> list[Row]:
+    """Return the rows of a file to upload; end the command when there is none."""
+    try:
+        return [{**row} for row in rows_to_upload(file)]
+    except (ConsoleFault, OSError) as error:
+        raise failed(error) from error
 
 
 async def _uploaded(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medcrm.console_session import DIFFERENT, Url, Username, run_signed_in
+from medcrm.files import target_file, write_text
 from medcrm.reconciling import number_of_findings, reconcile, table
 from medcrm.tables import AsJson, progress_bar, show
 from shared.client import VaultClient
@@ -35,7 +36,11 @@ Window = Annotated[
 ]
 Findings = Annotated[
     Path | None,
-    typer.Option("--findings", help="File to write the findings to, as CSV."),
+    typer.Option(
+        "--findings",
+        help="File to write the findings to, as CSV.",
+        callback=target_file,
+    ),
 ]
 Job = Annotated[
     int, typer.Argument(help="Job of the reconciliation.", show_default=False)
@@ -57,9 +62,6 @@ def reconcile_command(
     findings: Findings = None,
 ) -> None:
     """Compare a Vault with the remote Vault of a connection; ends with 1 when something differs."""
-    if findings is not None and not findings.parent.is_dir():
-        message = f"there is no folder {findings.parent}"
-        raise typer.BadParameter(message, param_hint="--findings")
     named = {
         "connection": connection,
         "integration": integration,
@@ -73,7 +75,7 @@ def reconcile_command(
             state = await reconcile(client, scope, progress)
         job = whole(state.get("job_id"), "job_id")
         if findings is not None:
-            findings.write_text(await client.findings(job), "utf-8", newline="")
+            write_text(findings, await client.findings(job))
         return state
 
     state = run_signed_in(url, username, work)

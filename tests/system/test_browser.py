@@ -64,6 +64,8 @@ async def test_a_rep_asks_and_watches_the_answer_arrive(
 
         await rep.sees(answer)
         await rep.sees("Closed")
+        begun = rep.page.get_by_text("The transfer to Medical has begun.")
+        await expect(begun).to_have_count(0, timeout=PATIENCE)
 
 
 async def test_back_leads_from_a_hit_to_the_hits(
@@ -250,7 +252,7 @@ async def test_a_question_is_asked_and_answered(
     ):
         await write_down(rep, question)
         await rep.press(SEND)
-        await rep.sees("on its way to Medical")
+        await rep.sees("Transfer Status")
 
         async def rep_reads(text: str) -> None:
             async def shown() -> bool:

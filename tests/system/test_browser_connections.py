@@ -140,7 +140,7 @@ async def test_the_way_of_a_message_leads_through_both_vaults(
     item = await record(connected)
     async with at_both(browser, running, "crm_vault") as admin:
         await admin.open(f"/ui/objects/medical_inquiry__v/{item}")
-        await admin.follow("Its Messages")
+        await admin.follow("Messages")
         await admin.page.locator("td a").first.click()
         await admin.sees("Delivered to the other Vault")
         text = await admin.text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -60,7 +62,7 @@ async def test_back_and_a_reload_make_nothing_twice(
     async with visitor(browser, running, "crm_vault") as rep:
         await write_down(rep, question)
         await rep.press(SEND)
-        await rep.sees("on its way to Medical")
+        await rep.sees("Transfer Status")
         await rep.page.reload()
         await rep.page.get_by_role("heading", name="INQ-").first.wait_for()
         await rep.page.go_back()
@@ -109,11 +111,15 @@ async def test_back_asks_again_for_what_an_entry_action_needs(
     async with visitor(browser, running, "crm_vault", "admin") as admin:
         await admin.open(path)
         await admin.choose("What it does", "Set a field")
-        await admin.page.locator("[name=value]").wait_for()
+        value = admin.page.locator("[name=value]")
+        await value.fill("submitted by hand")
+        await admin.choose("Field", "Inquiry Text")
         await admin.follow("Cancel")
         await admin.page.get_by_role("heading", name="Inquiry Lifecycle").wait_for()
         await admin.page.go_back()
-        await admin.page.locator("[name=value]").wait_for()
+        await expect(value).to_have_value("submitted by hand", timeout=PATIENCE)
+        field = admin.page.locator("[name=field]")
+        await expect(field).to_have_value("inquiry_text__v", timeout=PATIENCE)
 
 
 async def test_an_ended_session_loses_no_inquiry_and_makes_none_twice(
@@ -161,7 +167,7 @@ async def test_the_form_asks_for_what_the_delivery_needs(
         )
         await fax.fill("+1 555 0188")
         await rep.press(SEND)
-        await rep.sees("on its way to Medical")
+        await rep.sees("Transfer Status")
         rep.expect_one_refusal()
 
 
@@ -246,3 +252,60 @@ async def test_what_is_unfolded_on_a_page_that_is_drawn_anew_stays(
         await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
         await page.locator("body.drawn").wait_for()
         await expect(page.get_by_text("Created By")).to_be_visible()
+
+
+ASK_TWICE = """() => {
+    for (const _ of [1, 2]) htmx.ajax('GET', location.pathname, {source: '#page'});
+}"""
+
+
+async def test_a_page_whose_act_has_ended_is_drawn_once(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    """A page may be asked for again before it is answered that there is nothing more to follow."""
+    item = await inquiry(connected, await account(connected, new_run()))
+    await transferred(connected, item)
+    path = f"{INQUIRIES}/{item}"
+
+    async def end(route: Route) -> None:
+        answer = await route.fetch()
+        text = (await answer.text()).replace(' hx-ext="morph" hx-get=', " data-get=")
+        text = re.sub(r' hx-(select|swap|trigger)="[^"]*"', "", text)
+        await route.fulfill(response=answer, body=text)
+
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        await rep.open(path)
+        await page.wait_for_load_state()
+        await page.evaluate(WATCH_DRAWING)
+        await page.route(f"**{path}", end)
+        await page.evaluate(ASK_TWICE)
+        await page.locator("body.drawn").wait_for()
+        await page.wait_for_load_state("networkidle")
+        assert await page.locator("main").count() == 1
+
+
+SELECT_TIME = """() => {
+    const moment = [...document.querySelectorAll('#page time')].at(-1);
+    getSelection().selectAllChildren(moment);
+}"""
+
+
+async def test_what_is_selected_on_a_page_that_is_drawn_anew_stays(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    item = await inquiry(connected, await account(connected, new_run()))
+    await transferred(connected, item)
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        # So that the times do not go on meanwhile.
+        await page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=2))
+        await rep.open(f"{INQUIRIES}/{item}")
+        await rep.unfold("System Information")
+        await page.evaluate(SELECT_TIME)
+        selected = await page.evaluate("getSelection().toString()")
+        assert "ago" in selected
+        await page.evaluate(WATCH_DRAWING)
+        await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
+        await page.locator("body.drawn").wait_for()
+        assert await page.evaluate("getSelection().toString()") == selected

@@ -100,7 +100,7 @@ async def new_inquiry(
         "account__v": "Maribel Quentaro",
     }
     page = await people.rep.press(page, "Submit and transfer", **fields, **choices)
-    assert "The inquiry is on its way to Medical." in page.text, page.text
+    assert "The transfer to Medical has begun." in page.text, page.text
     return page
 
 

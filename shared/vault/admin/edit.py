@@ -114,9 +114,8 @@ async def _create(
         )
         return result
 
-    return await _create_once(
-        context, target, row, create, f"The {target.label} was created."
-    )
+    done = f"The {target.label} was created."
+    return await _create_once(context, target, row, create, done)
 
 
 async def _create_once(
@@ -141,7 +140,6 @@ async def _create_once(
     if path is not None:
         # Without a result it was made by the same form, sent before, perhaps by its other button.
         return context.go(path, done if results else SENT_BEFORE)
-    # With what was entered, so that nobody has to enter it again.
     refused = [error for result in results for error in result.errors]
     return await create_form(context, target, row, refused)
 
@@ -184,7 +182,7 @@ async def update(
     refused = await update_refusal(context, target, record)
     if refused is not None:
         if not row:
-            return context.refuse(path, refused)
+            return context.refuse(path, refused, target)
         errors = [refused]
     if then == UPDATE or errors:
         return await edit_form(context, target, record, row, errors)
@@ -256,7 +254,7 @@ async def _save_and_send(
 
     await context.once(run)
     # The changes stay stored when an action is refused.
-    return context.go_with(path, results[0], guide.form.sent_message)
+    return context.go_with(path, results[0], guide.form.sent_message, target)
 
 
 @router.get("/{record_id}/delete")
@@ -268,6 +266,8 @@ async def confirm_delete(
     """Ask whether to delete the record."""
     object_of(context, object_name, Operation.DELETE)
     shown = await view(context, object_name, record_id)
+    if shown.refusals.delete is not None:
+        return context.refuse(shown.path, shown.refusals.delete)
     return context.page("delete.html", view=shown)
 
 
@@ -279,13 +279,11 @@ async def delete(
 ) -> Response:
     """Delete the record and redirect to the list of its object."""
     target = object_of(context, object_name, Operation.DELETE)
-    (result,) = await context.vault.records.delete(
-        context.caller, object_name, [{"id": record_id}]
-    )
-    path = f"/ui/objects/{object_name}"
-    if result.errors:
-        path = record_path(object_name, record_id)
-    return context.go_with(path, result, f"The {target.label} was deleted.")
+    rows = [{"id": record_id}]
+    (result,) = await context.vault.records.delete(context.caller, object_name, rows)
+    here, onward = record_path(object_name, record_id), f"/ui/objects/{object_name}"
+    path = here if result.errors else onward
+    return context.go_with(path, result, f"The {target.label} was deleted.", target)
 
 
 @router.post("/{record_id}/actions/{action_name}")
@@ -328,8 +326,6 @@ async def run_action(
 
     await context.once(carry_out)
     # Without a result it was run by the same form, sent before.
-    return (
-        context.go(path, done)
-        if result is None
-        else context.go_with(path, result, done)
-    )
+    if result is None:
+        return context.go(path, done)
+    return context.go_with(path, result, done, target)

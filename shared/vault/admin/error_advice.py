@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
-    from shared.vault.model.component_model import Field
+    from shared.vault.model.component_model import Field, VaultObject
 
 ADVICE: Mapping[ErrorType, str] = {
     ErrorType.MALFORMED_URL: "The menu leads to every page, and the box at the top finds every record.",
@@ -23,6 +24,7 @@ ADVICE: Mapping[ErrorType, str] = {
     ErrorType.CONFIGURATION_MODE_ENABLED: "The Vault is being configured; try again in a few minutes.",
     ErrorType.UNEXPECTED_ERROR: "Try it again; if it fails again, tell an administrator the time of the failure.",
 }
+IN_BRACKETS = re.compile(r"\[([a-z][a-z0-9_.]*)\]")
 OTHERWISE = "Go back to the page that led here; what it showed may have changed or been deleted meanwhile."
 
 
@@ -45,6 +47,23 @@ def _replaced(text: str, labels: Mapping[str, str]) -> str:
     for name, label in labels.items():
         text = text.replace(name, label)
     return text
+
+
+def in_labels(text: str, registry: Registry, target: VaultObject | None = None) -> str:
+    """Return a text with labels in place of the names in brackets: of objects, of ``object.field``, of fields.
+
+    Fields without their object are those of ``target``.
+    """
+    fields = target.fields if target is not None else {}
+
+    def label(found: re.Match[str]) -> str:
+        name = found[1]
+        if name in fields:
+            return f"[{fields[name].label}]"
+        words = field_words(name, registry) or object_words(name, registry)
+        return f"[{words}]" if words else found[0]
+
+    return IN_BRACKETS.sub(label, text)
 
 
 def in_words(text: str, registry: Registry) -> str:

@@ -286,19 +286,22 @@ async def one_message(
     kind = next(iter(shown.values[TYPE] or ()), "")
     unsettled = set(ErrorStatus) - SETTLED
     open_items = await _items(context, shown.id, unsettled, page)
+    settled_items = await _items(context, shown.id, SETTLED, settled)
+    failed = open_items.rows or settled_items.rows
     return context.page(
         "exception.html",
         view=shown,
         formatter=ValueFormatter(items, context.caller, context.registry),
         open_items=open_items,
-        settled_items=await _items(context, shown.id, SETTLED, settled),
+        settled_items=settled_items,
         origin=origin,
-        item_causes=item_causes(context, open_items.rows, origin.connection_id),
+        item_causes=item_causes(context, failed, origin.connection_id),
         words=explanation_of(kind),
         facts=[each for each in shown.remaining if each.name not in ELSEWHERE],
         queue=_queue(context, str(shown.values["queue__sys"] or "")),
         rule_path=rule_path,
         reason_of=reason_of,
+        first_reason=first_reason,
         in_words=partial(in_words, registry=context.registry),
         field_words=partial(field_words, registry=context.registry),
         source_object=source_object,

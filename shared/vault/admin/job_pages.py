@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -17,6 +17,7 @@ from shared.vault.api.file_body import file_response
 from shared.vault.bulk.tree_jobs import CASCADE_DELETE, DEEP_COPY, TreeLog
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import JOB_TYPE as RUN
+from shared.vault.integrations.run_model import Counts
 from shared.vault.jobs.job_model import UNFINISHED, Job, JobFilter, JobStatus
 from shared.vault.loader.extract import EXTRACT
 from shared.vault.loader.load import LOAD
@@ -39,6 +40,7 @@ LOGS = {
     DEEP_COPY: tuple(TreeLog),
 }
 """The logs that each task of a job has, by the type of job."""
+COUNTS = tuple(Counts().to_json())
 EVERY = JobFilter(frozenset())
 
 
@@ -80,6 +82,7 @@ async def one_job(
     rows = [{"task": task} for task in tasks]
     return context.page(
         "job.html",
+        counts_text=counts_text,
         job=job,
         unfinished=unfinished,
         listing=Listing(rows, total, page),
@@ -164,6 +167,15 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return counts with their names; those of runs in the order of their steps, which JSON columns do not keep."""
+    known = {name: counts[name] for name in COUNTS if name in counts}
+    ordered = {**known, **counts}
+    return ", ".join(
+        f"{number} {_words(name).lower()}" for name, number in ordered.items()
+    )
+
+
 def result_text(value: object) -> str:
     """Return a result as text: an error as its type and message, counts with their names, anything else as JSON."""
     match value:
@@ -174,9 +186,6 @@ def result_text(value: object) -> str:
         case {**counts} if counts and all(
             type(each) is int for each in counts.values()
         ):
-            return ", ".join(
-                f"{number} {_words(str(name)).lower()}"
-                for name, number in counts.items()
-            )
+            return counts_text(counts)
         case _:
             return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()

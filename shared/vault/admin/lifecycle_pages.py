@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -15,6 +16,7 @@ from shared.vault.access.permissions import (
     authorize_components,
     may_change,
 )
+from shared.vault.admin.condition_words import condition_words
 from shared.vault.admin.field_errors import at_fields
 from shared.vault.admin.inputs import BLANK, Input, InputKind
 from shared.vault.admin.lifecycle_forms import (
@@ -106,6 +108,7 @@ async def one_lifecycle(context: CurrentPage, name: str) -> Response:
         objects=objects_of(context.registry, name),
         labels=named_actions(context, name),
         forms=forms_of(context, name),
+        condition_words=partial(condition_words, registry=context.registry),
         changes=may_change(context.caller, LIFECYCLE),
         additions=Addition,
         member=StateMember,

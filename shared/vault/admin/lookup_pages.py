@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Operation, require
 from shared.vault.admin.fault_pages import status_of
@@ -46,6 +47,7 @@ COLUMNS = (SOURCE, "target_key__sys", NAME, TYPE, CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]
 Set = Annotated[str, Query(max_length=45)]
+NO_ROWS = "The file has no rows below the column names"
 NUL = "\x00"  # PostgreSQL takes it in no text
 
 
@@ -112,6 +114,8 @@ async def upload(context: WithFile) -> Response:
     try:
         read = partial(parse_csv, max_rows=MAX_ROWS)
         rows = await read_off_loop(read, await context.form.whole())
+        if not rows:
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, NO_ROWS)
         results = await _files(context).upload(context.caller, rows, connection)
     except VaultFault as fault:
         return await _form(context, connection, fault.error)

@@ -11,6 +11,7 @@ from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.guided_forms import INACTIVE
 from shared.vault.assembly.ineffective_actions import INEFFECTIVE_ACTIONS, only_value
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.fulfillment.fulfillment_model import MAKE_PACKAGE
 from shared.vault.queries.query_pages import unless_changed
 from shared.vault.records.state_criteria import unsatisfied
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class BlockedAction:
     """A user action that a record's page does not offer yet, with the reason."""
 
+    name: str
     label: str
     reason: str
 
@@ -51,7 +53,7 @@ async def offered_actions(
             continue
         reason = await _blocking_reason(context, target, record, action)
         if reason:
-            blocked_actions.append(BlockedAction(action.label, reason))
+            blocked_actions.append(BlockedAction(action.name, action.label, reason))
         else:
             offered.append(action)
     return offered, blocked_actions
@@ -73,6 +75,8 @@ async def _blocking_reason(
     action: AvailableAction,
 ) -> str:
     """Return the reason why an action would be refused now; empty when no reason is known."""
+    if action.runs == MAKE_PACKAGE:
+        return await _package_refusal(context, str(record["id"]))
     lifecycle = context.registry.lifecycles.get(target.lifecycle or "")
     if lifecycle is None:
         return ""
@@ -86,6 +90,21 @@ async def _blocking_reason(
     if state is None:
         return ""
     return await _unmet_text(context, target, state, str(record["id"]), action.prompts)
+
+
+async def _package_refusal(context: PageContext, response: str) -> str:
+    """Return the reason why no package can be made of a response now; empty when no reason is known."""
+
+    async def check() -> ApiError | None:
+        async with context.vault.database.connection() as connection:
+            registry = context.vault.components.registry
+            packages = context.vault.response_packages
+            return await packages.refusal(
+                connection, registry, context.caller, response
+            )
+
+    refusal = await unless_changed(context.vault.components, check)
+    return refusal.message if refusal is not None else ""
 
 
 def _runs_goal(

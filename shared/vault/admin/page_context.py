@@ -17,6 +17,7 @@ from shared.protocol.plain_paths import is_plain_path
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Grant, Operation, granted, may, may_change
 from shared.vault.admin import cookies
+from shared.vault.admin.error_advice import in_labels
 from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
 from shared.vault.api.file_body import UploadForm, upload_form
@@ -28,6 +29,7 @@ from shared.vault.security.sessions import invalid_session
 if TYPE_CHECKING:
     from shared.vault.assembly.vault import Vault
     from shared.vault.components.registry import Registry
+    from shared.vault.model.component_model import VaultObject
     from shared.vault.records.rows import RowResult
 
 HOME = "/ui/"
@@ -81,15 +83,24 @@ class PageContext:
             cookies.set_cookie(self.request, response, name, note, NOTE_SECONDS)
         return response
 
-    def go_with(self, path: str, result: RowResult, text: str) -> Response:
-        """Return a redirect with the result of one record: ``text``, a warning, or the error."""
+    def go_with(
+        self,
+        path: str,
+        result: RowResult,
+        text: str,
+        target: VaultObject | None = None,
+    ) -> Response:
+        """Return a redirect with the result of one record (of ``target``): ``text``, a warning, or the error."""
         if result.errors:
-            return self.refuse(path, result.errors[0])
+            return self.refuse(path, result.errors[0], target)
         return self.go(path, result.warning or text)
 
-    def refuse(self, path: str, error: ApiError) -> Response:
-        """Return a redirect with the text of a refusal, the error's type last."""
-        return self.go(path, f"{error.message} ({error.type})", refused=True)
+    def refuse(
+        self, path: str, error: ApiError, target: VaultObject | None = None
+    ) -> Response:
+        """Return a redirect with the text of a refusal, labels in place of names, the error's type last."""
+        text = in_labels(error.message, self.registry, target)
+        return self.go(path, f"{text} ({error.type})", refused=True)
 
     async def once(self, carry_out: Callable[[], Awaitable[Outcome]]) -> Outcome | str:
         """Carry out the request's form unless it was carried out before, and return the result, or the earlier result.

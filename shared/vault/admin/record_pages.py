@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -155,11 +156,12 @@ async def record(
     look_again = context.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
     related = await related_records(context, object_name, shown.id)
+    guide = await _guide_to_send(context, shown)
     return context.page(
         "record.html",
-        view=shown,
+        view=shown if guide is None else _without_goal(shown, guide),
         again_in=again_in,
-        guide=await _guide_to_send(context, shown),
+        guide=guide,
         workflows=await workflows_of(context, object_name, shown.id),
         origins=await origins_of(context, object_name, shown.id),
         response=object_name == REQUEST,
@@ -175,6 +177,20 @@ async def _guide_to_send(context: PageContext, shown: RecordView) -> Guide | Non
         return None
     guide = await guide_of(context, shown.target, shown.values)
     return guide if guide is not None and guide.can_send_draft else None
+
+
+def _without_goal(shown: RecordView, guide: Guide) -> RecordView:
+    """Return a record without the user action that does the same as the button of its guided form, if there is one."""
+    steps = guide.goal_actions.actions if guide.goal_actions else ()
+    if len(steps) != 1:
+        return shown
+    return replace(
+        shown,
+        actions=[each for each in shown.actions if each.name not in steps],
+        blocked_actions=[
+            each for each in shown.blocked_actions if each.name not in steps
+        ],
+    )
 
 
 @router.get("/{object_name}/{record_id}/audit")

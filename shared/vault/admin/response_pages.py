@@ -177,6 +177,7 @@ async def _page(context: PageContext, record_id: str, words: str = "") -> Respon
     shown: list[Shown] = await leading(context, target, request)
     return context.page(
         "response.html",
+        target=target,
         request=request,
         path=record_path(REQUEST, request["id"]),
         base=f"/ui/responses/{request['id']}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shared.vault.integrations.run_model import Counts, Run
 
+SECOND = timedelta(seconds=1)
 BAR_WIDTH, GAP = 10, 4
 HEIGHT = 60
 # So that one record among thousands is seen.
@@ -60,7 +61,10 @@ def duration_words(duration: timedelta) -> str:
 
 def took_words(start: datetime | None, end: datetime | None) -> str:
     """Return the time between start and end in words; empty without a start or an end."""
-    return "" if start is None or end is None else duration_words(end - start)
+    if start is None or end is None:
+        return ""
+    took = end - start
+    return "under 1 s" if took < SECOND else duration_words(took)
 
 
 @dataclass(frozen=True, slots=True)

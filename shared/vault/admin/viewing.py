@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shared.protocol.error_types import ErrorType
@@ -21,13 +21,15 @@ from shared.vault.admin.showing import (
 )
 from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import ApiError, VaultFault
+from shared.vault.queries.query_pages import unless_changed
+from shared.vault.records.deletions import first_blocker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from shared.vault.actions.action_service import AvailableAction
     from shared.vault.admin.page_context import PageContext
-    from shared.vault.model.component_model import VaultObject
+    from shared.vault.model.component_model import Field, VaultObject
     from shared.vault.records.record_service import Refusals
 
 
@@ -165,9 +167,7 @@ async def view(context: PageContext, object_name: str, record_id: str) -> Record
     own = [each for each in shown if each.name not in system_names]
     system = [each for each in shown if each.name in system_names]
     name = str(record.get("name__v") or record["id"])
-    refusals = await context.vault.records.refusals(
-        context.caller, target, record["id"]
-    )
+    refusals = await _refusals(context, target, record["id"])
     actions: list[Action] = []
     blocked_actions: list[BlockedAction] = []
     if may(context.caller, object_name, Operation.EDIT) and refusals.update is None:
@@ -224,6 +224,31 @@ async def update_refusal(
         context.caller, target, record["id"]
     )
     return refusals.update
+
+
+async def _refusals(
+    context: PageContext, target: VaultObject, record_id: str
+) -> Refusals:
+    """Return the reasons why a record cannot be updated or deleted now, a reference to it among them."""
+    known = await context.vault.records.refusals(context.caller, target, record_id)
+    if known.delete is not None or not may(
+        context.caller, target.name, Operation.DELETE
+    ):
+        return known
+
+    async def search() -> tuple[str, Field] | None:
+        async with context.vault.database.connection() as connection:
+            registry = context.vault.components.registry
+            return await first_blocker(connection, registry, target.name, record_id)
+
+    found = await unless_changed(context.vault.components, search)
+    if found is None:
+        return known
+    name, reference = found
+    label = context.registry.objects[name].label_plural
+    text = f"{label} refer to it by the field {reference.label}"
+    refusal = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
+    return replace(known, delete=refusal)
 
 
 def chosen_participants(context: PageContext, workflow: str) -> dict[str, str]:

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 
 from shared.vault.connections.connection_rules import activation_refused
 from shared.vault.exceptions.exception_model import ERROR_STATUS, SETTLED
-from shared.vault.fulfillment.fulfillment_model import LINK
+from shared.vault.fulfillment.fulfillment_model import (
+    LINK,
+    MAKE_PACKAGE,
+    REVOKE_PACKAGE,
+)
 
 Values = Mapping[str, object]
 """The values of a record, as the API shows them."""
@@ -34,7 +38,7 @@ INEFFECTIVE_ACTIONS: Mapping[str, IsIneffective] = {
     "activate_connection": lambda values, _user: activation_refused(values),
     "retry_transfer": _settled,
     "ignore": _settled,
-    "make_response_package": lambda values, _user: bool(values.get(LINK)),
-    "revoke_response_package": lambda values, _user: not values.get(LINK),
+    MAKE_PACKAGE: lambda values, _user: bool(values.get(LINK)),
+    REVOKE_PACKAGE: lambda values, _user: not values.get(LINK),
 }
 """Functions by named action, for the actions that every Vault has."""

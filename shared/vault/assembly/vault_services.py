@@ -27,6 +27,7 @@ from shared.vault.documents.document_workflows import DocumentContent
 from shared.vault.exceptions import exception_triggers, ignoring
 from shared.vault.exceptions.bulk_retry import BulkRetries
 from shared.vault.exceptions.exception_model import ITEM, MESSAGE
+from shared.vault.fulfillment.fulfillment_model import MAKE_PACKAGE, REVOKE_PACKAGE
 from shared.vault.fulfillment.package_making import PackageMaking
 from shared.vault.integrations import integration_triggers as integrations
 from shared.vault.integrations import reference_lookups
@@ -260,7 +261,8 @@ class VaultServices(FileServices):
 
         settings = self.settings
         url = str(settings.public_url or settings.url or "")
-        packages = PackageMaking(url, settings.response_package_days, repeat)
+        days = settings.response_package_days
+        self.response_packages = PackageMaking(url, days, repeat)
         return {
             **entry_actions.ACTIONS,
             **connection_rules.ACTIONS,
@@ -268,8 +270,8 @@ class VaultServices(FileServices):
             "ignore": ignoring.ignore,
             "notify": notifier.notify,
             START_WORKFLOW: self.workflow_engine.start_workflow,
-            "make_response_package": packages.make,
-            "revoke_response_package": packages.revoke,
+            MAKE_PACKAGE: self.response_packages.make,
+            REVOKE_PACKAGE: self.response_packages.revoke,
             **self.definition.actions,
         }
 

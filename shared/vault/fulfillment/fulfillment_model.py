@@ -27,6 +27,9 @@ DOCUMENT = "fulfillment_document__v"
 TEMPLATE = "cover_letter_template__v"
 LINK = "response_package_link__v"
 EXPIRES = "expiration_date__v"
+# Named actions.
+MAKE_PACKAGE = "make_response_package"
+REVOKE_PACKAGE = "revoke_response_package"
 
 PATH = "/ui/answers/"
 """The path of the pages of packages; the token of a link follows it."""

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
+    from shared.vault.access.caller import Caller
+    from shared.vault.components.registry import Registry
+    from shared.vault.storage.database import Connection
+
 DAYS = 30
 """How long a link is open when nobody says otherwise."""
 RETURN = "return_to_crm"
@@ -94,6 +98,29 @@ class PackageMaking:
         """Close the link of each response at once, and remove it from the Case Request."""
         return await _each(context, self._revoke)
 
+    async def refusal(
+        self,
+        connection: Connection,
+        registry: Registry,
+        caller: Caller,
+        response: str,
+    ) -> ApiError | None:
+        """Return the error with which ``make`` would refuse a response without a package, whatever its last day.
+
+        None when no reason is known.
+        """
+        row = await connection.fetchrow(RESPONSE_NOW, response)
+        if row is None:
+            return None
+        try:
+            require(caller, REQUEST, Operation.EDIT)
+            require(caller, DOCUMENTS, Operation.READ)
+            await _content(connection, registry, response, row["letter"] or "")
+            self._address()
+        except VaultFault as fault:
+            return fault.error
+        return None
+
     async def _make(self, context: ActionContext, response: str) -> None:
         """Make the package of a response.
 
@@ -106,10 +133,8 @@ class PackageMaking:
             raise _refusal("The response has a package already; revoke it first")
         require(context.caller, DOCUMENTS, Operation.READ)
         expires = self._end(now["expires"], datetime.now(UTC).date())
-        chosen = await _chosen(context, response)
         letter = now["letter"] or ""
-        if not chosen and not letter.strip():
-            raise _refusal("The package has neither a cover letter nor a document")
+        chosen = await _content(context.connection, context.registry, response, letter)
         token = new_token()
         package = await context.connection.fetchval(
             ADD,
@@ -213,22 +238,33 @@ async def _response(context: ActionContext, response: str) -> Record:
     return row
 
 
-async def _chosen(context: ActionContext, response: str) -> list[ChosenDocument]:
-    """Return the documents of a response in their order.
+async def _content(
+    connection: Connection, registry: Registry, response: str, letter: str
+) -> list[ChosenDocument]:
+    """Return the documents of a response in their order, after checking that there is something to send.
 
-    :raises VaultFault: OPERATION_NOT_ALLOWED for too many documents, and for a document that is not approved or has no
-        file.
+    :raises VaultFault: OPERATION_NOT_ALLOWED for neither a letter nor documents, for too many documents, and for a
+        document that is not approved or has no file.
     """
-    rows = await context.connection.fetch(CHOSEN, response)
+    chosen = await _chosen(connection, registry, response)
+    if not chosen and not letter.strip():
+        raise _refusal("The package has neither a cover letter nor a document")
+    return chosen
+
+
+async def _chosen(
+    connection: Connection, registry: Registry, response: str
+) -> list[ChosenDocument]:
+    rows = await connection.fetch(CHOSEN, response)
     if len(rows) > MAX_DOCUMENTS:
         raise _refusal(f"A package has at most {MAX_DOCUMENTS} documents")
     documents = [row["document_id"] for row in rows]
-    versions = await versions_of(context.connection, context.registry, documents)
+    versions = await versions_of(connection, registry, documents)
     today = datetime.now(UTC).date()
     served = served_versions(versions, today)
     steady = {each.id for each in versions if each.state_type == STEADY}
     ids = [_version_id(row) for row in rows]
-    files = await context.connection.fetch(FILES, ids)
+    files = await connection.fetch(FILES, ids)
     by_version = {row["version_id"]: row for row in files}
     chosen = []
     for row, version in zip(rows, ids, strict=True):

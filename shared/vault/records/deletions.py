@@ -70,6 +70,9 @@ LOCK = "SELECT FROM {table} WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
 REFERRED = """
 SELECT DISTINCT {column} FROM {table} WHERE {column} = ANY($1::text[]) AND id <> {column}
 """
+REFERS = "SELECT EXISTS (SELECT FROM {table} WHERE {column} = ANY($1::text[]) AND id <> {column})"
+BELOW = "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) LIMIT $2"
+MAX_BELOW = 1000  # records that would be deleted with another, for which blocking references are looked for
 CHILDREN = "SELECT id, {column} FROM {table} WHERE {column} = ANY($1::text[]) ORDER BY id FOR UPDATE"
 
 
@@ -129,6 +132,42 @@ async def reach_of(
                         assert_never(field.relationship_deletion)
         level = following
     return Reach(blocked, roots)
+
+
+async def first_blocker(
+    connection: Connection,
+    registry: Registry,
+    object_name: str,
+    record_id: str,
+) -> tuple[str, Field] | None:
+    """Return an object and its field by which a record blocks the deletion of a record, or of one below it.
+
+    Nothing is locked, so that the deletion itself may find other references. None when nothing is found to block it
+    among the first ``MAX_BELOW`` records.
+    """
+    reached = {record_id}
+    level = {object_name: [record_id]}
+    while level and len(reached) < MAX_BELOW:
+        following: dict[str, list[str]] = defaultdict(list)
+        for owner, parents in level.items():
+            for child, field in references(registry, owner):
+                place = {"table": table(child), "column": quoted(field.name)}
+                match field.relationship_deletion:
+                    case RelationshipDeletion.BLOCK:
+                        if await connection.fetchval(REFERS.format(**place), parents):
+                            return child, field
+                    case RelationshipDeletion.CASCADE:
+                        below = BELOW.format(**place)
+                        rows = await connection.fetch(below, parents, MAX_BELOW)
+                        found = {row["id"] for row in rows} - reached
+                        reached |= found
+                        following[child] += sorted(found)
+                    case RelationshipDeletion.SET_NULL:
+                        pass  # it stays, and its reference is emptied
+                    case _:
+                        assert_never(field.relationship_deletion)
+        level = {child: ids for child, ids in following.items() if ids}
+    return None
 
 
 def references(registry: Registry, object_name: str) -> Iterator[tuple[str, Field]]:

@@ -327,6 +327,35 @@ def _buttons(page: Page) -> set[str]:
     return {label for form in page.forms for label in form.labels}
 
 
+ENTERED = """ALTER Objectlifecycle medical_inquiry_lifecycle__v (
+  MODIFY Objectlifecyclestate submitted_state__v (
+    {} Objectlifecyclestateentryaction transfer__c{} ) );"""
+ON_ENTRY = " ( action('transfer_to_medical'), order(9) )"
+
+
+async def test_a_page_offers_once_what_its_actions_do_alike(crm: Crm) -> None:
+    await crm.activate("active__v")
+    drafts = [await _inquiry(crm, "draft"), await _inquiry(crm, "draft")]
+    lacking = {"id": drafts[1], "email__v": ""}
+    assert outcomes(await crm.rep.put(INQUIRIES, json=[lacking])) == ["SUCCESS"]
+    added = ENTERED.format("ADD", ON_ENTRY)
+    answer = await crm.admin.post("/api/mdl/execute", data=added)
+    assert answer.status == "SUCCESS", answer.text
+    try:
+        async with browser(crm.rep.url, "user") as visitor:
+            page = await visitor.open(f"{PAGE}/{drafts[1]}")
+            assert not _buttons(page) & BUTTONS and "Complete and send" in page.links
+            assert "Submit is not possible yet" not in page.text
+            page = await visitor.open(f"{PAGE}/{drafts[0]}")
+            assert _buttons(page) & BUTTONS == {SEND}
+            await visitor.press(page, SEND)
+        assert await crm.statuses(drafts[:1]) == [["pending__v"]]
+    finally:
+        dropped = ENTERED.format("DROP", "")
+        undone = await crm.admin.post("/api/mdl/execute", data=dropped)
+        assert undone.status == "SUCCESS", undone.text
+
+
 async def test_without_the_integration_no_page_offers_a_transfer(crm: Crm) -> None:
     await crm.activate("inactive__v")
     for step in ("draft", "submitted"):
@@ -356,7 +385,7 @@ async def test_the_form_of_an_inquiry_sends_it_in_one_step(
         assert await crm.statuses([record_id]) in ([None], [["failed__v"]])
         values = {"email__v": "a@example.org"}
         page = await visitor.press(lacking, button, **values)
-        assert "on its way to Medical" in page.text, page.text
+        assert "The transfer to Medical has begun." in page.text, page.text
         again = await visitor.press(lacking, button, **values)
         assert again.path == page.path and "sent before" in again.text
     stored = await record(crm.rep, OBJECT, record_id)
@@ -370,7 +399,10 @@ async def test_a_whole_draft_is_sent_from_its_page(crm: Crm) -> None:
     record_id = await _inquiry(crm, "draft")
     async with browser(crm.rep.url, "user") as visitor:
         page = await visitor.open(f"{PAGE}/{record_id}")
-        assert "on its way to Medical" in (await visitor.press(page, SEND)).text
+        assert (
+            "The transfer to Medical has begun."
+            in (await visitor.press(page, SEND)).text
+        )
     assert await crm.statuses([record_id]) == [["pending__v"]]
 
 

@@ -175,7 +175,7 @@ async def test_a_page_says_where_each_value_is_from_and_who_changed_it(
     for text in texts.values():
         (once,) = re.findall(rf"From Vault 10102, record {name}-source,[^.]*\.", text)
         assert once.endswith("by the rule one__c."), text
-    assert re.search(r"Its message\. [^.]*Number, Ratio", texts["admin"])
+    assert re.search(r"The message\. [^.]*Number, Ratio", texts["admin"])
     transferred = "From Vault 10102."
     assert transferred in said["admin"]["Ratio"]
     assert "Changed" not in said["admin"]["Ratio"]

@@ -233,7 +233,7 @@ async def test_the_picture_has_the_other_vaults_and_the_connector(
     page = await visitor.open("/ui/live")
     assert "Takes messages" in page.text and "It does not answer" in page.text
     assert (
-        "Outbound 12 waiting on crm_to_medical_outbound_queue__v Delivery is disabled"
+        "Outbound 12 waiting crm_to_medical_outbound_queue__v Delivery is disabled"
         in (page.text)
     )
     # Asked once for all who look.

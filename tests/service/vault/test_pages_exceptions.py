@@ -460,3 +460,30 @@ async def test_who_may_not_read_rules_gets_no_links_to_them(
         page = await other.open(f"/ui/exceptions/{record}")
         assert page.status in (200, 403)
         assert not [path for path in page.links.values() if "/ui/rules" in path]
+
+
+async def test_what_went_wrong_with_a_settled_message_is_said_in_labels(
+    visitor: Browser, connector: ExceptionRecords, admin: Api
+) -> None:
+    item, named = key(), "product__v with external_id__v P-9"
+    missing = ItemFailure(
+        ItemErrorType.REFERENCE,
+        f"Integration rule a_rule__c, target field x__c: no {named} exists",
+    )
+    at, (record,) = await failed(connector, admin, {item: missing})
+    whole = key()
+    text = f"Nothing takes {named}"
+    await connector.record([replace(failure(whole, {}), text=text)])
+    for settle in (True, False):
+        page = await visitor.open(f"/ui/exceptions/{record}")
+        _, _, after = page.text.partition("What went wrong")
+        wrong = after.partition("User Exception Items")[0]
+        assert "No Product with External ID P-9 exists" in wrong
+        assert "external_id__v" not in wrong
+        assert ("then retry" in wrong) is settle
+        if settle:
+            await connector.resolve([], at["integration_point"], [item])
+    message = await record_id(admin, whole)
+    for path in (f"/ui/exceptions/{message}", "/ui/exceptions"):
+        page = await visitor.open(path)
+        assert "Nothing takes Product with External ID P-9" in page.text

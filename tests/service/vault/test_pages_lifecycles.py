@@ -55,7 +55,7 @@ async def test_a_user_action_is_added_run_and_removed(
         assert await state_actions(admin, own, record) == {"Beside"}
         page = await execute(visitor, page)
         assert page.path == f"/ui/lifecycles/{own}"
-        assert "Finish moves to Done" in page.text
+        assert "Finish Moves to Done" in page.text
         assert await state_actions(admin, own, record) == {"Beside", "Finish"}
         # A second one of the same name is refused at the form, before any review.
         page = await visitor.click(page, "Add User Action to Open")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.service.vault.browsing import Browser, browser
-from tests.service.vault.objects import key, record
+from tests.service.vault.objects import OWNERS, key, record
 from tests.service.vault.served import Api
 
 HOSTILE = (
@@ -441,3 +441,28 @@ async def test_what_is_wrong_stands_at_its_field_by_its_label(
     assert described in [given.get("id") for _, given in page.tags]
     assert "[Number]" in page.text and "[number__c]" not in page.text
     assert page.text.count("INVALID_DATA") == 1
+
+
+async def test_delete_is_offered_only_where_it_is_possible(
+    api: Api, admin: Api
+) -> None:
+    owner, free = (await admin.post(OWNERS, json=[{"name__v": key()}] * 2)).ids
+    row = {"name__v": key(), "owner__c": owner}
+    (part,) = (await admin.post("/vobjects/part__c", json=[row])).ids
+    path = f"/ui/objects/owner__c/{owner}"
+    async with browser(api.url, "admin") as visitor:
+        asked = await visitor.click(await visitor.open(path), "Delete Owner")
+        # Deleted with its part; a note that refers to the part stands against both.
+        await admin.post("/vobjects/note__c", json=[{"part__c": part}])
+        refused = await visitor.press(asked, "Delete")
+        for text in (
+            "The record is referred to by [Note: Part]",
+            "Delete is not possible. Notes refer to it by the field Part.",
+        ):
+            assert text in refused.text, refused.text
+        assert "Delete Owner" not in refused.links
+        again = await visitor.open(f"{path}/delete")
+        assert "Notes refer to it" in again.text and again.path == path
+        other = await visitor.open(f"/ui/objects/owner__c/{free}")
+        page = await visitor.press(await visitor.click(other, "Delete Owner"), "Delete")
+        assert "The Owner was deleted." in page.text

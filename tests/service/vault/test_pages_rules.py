@@ -387,10 +387,8 @@ async def test_a_downloaded_file_is_uploaded_again_as_it_is(visitor: Browser) ->
         (b"", "PARAMETER_REQUIRED"),
         (b"\xff\xfe", "INVALID_DATA"),
         (b"a,a\n1,2", "INVALID_DATA"),
-        (
-            csv(*["x,generic__sys,a__v,b"] * 501),
-            "A call takes at most 500 rows",
-        ),
+        (csv(), "The file has no rows below the column names"),
+        (csv(*["x,generic__sys,a__v,b"] * 501), "A call takes at most 500 rows"),
     ],
 )
 async def test_what_is_no_file_of_lookups_is_an_error_in_the_form(

@@ -19,6 +19,7 @@ from tests.service.vault.test_api_delegation import GRANTS, login, pair
 
 QUESTION = "Is it <b>stable</b> above 25 °C? ${name__v}"
 APPROVE, WITHDRAW, EXPIRE = "approve__v", "withdraw__v", "expire__v"
+MAKE = "Make the Response Package"
 ACTIONS = "/vobjects/case_response__v/{}/actions/Objectaction.case_response__v.{}"
 
 
@@ -261,9 +262,33 @@ async def test_only_what_is_approved_is_packed(user: Api, admin: Api) -> None:
         "version_number__v": "0.1",
         "order__v": 1,
     }
-    await user.post("/vobjects/fulfillment_document__v", json=[chosen])
+    (row_id,) = (
+        await user.post("/vobjects/fulfillment_document__v", json=[chosen])
+    ).ids
     answer = await user.post(ACTIONS.format(response, "make_response_package__v"))
     assert answer.status == "FAILURE" and "is not approved" in answer.text
+    path = f"/ui/objects/case_response__v/{response}"
+    async with browser(user.url, "user") as agent:
+        page = await agent.open(path)
+        assert f"is not possible yet. [{name}], version 0.1, is not approved" in (
+            page.text
+        )
+        assert not any(MAKE in each.labels for each in page.forms)
+        await move(admin, draft, APPROVE, "0/1")
+        approved_version = {"id": row_id, "version_number__v": "1.0"}
+        await user.put("/vobjects/fulfillment_document__v", json=[approved_version])
+        page = await agent.press(await agent.open(path), MAKE)
+        assert f"The action {MAKE} was run." in page.text
+
+
+async def test_an_empty_package_is_not_offered(api: Api, user: Api) -> None:
+    request = await asked(user)
+    row = {"case_request__v": request.id}
+    response = (await user.post("/vobjects/case_response__v", json=[row])).ids[0]
+    async with browser(api.url, "user") as agent:
+        page = await agent.open(f"/ui/objects/case_response__v/{response}")
+    assert "neither a cover letter nor a document" in page.text
+    assert not any(MAKE in each.labels for each in page.forms)
 
 
 async def test_a_package_that_a_delegate_makes_is_the_users_to_revoke(

@@ -12,6 +12,8 @@ from shared.vault.admin.job_pages import result_text
     [
         ("as it is", "as it is"),
         ({"read": 2, "rows_failed": 1}, "2 read, 1 rows failed"),
+        # Stored as JSON, the shorter names come first.
+        ({"read": 3, "failed": 1, "mapped": 2}, "3 read, 2 mapped, 1 failed"),
         ({"type": "INVALID_DATA", "message": "Too few"}, "Too few (INVALID_DATA)"),
         ({"deep": {"one": 1}}, '{\n  "deep": {\n    "one": 1\n  }\n}'),
         ({}, "{}"),

@@ -109,7 +109,7 @@ def test_no_runs_are_no_bars() -> None:
     ("start", "end", "words"),
     [
         (BEGAN, BEGAN + timedelta(seconds=75), "1 min"),
-        (BEGAN, BEGAN, "0 s"),
+        (BEGAN, BEGAN, "under 1 s"),
         (BEGAN, None, ""),
         (None, None, ""),
     ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from medcrm.configuration import ConfigurationFault
-from medcrm.lookups_cli import COLUMNS, read_sheet, to_fill_in
+from medcrm.files import csv_rows
+from medcrm.lookups_cli import COLUMNS, to_fill_in
 from medcrm.preview_cli import MAX_CELL, cell, record_lines
 from medcrm.tracing import (
     event_table,
@@ -82,7 +83,7 @@ def test_what_is_no_id_stands_in_no_query(name: str) -> None:
 @pytest.mark.parametrize("key", ["fax__v", "=1+1", "'=1", "@x", "a,b", 'q"', "\nx"])
 def test_missing_lookups_are_read_again_as_they_were(key: str) -> None:
     sheet = to_fill_in("medical_crm__v", [{"source_key__sys": key, "count": 3}])
-    (row,) = read_sheet(sheet)
+    (row,) = csv_rows(sheet)
     assert tuple(row) == COLUMNS
     assert (row[COLUMNS[0]], row["source_key__sys"]) == ("medical_crm__v", key)
 

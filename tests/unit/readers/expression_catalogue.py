@@ -29,6 +29,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.redaction:_SHOWN_VALUE": {"sub"},
     "shared.runtime.logging:_QUOTED": {"sub"},
     "shared.spark.envelope:_UNSTORABLE": {"search"},
+    "shared.vault.admin.error_advice:IN_BRACKETS": {"sub"},
     "shared.vault.admin.listing:WORD": {"findall"},
     "shared.vault.admin.rendering:NAME_BREAK": {"sub"},
     "shared.vault.admin.similar_answers:QUESTION_WORD": {"findall"},

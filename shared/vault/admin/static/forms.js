@@ -16,9 +16,31 @@ filledIn.forEach((id, at) => {
 });
 if (filledIn.length) history.replaceState({ ...history.state, forms }, "");
 
+/* A browser brings back what was typed in the fields of a page, and not in those that a choice has asked for since. */
+const ASKED = "main form[method=post] :is(select, textarea, input:not([type=hidden], [type=password], [type=file]))";
+const isBox = (field) => ["checkbox", "radio"].includes(field.type);
+const served = new Set([...document.querySelectorAll(ASKED)].map((field) => field.name));
+const askedFor = () => [...document.querySelectorAll(ASKED)].filter((field) => !served.has(field.name));
+const typed = new Map(Object.entries(history.state?.typed ?? {}));
+
+addEventListener("beforeunload", () => {
+  const values = askedFor().map((field) => [field.name, isBox(field) ? field.checked : field.value]);
+  if (values.length) history.replaceState({ ...history.state, typed: Object.fromEntries(values) }, "");
+});
+
+document.addEventListener("htmx:afterSettle", () => {
+  for (const field of askedFor().filter((each) => typed.has(each.name))) {
+    const value = typed.get(field.name);
+    // Once: what the same choice asks for later is a new field.
+    typed.delete(field.name);
+    field[isBox(field) ? "checked" : "value"] = value;
+    for (const event of ["input", "change"]) field.dispatchEvent(new Event(event, { bubbles: true }));
+  }
+});
+
 const [visit] = performance.getEntriesByType("navigation");
 /* A browser brings back only what differs from its page, and asks for the page anew: all values of a refused form do. */
-if (visit.responseStatus >= 400) {
+if (visit?.responseStatus >= 400) {
   for (const field of document.querySelectorAll(REFILLED)) {
     const { value } = field;
     field.defaultValue = "";

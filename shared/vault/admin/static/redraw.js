@@ -27,4 +27,18 @@ function isOfReader(name, element) {
   return element.name === "form_id" || done.has(whole(element));
 }
 
-Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => !isOfReader(name, element);
+/* Removes what a note says of an act that is under way once the page is asked for at another pace, or no more. */
+function removeNoteOfAct(name, element) {
+  if (name === "hx-trigger" && element.id === "page") document.querySelector("main > .note.done")?.remove();
+}
+
+/* Returns whether an element is a moment that stays: its text is its reader's, in which something may be selected. */
+function isSameMoment(element, drawn) {
+  return element.tagName === "TIME" && element.dateTime === drawn.dateTime;
+}
+
+Idiomorph.defaults.callbacks.beforeNodeMorphed = (element, drawn) => !isSameMoment(element, drawn);
+Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => {
+  removeNoteOfAct(name, element);
+  return !isOfReader(name, element);
+};

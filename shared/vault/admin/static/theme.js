@@ -19,6 +19,7 @@
     // Without scripts there is nothing that it could do.
     button.hidden = false;
     label(button);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => label(button));
     button.addEventListener("click", () => {
       const theme = NEXT[shown()];
       document.documentElement.dataset.theme = theme;
