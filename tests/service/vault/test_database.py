@@ -199,7 +199,7 @@ NEXT_CALL = "SELECT nextval('platform.lineage_call_id_seq') > max(id) FROM platf
 async def test_an_older_database_keeps_its_lineage(
     postgres_server: PostgresServer,
 ) -> None:
-    migration = "0068_lineage_calls.sql"
+    migration = "0068_narrow_trails.sql"
     async with fresh_database(postgres_server) as dsn:
         connection = await asyncpg.connect(dsn)
         for file in sorted(FOLDER.glob("*.sql")):
