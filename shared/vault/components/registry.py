@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from shared.vault.components import build, platform
@@ -64,6 +64,8 @@ _Model = TypeVar("_Model")
 _NO_RELATIONSHIPS: Mapping[str, tuple[str, Field]] = {}
 
 
+# The rows of a call name their type one by one.
+@lru_cache(maxsize=1024)
 def object_type_id(object_name: str, type_name: str) -> str:
     """Return the id of an object type, which is the same in every Vault: ``OOT`` and 12 hexadecimal digits."""
     return OBJECT_TYPE_ID_PREFIX + _digits(f"{object_name}.{type_name}")

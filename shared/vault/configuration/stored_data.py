@@ -29,7 +29,7 @@ OBJECT_TABLES = (
     "deletion",
     "record_role",
     "attachment",
-    "lineage",
+    "lineage_call",
     "workflow_item",
 )
 QUEUE_TABLES = ("queue_delivery", "queue_trace", "queue_connection")

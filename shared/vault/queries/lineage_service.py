@@ -17,30 +17,31 @@ if TYPE_CHECKING:
     from shared.vault.queries.queries import QueryService
     from shared.vault.storage.database import Database
 
-ORIGIN = """l.message_id, l.run AS job_id, o.integration, o.integration_point, o.source_vault_id, o.source_object,
-    l.source_record AS source_record_id, l.told AS connector_time, l.written AS date"""
+ORIGIN = """k.message_id, k.run AS job_id, o.integration, o.integration_point, o.source_vault_id, o.source_object,
+    l.source_record AS source_record_id, k.told AS connector_time, k.written AS date"""
+SOURCE = """platform.lineage l JOIN platform.lineage_call k ON k.id = l.call
+    JOIN platform.lineage_origin o ON o.id = k.origin"""
 OF_RECORD = f"""
 SELECT DISTINCT ON (f.name) f.name AS field_name, CASE WHEN f.ruled THEN o.rule END AS integration_rule, {ORIGIN},
     c.happened AS changed, c.user_id AS changed_by, c.user_name AS changed_by_name
-FROM platform.lineage l
-JOIN platform.lineage_origin o ON o.id = l.origin
+FROM {SOURCE}
 CROSS JOIN LATERAL (SELECT unnest(o.ruled), true UNION ALL SELECT unnest(o.own), false) AS f(name, ruled)
 LEFT JOIN LATERAL (
     SELECT a.happened, a.user_id::text AS user_id, coalesce(a.user_name, d.username) AS user_name
     FROM platform.audit_entry a LEFT JOIN platform.credential d ON d.user_id = a.user_id
-    WHERE a.trail = 'object' AND a.item = l.object AND a.record_id = l.record_id AND a.field = f.name
-        AND a.id > coalesce(l.audited, 0)
+    WHERE a.trail = 'object' AND a.item = k.object AND a.record_id = l.record_id AND a.field = f.name
+        AND a.id > coalesce(k.audited, 0)
     ORDER BY a.id DESC LIMIT 1
 ) c ON true
-WHERE l.object = $1 AND l.record_id = $2
-ORDER BY f.name, l.id DESC
+WHERE k.object = $1 AND l.record_id = $2
+ORDER BY f.name, l.call DESC
 """
-COUNT = "SELECT count(*) FROM platform.lineage l WHERE message_id = $1 AND {readable}"
+COUNT = f"SELECT count(*) FROM {SOURCE} WHERE k.message_id = $1 AND {{readable}}"
 OF_MESSAGE = f"""
-SELECT l.object AS object_name, l.record_id, o.rule AS integration_rule, {ORIGIN}, o.ruled AS fields_by_rule,
+SELECT k.object AS object_name, l.record_id, o.rule AS integration_rule, {ORIGIN}, o.ruled AS fields_by_rule,
     o.own AS fields_by_integration_point
-FROM platform.lineage l JOIN platform.lineage_origin o ON o.id = l.origin
-WHERE l.message_id = $1 AND {{readable}} ORDER BY l.id LIMIT $3 OFFSET $4
+FROM {SOURCE}
+WHERE k.message_id = $1 AND {{readable}} ORDER BY l.call, l.record_id LIMIT $3 OFFSET $4
 """
 MOMENTS = ("connector_time", "date")
 CHANGES = ("changed", "changed_by", "changed_by_name")
@@ -104,7 +105,7 @@ class LineageService:
         authorize(caller, Grant.READ_AUDIT)
         objects = self._components.registry.objects
         operator, names = vql.readable_objects(objects, readable(caller))
-        shown = f"l.object {operator}($2::text[])"
+        shown = f"k.object {operator}($2::text[])"
         count = COUNT.format(readable=shown)
         page = OF_MESSAGE.format(readable=shown)
         async with self._database.query_connection(caller.user_id) as connection:

@@ -43,8 +43,9 @@ WHERE delivered IS NULL AND sent > now() - interval '1 day' GROUP BY queue
 SWITCHED_OFF = "SELECT queue FROM platform.queue_delivery WHERE NOT enabled"
 FAILING = "SELECT DISTINCT queue FROM platform.queue_connection WHERE NOT delivered"
 WRITTEN = f"""
-SELECT count(*) AS records, count(DISTINCT message_id) AS messages FROM platform.lineage
-WHERE written > now() - interval '{WINDOW_SECONDS} seconds'
+SELECT count(*) AS records, count(DISTINCT k.message_id) AS messages
+FROM platform.lineage_call k JOIN platform.lineage l ON l.call = k.id
+WHERE k.written > now() - interval '{WINDOW_SECONDS} seconds'
 """
 OPEN_EXCEPTIONS = """
 SELECT count(*) FROM (

@@ -91,7 +91,8 @@ RETENTION = timedelta(days=30)  # what has been overwritten
 MISSED = timedelta(days=7)  # for so long housekeeping may be away
 PURGE = 2000  # records of one statement
 
-# An origin that is there already costs a look at the index; nothing is locked.
+# The records are locked: their later entries have ids above the last one that any transaction has drawn by now. An
+# origin that is there already costs a look at the index; nothing is locked.
 NOTE = """
 WITH origins AS (
     INSERT INTO platform.lineage_origin
@@ -99,30 +100,50 @@ WITH origins AS (
     SELECT u.id, $1, u.object, $2, $3, u.rule, string_to_array(u.ruled, ','), string_to_array(u.own, ',')
     FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[]) AS u(id, object, rule, ruled, own)
     ON CONFLICT DO NOTHING
+), kinds AS MATERIALIZED (
+    SELECT nextval('platform.lineage_call_id_seq') AS id, u.* FROM unnest($9::uuid[], $10::text[])
+        WITH ORDINALITY AS u(origin, message, number)
+), calls AS (
+    INSERT INTO platform.lineage_call (id, object, origin, message_id, run, told, audited) OVERRIDING SYSTEM VALUE
+    SELECT k.id, $11, k.origin, k.message, $12, $13, pg_sequence_last_value('platform.audit_entry_id_seq') FROM kinds k
 )
-INSERT INTO platform.lineage (object, record_id, origin, message_id, run, source_record, told, audited)
-SELECT $9, u.record, u.origin, u.message, $10, u.source, $11, (SELECT max(id) FROM platform.audit_entry)
-FROM unnest($12::text[], $13::uuid[], $14::text[], $15::text[]) AS u(record, origin, message, source)
+INSERT INTO platform.lineage (call, record_id, source_record)
+SELECT k.id, u.record, u.source
+FROM unnest($14::integer[], $15::text[], $16::text[]) AS u(kind, record, source) JOIN kinds k ON k.number = u.kind
 """
-FORGET = """
-DELETE FROM platform.lineage l USING unnest($1::text[], $2::text[]) AS u(object, record_id)
-WHERE l.object = u.object AND l.record_id = u.record_id
-"""
-WRITTEN = """
-SELECT DISTINCT record_id FROM platform.lineage WHERE written >= $1 AND written < $2 AND record_id > $3
-ORDER BY record_id LIMIT $4
-"""
-# Every field of the entry has a later one, which is as old as $2 itself.
-OVERWRITTEN = """
-DELETE FROM platform.lineage l USING platform.lineage_origin o
-WHERE l.record_id = ANY($1::text[]) AND o.id = l.origin AND NOT EXISTS (
-    SELECT FROM unnest(o.ruled || o.own) AS field WHERE NOT EXISTS (
-        SELECT FROM platform.lineage n JOIN platform.lineage_origin p ON p.id = n.origin
-        WHERE n.object = l.object AND n.record_id = l.record_id AND n.id > l.id AND n.written < $2
-            AND field = ANY(p.ruled || p.own)
+# Rows and, of a call that has no other rows, the call.
+_REMOVED = """
+WITH gone AS ({delete} RETURNING l.call, l.record_id), emptied AS (
+    DELETE FROM platform.lineage_call k WHERE k.id IN (SELECT call FROM gone) AND NOT EXISTS (
+        SELECT FROM platform.lineage l WHERE l.call = k.id AND (l.call, l.record_id) NOT IN (SELECT * FROM gone)
     )
 )
+SELECT count(*) FROM gone
 """
+FORGET = _REMOVED.format(
+    delete="""
+    DELETE FROM platform.lineage l USING unnest($1::text[], $2::text[]) AS u(object, record_id), platform.lineage_call k
+    WHERE l.record_id = u.record_id AND k.id = l.call AND k.object = u.object"""
+)
+WRITTEN = """
+SELECT DISTINCT l.record_id FROM platform.lineage_call k JOIN platform.lineage l ON l.call = k.id
+WHERE k.written >= $1 AND k.written < $2 AND l.record_id > $3
+ORDER BY l.record_id LIMIT $4
+"""
+# Every field of the entry has a later one, which is as old as $2 itself.
+OVERWRITTEN = _REMOVED.format(
+    delete="""
+    DELETE FROM platform.lineage l USING platform.lineage_call k, platform.lineage_origin o
+    WHERE l.record_id = ANY($1::text[]) AND k.id = l.call AND o.id = k.origin AND NOT EXISTS (
+        SELECT FROM unnest(o.ruled || o.own) AS field WHERE NOT EXISTS (
+            SELECT FROM platform.lineage n
+                JOIN platform.lineage_call m ON m.id = n.call
+                JOIN platform.lineage_origin p ON p.id = m.origin
+            WHERE n.record_id = l.record_id AND m.object = k.object AND n.call > l.call AND m.written < $2
+                AND field = ANY(p.ruled || p.own)
+        )
+    )"""
+)
 
 
 async def note_lineage(
@@ -135,21 +156,22 @@ async def note_lineage(
     if call is None or not entries:
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
+    kinds: dict[tuple[object, str], int] = {}
     lines: list[tuple[object, ...]] = []
-    for entry in entries:
-        kind = (entry.lineage.origin, entry.fields)
-        if kind not in origins:
-            origins[kind] = _origin(call, *kind)
-        origin_id = origins[kind][0]
-        message_id, source_record = (
-            entry.lineage.message_id,
-            entry.lineage.source_record,
-        )
-        lines.append((entry.record_id, origin_id, message_id, source_record))
+    for record_id, (number, message_id, source_record), fields in entries:
+        named = (number, fields)
+        if named not in origins:
+            origins[named] = _origin(call, *named)
+        # Rows of one origin and message, as those of a call mostly are, share what the two say.
+        kind = (origins[named][0], message_id)
+        place = kinds.setdefault(kind, len(kinds) + 1)
+        lines.append((place, record_id, source_record))
     head = (call.source_vault_id, call.integration, call.integration_point)
-    middle = (object_name, call.run, call.time)
+    common = (object_name, call.run, call.time)
     origin_columns = _columns(list(origins.values()))
-    await connection.execute(NOTE, *head, *origin_columns, *middle, *_columns(lines))
+    await connection.execute(
+        NOTE, *head, *origin_columns, *_columns(list(kinds)), *common, *_columns(lines)
+    )
 
 
 def _origin(
@@ -195,9 +217,7 @@ async def purge_lineage(database: Database) -> int:
         async with database.connection() as connection:
             rows = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
             records = [row["record_id"] for row in rows]
-            status = await connection.execute(OVERWRITTEN, records, until)
-        count = status.rpartition(" ")[2]
-        removed += int(count)
+            removed += int(await connection.fetchval(OVERWRITTEN, records, until))
         if len(records) < PURGE:
             return removed
         last = records[-1]

@@ -243,8 +243,11 @@ async def resolve_references(
             alone = record["number"] == 1 and key not in ids
             ids[key] = record["id"] if alone else SEVERAL
         found[object_name, key_field] = ids
+    # Fields that no row sets by id refer to no object that was looked for.
     references = [
-        field for field in target.fields.values() if field.type is FieldType.OBJECT
+        field
+        for field in target.fields.values()
+        if _is_reference(field) and (field.object, "id") in found
     ]
     return [resolved(target, row, found, references) for row in rows]
 
@@ -311,7 +314,7 @@ def resolved(
 ) -> ResolvedRow:
     """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
-    ``references`` are the object's fields that refer to records.
+    ``references`` are the object's fields that refer to records which are named by their ids in a row of the call.
     """
     following = ResolvedRow(
         index=row.index,

@@ -267,24 +267,39 @@ def _by_columns(
 ) -> list[ReadRow] | None:
     """Return rows of the same keys, read key by key; None when a row has an error."""
     rows = _without_values(sources, first)
+    plain: dict[str, list[object]] = {}
     try:
         for name, setter in zip(names, setters, strict=True):
             if setter is None:
                 return None
             column = [source[name] for source in sources]
             if isinstance(setter, _PlainSetter):
-                setter.set_column(rows, column)
+                plain[setter.name] = converted(setter.coerce, column)
                 continue
             for row, value in zip(rows, column, strict=True):
                 setter(row, value)
     except InvalidValue:
         return None
+    if not _set_columns(rows, plain):
+        return None
     return None if any(row.errors for row in rows) else rows
+
+
+def _set_columns(rows: Sequence[ReadRow], columns: Mapping[str, list[object]]) -> bool:
+    """Set the values of fields in all rows; return whether no row had set one of the fields in another way."""
+    if not columns:
+        return True
+    names = columns.keys()
+    for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True):
+        if not (names.isdisjoint(row.values) and names.isdisjoint(row.lookups)):
+            return False
+        row.values.update(zip(columns, values, strict=True))
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class _PlainSetter:
-    """Sets the value of a field that may be empty, in one row or in all rows of a call."""
+    """Sets the value of a field that may be empty."""
 
     name: str
     coerce: Coercion
@@ -292,14 +307,6 @@ class _PlainSetter:
     def __call__(self, row: ReadRow, value: object) -> None:
         stored = self.coerce(value)
         _set_once(row, self.name, stored)
-
-    def set_column(self, rows: Sequence[ReadRow], column: Sequence[object]) -> None:
-        """Set the field in each row to the row's value in ``column``."""
-        name = self.name
-        for row, stored in zip(rows, converted(self.coerce, column), strict=True):
-            if name in row.values or name in row.lookups:
-                raise _set_twice(name)
-            row.values[name] = stored
 
 
 def _set_unless_null(name: str, coerce: Coercion) -> Setter:

@@ -236,8 +236,11 @@ def fail_repeats(target: VaultObject, rows: Sequence[NewRow]) -> None:
     """Fail every new row that repeats a unique value of an earlier row without errors."""
     for field in statements.unique_fields(target):
         seen: set[object] = set()
-        for row in rows:
-            value = row.values.get(field.name)
+        values = [row.values.get(field.name) for row in rows]
+        # Hardly a call repeats one.
+        if len(set(values)) == len(values):
+            continue
+        for row, value in zip(rows, values, strict=True):
             if row.errors or value is None:
                 continue
             if value in seen:

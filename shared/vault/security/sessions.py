@@ -100,16 +100,20 @@ DELETE FROM platform.session WHERE token_hash IN (
     ORDER BY used_date DESC, created_date DESC, token_hash OFFSET $4)
 """
 # A session in another user's name lasts no longer than that user's delegation.
-FIND = """
+_FIND = """
 SELECT s.token_hash, c.user_id, c.username, c.security_profile, s.delegate_user_id, s.connection_id, s.read_only,
     s.used_date <= now() - interval '1 minute' AS stale, r.components, r.revision
 FROM platform.session s JOIN platform.credential c USING (user_id) CROSS JOIN platform.current_revision r
-WHERE s.token_hash = ANY($1::bytea[]) AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval
+WHERE s.token_hash {named} AND s.used_date > now() - $2::interval AND s.created_date > now() - $3::interval
 AND c.active AND (s.delegate_user_id IS NULL OR EXISTS (
     SELECT FROM platform.delegated_access d
     WHERE d.delegator_user_id = s.user_id AND d.delegate_user_id = s.delegate_user_id
     AND d.start_date <= now() AND (d.end_date IS NULL OR d.end_date > now())))
 """
+# PostgreSQL plans a list anew for each look-up, for it takes a list of unknown length to be longer. That takes longer
+# than the look-up itself, and most look-ups are of one session.
+FIND = _FIND.format(named="= $1::bytea")
+FIND_SEVERAL = _FIND.format(named="= ANY($1::bytea[])")
 TOUCH = "UPDATE platform.session SET used_date = now() WHERE token_hash = $1"
 EXISTS = "SELECT EXISTS (SELECT FROM platform.session WHERE token_hash = $1)"
 END = "DELETE FROM platform.session WHERE token_hash = $1"
@@ -194,8 +198,12 @@ class SessionReads:
 
     async def _fetch(self, keys: Sequence[bytes]) -> Mapping[bytes, Record]:
         distinct = list(set(keys))
+        ages = self._idle, MAXIMUM_AGE
         async with self._database.connection() as connection:
-            rows = await connection.fetch(FIND, distinct, self._idle, MAXIMUM_AGE)
+            if len(distinct) == 1:
+                rows = await connection.fetch(FIND, distinct[0], *ages)
+            else:
+                rows = await connection.fetch(FIND_SEVERAL, distinct, *ages)
         return {row["token_hash"]: row for row in rows}
 
 

@@ -37,6 +37,7 @@ TAKE_OVER = (
     "ALTER FUNCTION platform.refuse_audit_change() OWNER TO CURRENT_USER",
     "REVOKE ALL ON platform.audit_entry FROM {service}",
     "GRANT SELECT, INSERT ON platform.audit_entry TO {service}",
+    "GRANT SELECT ON SEQUENCE platform.audit_entry_id_seq TO {service}",
 )
 
 

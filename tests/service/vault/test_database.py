@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 from asyncpg.connection import LoggedQuery
 
+from local.servers import PostgresServer
+from shared.vault.security.sessions import FIND, SessionReads
 from shared.vault.storage.clock import announced_moment, moment
 from shared.vault.storage.database import (
     OUTBOX,
@@ -20,7 +22,8 @@ from shared.vault.storage.database import (
     also_in_unit_of_work,
 )
 from shared.vault.storage.driver_types import FIRST_OWN_OID
-from shared.vault.storage.migrate import alone, migrate
+from shared.vault.storage.migrate import FOLDER, alone, migrate
+from tests.servers import fresh_database
 
 BOUNDS = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
 # Ends the connections of others, as a restarted server does.
@@ -176,6 +179,61 @@ async def test_an_older_database_loses_its_indexes_of_global_ids(
     async with database.connection() as connection:
         left = [row["indexname"] for row in await connection.fetch(INDEXES)]
     assert left == ["old__c_link__sys_key", "old__c_pkey"]
+
+
+# Two calls on the same records, the second one of another message; a third that names no run.
+OLD_LINEAGE = """
+INSERT INTO platform.lineage (object, record_id, origin, message_id, run, source_record, told, written, audited)
+SELECT 'old__c', record, '00000000-0000-0000-0000-000000000001', message, run, 'of ' || record, day, day, 7
+FROM (VALUES ('m-1', 3), ('m-2', 4), ('m-3', NULL)) AS calls(message, run),
+    unnest(ARRAY['r-1', 'r-2']) AS record, (SELECT timestamptz '2026-01-31 10:00:00Z' AS day) AS days
+ORDER BY message, record
+"""
+ALL_LINEAGE = """
+SELECT k.message_id, l.record_id, l.source_record, k.run, k.audited
+FROM platform.lineage l JOIN platform.lineage_call k ON k.id = l.call ORDER BY k.id, l.record_id
+"""
+NEXT_CALL = "SELECT nextval('platform.lineage_call_id_seq') > max(id) FROM platform.lineage_call"
+
+
+async def test_an_older_database_keeps_its_lineage(
+    postgres_server: PostgresServer,
+) -> None:
+    migration = "0068_narrow_trails.sql"
+    async with fresh_database(postgres_server) as dsn:
+        connection = await asyncpg.connect(dsn)
+        for file in sorted(FOLDER.glob("*.sql")):
+            if file.name < migration:
+                await connection.execute(file.read_text(encoding="utf-8"))
+        await connection.execute(OLD_LINEAGE)
+        await connection.execute((FOLDER / migration).read_text(encoding="utf-8"))
+        rows = [tuple(row) for row in await connection.fetch(ALL_LINEAGE)]
+        follows = await connection.fetchval(NEXT_CALL)
+        await connection.close()
+    assert rows == [
+        (message, record, f"of {record}", run, 7)
+        for message, run in (("m-1", 3), ("m-2", 4), ("m-3", None))
+        for record in ("r-1", "r-2")
+    ]
+    assert follows
+
+
+PLANS = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement = $1"
+PLANNED = 5  # times that PostgreSQL plans a statement anew in any case
+LOOK_UPS = 40
+
+
+async def test_the_look_up_of_one_session_is_not_planned_each_time(
+    database: Database,
+) -> None:
+    await migrate(database)
+    reads = SessionReads(database, timedelta(minutes=20))
+    for number in range(LOOK_UPS):
+        assert await reads.find(str(number).encode()) is None
+    # The pool has one connection: this is the one of the look-ups.
+    async with database.connection() as connection:
+        plans = tuple(await connection.fetchrow(PLANS, FIND) or ())
+    assert plans == (PLANNED, LOOK_UPS - PLANNED)
 
 
 DATES = "SELECT $1::timestamptz[] AS dates, $2::bigint[] AS numbers, $3::mood AS own"

@@ -338,6 +338,33 @@ async def test_a_deleted_record_takes_its_lineage_with_it(
     ).error == "INVALID_DATA"
 
 
+CALLS = "SELECT count(*) FROM platform.lineage_call WHERE message_id = $1"
+
+
+async def test_rows_of_one_message_and_origin_share_what_they_have_in_common(
+    vault: Vault, integration: Api, admin: Api
+) -> None:
+    message, names = key(), [key(), key(), key()]
+    rows = [
+        {"key__c": name, "lineage__sys": [min(place, 1), message, name]}
+        for place, name in enumerate(names)
+    ]
+    made = await upsert(integration, *rows)
+    async with vault.database.connection() as connection:
+        assert await connection.fetchval(CALLS, message) == len(ORIGINS)
+        written = (await admin.get(f"{LINEAGE}/messages/{message}")).data
+        assert [row["record_id"] for row in written] == made.ids
+        assert [row["source_record_id"] for row in written] == names
+        rules = [row["integration_rule"] for row in written]
+        assert rules == ["one__c", None, None]
+        left = []
+        for record in made.ids:
+            await admin.delete(f"{ITEMS}/{record}")
+            left.append(await connection.fetchval(CALLS, message))
+    # The last record of a call takes the call with it.
+    assert left == [1, 1, 0]
+
+
 async def test_what_was_overwritten_a_month_ago_is_purged(
     vault: Vault, integration: Api, admin: Api
 ) -> None:
@@ -347,7 +374,7 @@ async def test_what_was_overwritten_a_month_ago_is_purged(
     await written(integration, name, f"{name}-3", number__c=3)
     await written(integration, other, f"{other}-1", number__c=1)
     await written(integration, other, f"{other}-2", number__c=2)
-    age = "UPDATE platform.lineage SET written = now() - $2::interval WHERE message_id = ANY($1)"
+    age = "UPDATE platform.lineage_call SET written = now() - $2::interval WHERE message_id = ANY($1)"
     async with vault.database.connection() as connection:
         old = [f"{name}-1", f"{name}-2", f"{name}-3", f"{other}-1"]
         await connection.execute(age, old, timedelta(days=31))

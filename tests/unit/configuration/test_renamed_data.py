@@ -120,7 +120,7 @@ async def test_an_object_takes_its_rows_of_the_platform_with_it() -> None:
             "other__c",
             "another__c",
         )
-        for table in ("deletion", "record_role", "attachment", "lineage")
+        for table in ("deletion", "record_role", "attachment", "lineage_call")
     ]
     assert any("RENAME TO" in entry[0] for entry in statements)
 
