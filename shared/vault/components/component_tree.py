@@ -13,10 +13,9 @@ __all__ = ["Component", "Embedded", "Scalar"]
 
 
 class Embedded(str):
-    """A value of another language, with the brackets around it: ``{XML}``, ``[expression]``, ``<VeevaData>code``,
-    ``<ActionScript>code``.
+    """A value of another language, with the brackets around it: ``{XML}``, ``[expression]``, ``<VeevaData>code``.
 
-    Not equal to a string of the same characters, which MDL writes in quotes.
+    Code of a trigger of actions stands behind ``<ActionScript>`` instead. Not equal to a string of the same characters, which MDL writes in quotes.
     """
 
     __slots__ = ()
