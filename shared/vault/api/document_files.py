@@ -33,6 +33,7 @@ router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
 # Every call exists twice: for the latest version, and for a version by its number.
 RENDITION = "/renditions/{rendition_type}"
+PLAIN_TEXT = "text/plain;charset=UTF-8"
 
 
 @router.get(f"{LATEST}/file", summary="Download the file of a document")
@@ -55,6 +56,20 @@ async def version_file(
 ) -> Response:
     """Returns the file of one version, or the part of it that `Range` names."""
     return await _download(request, caller, place, SOURCE_FILE, wanted)
+
+
+@router.get(f"{VERSION}/text", summary="Text of a version")
+async def version_text(
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+) -> Response:
+    """Returns the text of the version's file: its words, separated by one space, at most 200,000 characters.
+
+    A file that has no text, such as a picture, is refused.
+    """
+    text = await vault_of(request).document_files.text(caller, place)
+    return Response(text, media_type=PLAIN_TEXT)
 
 
 @router.get(f"{LATEST}/renditions", summary="Renditions of a document")

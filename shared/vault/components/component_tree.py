@@ -15,7 +15,8 @@ __all__ = ["Component", "Embedded", "Scalar"]
 class Embedded(str):
     """A value of another language, with the brackets around it: ``{XML}``, ``[expression]``, ``<VeevaData>code``.
 
-    Code of a trigger of actions stands behind ``<ActionScript>`` instead. Not equal to a string of the same characters, which MDL writes in quotes.
+    The code of action triggers stands in ``<ActionScript>``. Not equal to a string of the same characters, which MDL
+    writes in quotes.
     """
 
     __slots__ = ()
