@@ -78,7 +78,7 @@ async def renditions(
     caller: SignedIn,
     place: Read,
 ) -> Response:
-    """Lists the types of the latest version's renditions with their addresses."""
+    """Lists the types that renditions may have, and the latest version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -88,7 +88,7 @@ async def version_renditions(
     caller: SignedIn,
     place: Version,
 ) -> Response:
-    """Lists the types of one version's renditions with their addresses."""
+    """Lists the types that renditions may have, and one version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -216,10 +216,12 @@ async def _download(
 
 
 async def _listed(request: Request, caller: Caller, place: Place) -> Response:
-    """Return the renditions of a version with their addresses."""
-    names = await vault_of(request).document_files.renditions(caller, place)
+    """Return the types of renditions, and the renditions of a version with their addresses."""
+    files = vault_of(request).document_files
+    names = await files.renditions(caller, place)
     renditions = rendition_urls(url_of(request, place), names)
-    return envelope.success(renditions=renditions)
+    types = files.rendition_types(caller)
+    return envelope.success(renditionTypes=types, renditions=renditions)
 
 
 async def _put(

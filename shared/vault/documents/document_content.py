@@ -121,6 +121,14 @@ class DocumentFiles:
             raise VaultFault(ErrorType.INVALID_DATA, NO_TEXT)
         return text
 
+    def rendition_types(self, caller: Caller) -> list[str]:
+        """Return the types of renditions that documents may have.
+
+        :raises VaultFault: as ``DocumentService.model`` does.
+        """
+        model, _ = self._documents.model(caller, Operation.READ)
+        return list(model.renditions)
+
     async def renditions(self, caller: Caller, place: Place) -> list[str]:
         """Return the types of a version's renditions.
 
