@@ -110,7 +110,7 @@ FEATURES = (
     AbsentFeature(
         "Calls of single applications",
         "a Vault here has MedInquiry or CRM",
-        (("app",),),
+        (("app",), ("objects", "documents", "milestones")),
     ),
 )
 

@@ -25,6 +25,7 @@ from shared.vault.api import (
     auth,
     connections,
     delegation,
+    deletions,
     direct_data,
     document_actions,
     document_attachments,
@@ -110,6 +111,7 @@ CHAPTERS = (
     roles,  # before the records: in `DELETE /{object}/roles`, `roles` is no record's id
     records,
     record_jobs,
+    deletions,
     attachment_fields,
     attachments,
     actions,

@@ -297,7 +297,7 @@ async def delete_many(
     results = await vault_of(request).attachment_batches.delete(
         caller, object_name, sent.rows, id_param
     )
-    return attachment_results(results)
+    return attachment_results(results, deleted=True)
 
 
 def _file(
@@ -324,13 +324,20 @@ def _added(added: Added) -> Response:
     return envelope.unchanged(SAME_BYTES, data)
 
 
-def attachment_results(rows: Sequence[BatchRow]) -> Response:
-    """Return the results of a call about many attachments, one entry for each row in input order."""
-    return envelope.success(data=[_row_json(row) for row in rows])
+def attachment_results(rows: Sequence[BatchRow], *, deleted: bool = False) -> Response:
+    """Return the results of a call about many attachments, one entry for each row in input order.
+
+    ``deleted`` attachments have no version to name.
+    """
+    results = [_row_json(row) for row in rows]
+    if deleted:
+        for result in results:
+            result.pop("version", None)
+    return envelope.success(data=results)
 
 
 def _row_json(row: BatchRow) -> dict[str, object]:
-    """Return the result of one row."""
+    """Return the result of one row, in which the public API calls the version otherwise than in a single answer."""
     if row.errors:
         # A row that failed has no attachment to name.
         errors = envelope.errors_json(row.errors)
@@ -339,7 +346,7 @@ def _row_json(row: BatchRow) -> dict[str, object]:
     shown: dict[str, object] = {
         "responseStatus": status,
         "id": row.attachment_id,
-        "version__v": row.version,
+        "version": row.version,
     }
     if row.warned:
         shown["warnings"] = envelope.no_changes(SAME_BYTES)

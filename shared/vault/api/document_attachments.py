@@ -192,4 +192,4 @@ async def delete_many(
     sent = await read_rows(request)
     batches = vault_of(request).document_attachment_batches
     results = await batches.delete(caller, DOCUMENTS, sent.rows, id_param)
-    return attachment_results(results)
+    return attachment_results(results, deleted=True)

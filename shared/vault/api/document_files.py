@@ -33,6 +33,7 @@ router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
 
 # Every call exists twice: for the latest version, and for a version by its number.
 RENDITION = "/renditions/{rendition_type}"
+PLAIN_TEXT = "text/plain;charset=UTF-8"
 
 
 @router.get(f"{LATEST}/file", summary="Download the file of a document")
@@ -57,13 +58,27 @@ async def version_file(
     return await _download(request, caller, place, SOURCE_FILE, wanted)
 
 
+@router.get(f"{VERSION}/text", summary="Text of a version")
+async def version_text(
+    request: Request,
+    caller: SignedIn,
+    place: Version,
+) -> Response:
+    """Returns the text of the version's file: its words, separated by one space, at most 200,000 characters.
+
+    A file that has no text, such as a picture, is refused.
+    """
+    text = await vault_of(request).document_files.text(caller, place)
+    return Response(text, media_type=PLAIN_TEXT)
+
+
 @router.get(f"{LATEST}/renditions", summary="Renditions of a document")
 async def renditions(
     request: Request,
     caller: SignedIn,
     place: Read,
 ) -> Response:
-    """Lists the types of the latest version's renditions with their addresses."""
+    """Lists the types that renditions may have, and the latest version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -73,7 +88,7 @@ async def version_renditions(
     caller: SignedIn,
     place: Version,
 ) -> Response:
-    """Lists the types of one version's renditions with their addresses."""
+    """Lists the types that renditions may have, and one version's renditions with their addresses."""
     return await _listed(request, caller, place)
 
 
@@ -201,10 +216,12 @@ async def _download(
 
 
 async def _listed(request: Request, caller: Caller, place: Place) -> Response:
-    """Return the renditions of a version with their addresses."""
-    names = await vault_of(request).document_files.renditions(caller, place)
+    """Return the types of renditions, and the renditions of a version with their addresses."""
+    files = vault_of(request).document_files
+    names = await files.renditions(caller, place)
     renditions = rendition_urls(url_of(request, place), names)
-    return envelope.success(renditions=renditions)
+    types = files.rendition_types(caller)
+    return envelope.success(renditionTypes=types, renditions=renditions)
 
 
 async def _put(

@@ -64,7 +64,7 @@ async def auto_groups(
     # Asked for, so that who may not see groups is refused here as well.
     await vault_of(request).groups.all(caller)
     details = {"limit": limit, "offset": offset, "size": 0, "total": 0}
-    return envelope.success(responseDetails=details, groups=[])
+    return envelope.success(responseDetails=details, data=[])
 
 
 @router.get(f"{GROUPS}/{{group_id}}", summary="One group")

@@ -15,7 +15,8 @@ __all__ = ["Component", "Embedded", "Scalar"]
 class Embedded(str):
     """A value of another language, with the brackets around it: ``{XML}``, ``[expression]``, ``<VeevaData>code``.
 
-    Not equal to a string of the same characters, which MDL writes in quotes.
+    The code of action triggers stands in ``<ActionScript>``. Not equal to a string of the same characters, which MDL
+    writes in quotes.
     """
 
     __slots__ = ()
@@ -32,9 +33,9 @@ class Embedded(str):
     @property
     def content(self) -> str:
         """Return the text between the brackets."""
-        # Code stands between <VeevaData> and </VeevaData>.
+        # Code stands between tags: <VeevaData>…</VeevaData>, <ActionScript>…</ActionScript>.
         if self.startswith("<"):
-            return self[11:-12]
+            return self[self.index(">") + 1 : self.rindex("<")]
         return self[1:-1]
 
 

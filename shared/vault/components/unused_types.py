@@ -18,6 +18,7 @@ MAX_UNUSED_NAME = 255
 _METADATA = """
 Accountmessage Account Message
 Actiontrigger Action Trigger; Actionblock, Draftactionblock
+Agent Agent; Agentcontext
 Applicationrole Application Role
 Appsecurityrule Application Security Rule; Appsecurityfield, Appsecurityassignment
 Atomicsecurity Atomic Security; Fieldsecurity, Objectcontrolsecurity, Actionsecurity, Workflowactionsecurity, \
@@ -118,6 +119,9 @@ Webapigroup Web API Group
 Workflow Workflow; Workflowstep
 """
 _CODE = """
+Aicontexttype AI Context Type
+Aitool AI Tool
+Aitooltype AI Tool Type
 Customwebapi Custom Web API
 Documentaction Document Action
 Emailprocessor Email Processor

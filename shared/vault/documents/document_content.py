@@ -27,10 +27,14 @@ NAMES = "SELECT rendition FROM platform.document_file WHERE version_id = $1 AND 
 # One file of a version.
 ONE = """SELECT f.filename, f.format, f.sha256 FROM platform.document_file f
 WHERE f.version_id = $1 AND f.rendition = $2"""
+# The text of a version's source file, as it was extracted for searches.
+TEXT = """SELECT t.text FROM platform.document_file f JOIN platform.content_text t USING (sha256)
+WHERE f.version_id = $1 AND f.rendition = ''"""
 # A rendition that a version loses.
 REMOVE = "DELETE FROM platform.document_file WHERE version_id = $1 AND rendition = $2"
 
 NO_FILE = "The version of the document has no such file"
+NO_TEXT = "The version of the document has no text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,27 @@ class DocumentFiles:
     ) -> AsyncIterator[bytes]:
         """Yield the bytes of a file from ``start`` on, at most ``length`` of them, in chunks."""
         return self._content.read(file.content, start, length)
+
+    async def text(self, caller: Caller, place: Place) -> str:
+        """Return the text of a version's source file, as searches find it.
+
+        :raises VaultFault: as ``DocumentService.model`` does; INVALID_DATA when there is no such version, or no text.
+        """
+        self._documents.model(caller, Operation.READ)
+        async with self._database.connection() as connection:
+            version = await store.find(connection, place)
+            text: str | None = await connection.fetchval(TEXT, version)
+        if not text:
+            raise VaultFault(ErrorType.INVALID_DATA, NO_TEXT)
+        return text
+
+    def rendition_types(self, caller: Caller) -> list[str]:
+        """Return the types of renditions that documents may have.
+
+        :raises VaultFault: as ``DocumentService.model`` does.
+        """
+        model, _ = self._documents.model(caller, Operation.READ)
+        return list(model.renditions)
 
     async def renditions(self, caller: Caller, place: Place) -> list[str]:
         """Return the types of a version's renditions.

@@ -40,6 +40,7 @@ class Crm:
     admin: Api
     integration: Api
     rep: Api
+    vault: Vault
 
     async def activate(self, status: str) -> None:
         row = {
@@ -98,7 +99,8 @@ async def crm(
                 *[
                     await api.signed_in(role)
                     for role in ("admin", "integration", "user")
-                ]
+                ],
+                vault,
             )
             await establish(made.admin)
             country = {"country_code__v": "US", "name__v": "United States"}

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import uvicorn
 
-from local.polling import answers_within, holds_within
-from local.tls import LocalTls
-from shared.runtime.process import KEEP_ALIVE_SECONDS
+from local.polling import answers_within
 from shared.vault.assembly.vault import Vault
-from shared.vault.process.application import create_app
 from tests.service.vault.java_client import (
     FORM,
     JSON,
@@ -25,6 +20,7 @@ from tests.service.vault.java_client import (
     misfits,
 )
 from tests.service.vault.java_models import ERRORS, JOB
+from tests.service.vault.over_tls import over_tls
 from tests.service.vault.served import PASSWORD, USERNAMES, Answer, Api
 
 
@@ -33,46 +29,32 @@ async def client(
     vault: Vault, api: Api, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[JavaClient]:
     """The client, signed in by name and password to the started Vault's second port, which speaks TLS."""
-    files = LocalTls(tmp_path_factory.mktemp("tls"))
-    files.ensure()
-    config = uvicorn.Config(
-        create_app(vault), port=0, log_config=None, access_log=False, lifespan="off"
-    )
-    config.timeout_keep_alive = KEEP_ALIVE_SECONDS
-    config.ssl_certfile, config.ssl_keyfile = str(files.certificate), str(files.key)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    try:
-        assert await holds_within(60, lambda: server.started or serving.done())
-        dns = f"localhost:{server.servers[0].sockets[0].getsockname()[1]}"
-        trust = ssl.create_default_context(cafile=str(files.ca_file))
-        async with aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=30)
-        ) as http:
-            made = JavaClient(http, trust, dns)
-            fields = form(username=USERNAMES["admin"], password=PASSWORD, vaultDNS=dns)
-            answer = await made.send(
-                "POST", "/auth", fields, Content_Type=FORM, Accept=JSON
-            )
-            types: Types = {
-                **dict.fromkeys(("userId", "vaultId", "vaultIds[].id"), Integer),
-                **dict.fromkeys(
-                    ("sessionId", "vaultIds[].name", "vaultIds[].url"), str
-                ),
-            }
-            assert misfits(answer.body, types) == []
-            # The session is refused by the client unless this is the Vault that it asked for.
-            (own,) = [
-                each
-                for each in answer.body["vaultIds"]
-                if each["id"] == answer.body["vaultId"]
-            ]
-            assert own["url"] == f"https://{dns}/api"
-            made.session_id = answer.body["sessionId"]
-            yield made
-    finally:
-        server.should_exit = True
-        await serving
+    folder = tmp_path_factory.mktemp("tls")
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with (
+        over_tls(vault, folder) as port,
+        aiohttp.ClientSession(timeout=timeout) as http,
+    ):
+        trust = ssl.create_default_context(cafile=str(port.ca_file))
+        made = JavaClient(http, trust, port.dns)
+        fields = form(username=USERNAMES["admin"], password=PASSWORD, vaultDNS=port.dns)
+        answer = await made.send(
+            "POST", "/auth", fields, Content_Type=FORM, Accept=JSON
+        )
+        types: Types = {
+            **dict.fromkeys(("userId", "vaultId", "vaultIds[].id"), Integer),
+            **dict.fromkeys(("sessionId", "vaultIds[].name", "vaultIds[].url"), str),
+        }
+        assert misfits(answer.body, types) == []
+        # The session is refused by the client unless this is the Vault that it asked for.
+        (own,) = [
+            each
+            for each in answer.body["vaultIds"]
+            if each["id"] == answer.body["vaultId"]
+        ]
+        assert own["url"] == f"https://{port.dns}/api"
+        made.session_id = answer.body["sessionId"]
+        yield made
 
 
 def succeeded(answer: Answer, *types: Types) -> Answer:

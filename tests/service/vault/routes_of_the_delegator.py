@@ -36,6 +36,7 @@ GET /api/{version}/vobjects/merges/{job_id}/log
 GET /api/{version}/objects/deletions/vobjects/{object_name}
 GET /api/{version}/objects/deletions/vobjects/{object_name}/attachments
 GET /api/{version}/objects/deletions/documents
+GET /api/{version}/objects/deletions/documents/attachments
 GET /api/{version}/vobjects/{object_name}/{record_id}/attachment_fields/file
 GET /api/{version}/vobjects/{object_name}/{record_id}/attachment_fields/{field_name}/file
 GET /api/{version}/vobjects/{object_name}/{record_id}/attachments
@@ -167,6 +168,7 @@ GET /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/life
 PUT /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/lifecycle_actions/{action_name}
 GET /api/{version}/objects/documents/{document_id}/file
 GET /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/file
+GET /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/text
 GET /api/{version}/objects/documents/{document_id}/renditions
 GET /api/{version}/objects/documents/{document_id}/versions/{major}/{minor}/renditions
 GET /api/{version}/objects/documents/{document_id}/renditions/{rendition_type}

@@ -115,6 +115,7 @@ DOORS: dict[str, tuple[Door, ...]] = {
     f"GET {VERSION}": (Door(DOCUMENT, f"{PAPER}/versions/0/1"),),
     "GET /objects/documents/{document_id}/file": (Door(DOCUMENT, f"{PAPER}/file"),),
     f"GET {VERSION}/file": (Door(DOCUMENT, f"{PAPER}/versions/0/1/file"),),
+    f"GET {VERSION}/text": (Door(DOCUMENT, f"{PAPER}/versions/0/1/text"),),
     "GET /objects/documents/{document_id}/renditions/{rendition_type}": (
         Door(DOCUMENT, f"{PAPER}/{RENDITION}"),
     ),

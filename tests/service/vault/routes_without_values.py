@@ -299,6 +299,7 @@ WITHOUT_VALUES: dict[str, tuple[str, ...]] = {
         "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships/{relationship_id}",
         "GET /objects/documents/{document_id}/versions/{major}/{minor}/relationships",
         "GET /objects/deletions/documents",
+        "GET /objects/deletions/documents/attachments",
         "GET /objects/documents/{document_id}/lock",
         "GET /objects/documents/{document_id}/roles",
         "GET /objects/documents/{document_id}/roles/{role_name}",

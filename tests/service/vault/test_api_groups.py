@@ -156,4 +156,4 @@ async def test_groups_of_the_system(admin: Api) -> None:
         "/objects/groups/1", data={"allow_delegation_among_members__v": "false"}
     )
     assert answer.status == "SUCCESS"
-    assert (await admin.get("/objects/groups/auto")).body["groups"] == []
+    assert (await admin.get("/objects/groups/auto")).data == []

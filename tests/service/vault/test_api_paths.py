@@ -52,6 +52,17 @@ async def test_documented_paths_that_are_not_here(admin: Api, verb: str) -> None
         assert_refused(answer, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INVALID_DATA")
 
 
+@pytest.mark.parametrize(
+    "path", ["/objects/documents/milestones/actions/recalculate", "/app/safety/intake"]
+)
+async def test_calls_of_other_applications_are_refused_with_their_reason(
+    admin: Api, path: str
+) -> None:
+    answer = await admin.post(path)
+    assert_refused(answer, "OPERATION_NOT_ALLOWED")
+    assert "applications" in answer.text
+
+
 async def test_operations_that_are_not_here_are_refused_with_their_reason(
     admin: Api,
 ) -> None:

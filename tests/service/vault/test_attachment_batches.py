@@ -47,8 +47,8 @@ async def test_files_are_attached_to_many_records(
     answer = await integration.post(f"{FOLDERS}/attachments/batch", json=rows)
     attachment_id = answer.data[0]["id"]
     assert answer.data[:2] == [
-        {"responseStatus": "SUCCESS", "id": attachment_id, "version__v": 1},
-        {"responseStatus": "SUCCESS", "id": attachment_id, "version__v": 2},
+        {"responseStatus": "SUCCESS", "id": attachment_id, "version": 1},
+        {"responseStatus": "SUCCESS", "id": attachment_id, "version": 2},
     ]
     assert [row["errors"][0]["type"] for row in answer.data[2:]] == [
         "INVALID_DATA",
@@ -108,7 +108,7 @@ async def test_many_attachments_are_described_and_deleted(admin: Api) -> None:
         {"attachment_id": second, "description__v": "no record"},
     ]
     answer = await admin.put(f"{FOLDERS}/attachments/batch", json=changes)
-    assert answer.data[0] == {"responseStatus": "SUCCESS", "id": first, "version__v": 1}
+    assert answer.data[0] == {"responseStatus": "SUCCESS", "id": first, "version": 1}
     assert [row["errors"][0]["type"] for row in answer.data[1:]] == [
         *["INVALID_DATA"] * 3,
         *["PARAMETER_REQUIRED"] * 2,
@@ -124,7 +124,7 @@ async def test_many_attachments_are_described_and_deleted(admin: Api) -> None:
     gone = await admin.delete(
         f"{FOLDERS}/attachments/batch", json=[{"id": one, "attachment_id": first}]
     )
-    assert gone.data == [{"responseStatus": "SUCCESS", "id": first, "version__v": 1}]
+    assert gone.data == [{"responseStatus": "SUCCESS", "id": first}]
     gone = await admin.delete(
         path, json=[{"external_id__v": f"M-{two}"}, {"external_id__v": "none"}]
     )

@@ -139,10 +139,13 @@ async def test_deleted_attachments_are_listed(admin: Api) -> None:
     path = "/objects/deletions/vobjects/folder__c"
     everything = await admin.get(f"{path}/attachments")
     ours = [each for each in everything.data if each["id"] in (first, second)]
-    assert [(each["id"], each["version__v"]) for each in ours] == [
-        (first, 1),
-        (first, ""),
-        (second, ""),
+    assert [
+        (each["id"], each["version"], each["record_id"], each["deletion_type"])
+        for each in ours
+    ] == [
+        (first, 1, record_id, "attachment_version__sys"),
+        (first, "", record_id, "attachment__sys"),
+        (second, "", record_id, "attachment__sys"),
     ]
     assert everything.body["responseDetails"]["total"] == len(everything.data)
     page = await admin.get(f"{path}/attachments?limit=1&offset=1")

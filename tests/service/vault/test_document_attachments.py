@@ -111,3 +111,30 @@ async def test_a_deleted_document_leaves_no_attachments(admin: Api, path: str) -
     await admin.delete(f"{DOCUMENTS}/{document_id}")
     gone = await admin.get(f"{DOCUMENTS}/{document_id}/attachments{path}")
     assert gone.error == "INVALID_DATA"
+
+
+async def test_deleted_attachments_of_documents_are_listed(admin: Api) -> None:
+    document_id = await created(admin, b"letter")
+    own = f"{DOCUMENTS}/{document_id}/attachments"
+    first = await attached(admin, document_id, b"one", "study.txt")
+    await attached(admin, document_id, b"two", "study.txt")
+    second = await attached(admin, document_id, b"more", "more.txt")
+    await admin.delete(f"{own}/{first}/versions/1")
+    await admin.delete(f"{own}/{first}")
+    await admin.delete(f"{DOCUMENTS}/{document_id}")
+    path = "/objects/deletions/documents/attachments"
+    everything = await admin.get(path)
+    ours = [each for each in everything.data if each["id"] in (first, second)]
+    assert [(each["id"], each["version"], each["deletion_type"]) for each in ours] == [
+        (first, 1, "attachment_version__sys"),
+        (first, "", "attachment__sys"),
+        (second, "", "attachment__sys"),
+    ]
+    vault_id, _, named = ours[0]["global_id__sys"].partition("_")
+    assert (vault_id.isdigit(), named) == (True, str(document_id))
+    assert ours[0]["global_version_id__sys"] is None
+    page = await admin.get(f"{path}?limit=1&offset=1")
+    assert page.data == everything.data[1:2]
+    assert page.body["responseDetails"]["total"] == len(everything.data)
+    documents = await admin.get("/objects/deletions/documents")
+    assert sum(each["id"] == document_id for each in documents.data) == 1

@@ -7,7 +7,7 @@ import pytest
 from shared.vault.assembly.vault import Vault
 from shared.vault.documents import texts
 from tests.service.vault import documenting
-from tests.service.vault.documenting import created
+from tests.service.vault.documenting import DOCUMENTS, created, download
 from tests.service.vault.served import Api
 from tests.unit.documents.test_binary_text import SHEET, WORD, office, part, pdf
 
@@ -26,6 +26,40 @@ async def test_the_words_of_a_file_are_found(user: Api, filename: str) -> None:
     word = f"zq{filename.rpartition('.')[2]}word"
     found = await user.query(f"SELECT id FROM documents FIND ('{word}' SCOPE CONTENT)")
     assert [row["id"] for row in found.data] == [document_id]
+
+
+@pytest.mark.parametrize(
+    ("filename", "content"),
+    [
+        ("said.pdf", pdf("stored cold")),
+        ("said.docx", office(WORD, part("stored cold"))),
+        ("said.html", b"<p>stored <b>cold</b></p>"),
+    ],
+)
+async def test_the_text_of_a_version_is_downloaded(
+    user: Api, filename: str, content: bytes
+) -> None:
+    document_id = await created(user, content, filename)
+    status, headers, text = await download(
+        user, f"{DOCUMENTS}/{document_id}/versions/0/1/text", Accept="application/json"
+    )
+    assert status == 200
+    assert headers["content-type"] == "text/plain;charset=UTF-8"
+    assert text.decode() == "stored cold"
+
+
+@pytest.mark.parametrize(
+    ("content", "filename"),
+    [(b"%PDF-1.7 nothing", "broken.pdf"), (b"\x89PNG", "photo.png"), (b"", "none.txt")],
+)
+async def test_a_version_without_text_is_refused(
+    user: Api, content: bytes, filename: str
+) -> None:
+    document_id = await created(user, content, filename)
+    refused = await user.get(f"{DOCUMENTS}/{document_id}/versions/0/1/text")
+    assert refused.error == "INVALID_DATA"
+    missing = await user.get(f"{DOCUMENTS}/{document_id}/versions/7/0/text")
+    assert missing.error == "INVALID_DATA"
 
 
 async def test_a_file_that_is_broken_is_stored_without_a_text(user: Api) -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.service.vault import inquiring
 from tests.service.vault.inquiring import Crm
 from tests.service.vault.objects import outcomes
+from tests.service.vault.over_tls import over_tls
 from tests.service.vault.served import PASSWORD, USERNAMES
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
@@ -24,6 +25,8 @@ COMMANDS = {
     "veevatools": (sys.executable, "python/with_veevatools.py"),
     "java": ("java", "java/Ask.java"),
 }
+VAPIL = "VAPIL_CLASSPATH"
+STORE_PASSWORD = "changeit"
 PRINTED = re.compile(
     r"accounts: 4\ninquiry: \W*saved_state__v\W*\ninquiry: \W*submitted_state__v\W*\nrefused: INVALID_DATA\n"
 )
@@ -47,6 +50,7 @@ async def printed(
     *,
     username: str = USERNAMES["user"],
     seconds: float = 120,
+    **environment: str,
 ) -> str:
     """Run a command as a user, by default the rep, and return its output."""
     process = await asyncio.create_subprocess_exec(
@@ -57,6 +61,7 @@ async def printed(
             "CRM_URL": crm.rep.url,
             "CRM_USERNAME": username,
             "CRM_PASSWORD": PASSWORD,
+            **environment,
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -93,4 +98,33 @@ async def test_the_example_in_typescript_does_what_it_says(
     )
     await printed(crm, ("npm", "ci", "--no-audit", "--no-fund"), folder, seconds=300)
     out = await printed(crm, ("npm", "start", "--silent"), folder)
+    assert PRINTED.fullmatch(out), out
+
+
+async def test_the_example_with_the_vendor_s_library_does_what_it_says(
+    crm: Crm, tmp_path: Path
+) -> None:
+    classpath = os.environ.get(VAPIL)
+    if classpath is None:
+        pytest.skip(f"{VAPIL} does not name the jars of the vendor's Java library")
+    if shutil.which("keytool") is None:
+        pytest.skip("keytool, which a JDK has, is not installed")
+    store = tmp_path / "trust.p12"
+    async with over_tls(crm.vault, tmp_path) as port:
+        imported = ("keytool", "-importcert", "-noprompt", "-file", str(port.ca_file))
+        written = ("-keystore", str(store), "-storetype", "PKCS12")
+        await printed(
+            crm, (*imported, *written, "-storepass", STORE_PASSWORD), EXAMPLES
+        )
+        trusting = (
+            f"-Djavax.net.ssl.trustStore={store}",
+            f"-Djavax.net.ssl.trustStorePassword={STORE_PASSWORD}",
+        )
+        program = ("-cp", classpath, "java/AskWithVapil.java")
+        out = await printed(
+            crm,
+            ("java", *trusting, *program),
+            EXAMPLES,
+            CRM_HTTPS_URL=f"https://{port.dns}",
+        )
     assert PRINTED.fullmatch(out), out

@@ -84,6 +84,38 @@ def test_what_records_do_not_hold_is_kept_with_the_object() -> None:
     assert isinstance(kept.first("formula"), Embedded)
 
 
+@pytest.mark.parametrize(
+    ("key", "part", "attribute", "beginning"),
+    [
+        (
+            ("Messageprocessor", "com.example.processors.SampleMessageProcessor"),
+            None,
+            "source_code",
+            "package com.example",
+        ),
+        (
+            ("Actiontrigger", "sample_large_request__c"),
+            ("Actionblock", "sample_block__c"),
+            "code",
+            "IF\n",
+        ),
+    ],
+)
+def test_code_is_what_stands_between_the_tags(
+    key: tuple[str, str],
+    part: tuple[str, str] | None,
+    attribute: str,
+    beginning: str,
+) -> None:
+    component = registry().components[key]
+    holder = component.child(*part) if part else component
+    assert holder is not None
+    code = holder.first(attribute)
+    assert isinstance(code, Embedded)
+    assert code.content.startswith(beginning)
+    assert "</" not in code.content
+
+
 def test_states_of_an_exported_lifecycle() -> None:
     lifecycle = registry().lifecycles["sample_request_lifecycle__c"]
     assert lifecycle.starting_state == "opened_state__c"

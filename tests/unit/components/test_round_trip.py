@@ -41,7 +41,11 @@ _embedded = (
         lambda text: Embedded(f"{{<x>{text}</x>}}")
     )
     | _inner.map(lambda text: Embedded(f"[{text} = 'it]' && \"]\"]"))
-    | _inner.map(lambda text: Embedded(f"<VeevaData>{text}</VeevaData>"))
+    | st.builds(
+        lambda tag, text: Embedded(f"<{tag}>{text}</{tag}>"),
+        st.sampled_from(("VeevaData", "ActionScript")),
+        _inner,
+    )
 )
 _numbers = st.integers(0, 1000) | st.floats(-1e6, 1e6, allow_nan=False)
 _anything: st.SearchStrategy[Scalar] = st.one_of(
