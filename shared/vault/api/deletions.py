@@ -76,7 +76,7 @@ def _deletions_request(
 
 
 # Parameters that several calls take are declared once, as a dependency.
-Wanted = Annotated[DeletionsRequest, Depends(_deletions_request)]
+DeletionsQuery = Annotated[DeletionsRequest, Depends(_deletions_request)]
 
 
 @router.get("/objects/deletions/vobjects/{object_name}", summary="Deleted records")
@@ -84,7 +84,7 @@ async def deletions(
     request: Request,
     caller: SignedIn,
     object_name: str,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists records that were deleted in the last 30 days with their dates, the earliest first."""
     page = await vault_of(request).deletions.page(caller, object_name, wanted.span)
@@ -103,7 +103,7 @@ async def attachment_deletions(
     request: Request,
     caller: SignedIn,
     object_name: str,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists attachments and versions that were deleted in the last 30 days, the earliest first.
 
@@ -123,7 +123,7 @@ async def attachment_deletions(
 async def deleted_documents(
     request: Request,
     caller: SignedIn,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists documents and versions that were deleted in the last 30 days, the earliest first.
 
@@ -143,7 +143,7 @@ async def deleted_documents(
 async def deleted_document_attachments(
     request: Request,
     caller: SignedIn,
-    wanted: Wanted,
+    wanted: DeletionsQuery,
 ) -> Response:
     """Lists attachments of documents that were deleted in the last 30 days, as whole or one version of them.
 
