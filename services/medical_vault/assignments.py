@@ -38,7 +38,7 @@ async def assign_to_me(context: ActionContext) -> Mapping[str, ApiError]:
     return await _assigned(context, context.ids)
 
 
-async def assign_unassigned(context: ActionContext) -> Mapping[str, ApiError]:
+async def assign_if_nobodys(context: ActionContext) -> Mapping[str, ApiError]:
     """Assign to the caller those requests that have no agent: whoever starts work on a request gets it."""
     caller = context.caller
     # A connection, or the Vault itself, works on no request.

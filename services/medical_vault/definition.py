@@ -32,7 +32,7 @@ MEDICAL_VAULT = VaultDefinition(
     answered=ANSWERED,
     actions={
         "assign": assignments.assign,
-        "assign_unassigned": assignments.assign_unassigned,
+        "assign_if_nobodys": assignments.assign_if_nobodys,
         "assign_to_me": assignments.assign_to_me,
         "merge_case_contacts": case_contact_merges.merge_case_contacts,
         "publish_to_crm": publish_to_crm,
@@ -43,7 +43,7 @@ MEDICAL_VAULT = VaultDefinition(
         case_contact_merges.MERGE: {"merge_case_contacts": "Merge Case Contacts"},
         REQUEST: {
             "assign_to_me": "Assign to Me",
-            "assign_unassigned": "Assign to Me Unless Assigned",
+            "assign_if_nobodys": "Assign to Me Unless Assigned",
         },
     },
     entry_action_forms={
