@@ -1,4 +1,4 @@
-"""Finds how both Vaults, the connector, connections and queues are at the moment."""
+"""Reads the present status of both Vaults, the connector, connections and queues."""
 
 from __future__ import annotations
 

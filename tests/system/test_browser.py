@@ -250,7 +250,7 @@ async def test_a_question_is_asked_and_answered(
         visitor(browser, running, "crm_vault", kind=kind, scripts=scripts) as rep,
         visitor(browser, running, "medical_vault", kind=kind, scripts=scripts) as agent,
     ):
-        await write_down(rep, question)
+        await write_down(rep, question, scripts=scripts)
         await rep.press(SEND)
         await rep.sees("Transfer Status")
 

@@ -360,7 +360,7 @@ class Suspects:
         self._turn = turn
 
     async def mark(self, delivery: Delivery) -> None:
-        """Publish a copy, with one more begun attempt in its header, when the Vaults are reachable.
+        """Wait until the Vaults are reachable, and publish a copy of the message that counts one more attempt.
 
         :raises Interrupted: the process stops first.
         """
@@ -374,7 +374,7 @@ class Suspects:
             loop.call_later(SUSPECT.first_pause, self._turn.release)
 
     async def set_back(self, delivery: Delivery) -> None:
-        """Publish a copy without counting this attempt, which failed by an outage.
+        """Publish a copy of the message without counting this attempt, which an outage has ended.
 
         :raises Interrupted: the process stops first.
         """

@@ -127,7 +127,7 @@ def related_condition(
     since: str,
     until: str = "",
 ) -> str:
-    """Return the VQL condition of records of which a related record has changed; an empty ``until`` sets no end."""
+    """Return the VQL condition for records with a related record that has changed; an empty ``until`` sets no end."""
     modified = f"{reading.path}.{MODIFIED}" if reading.path else MODIFIED
     within = _within(modified, since, until)
     if reading.through is None:

@@ -229,7 +229,7 @@ class Vaults:
 
 
 def is_doubtful(refused: VaultRefused) -> bool:
-    """Return whether a refusal may be a passing fault of the Vault, or a lasting one of the work."""
+    """Return whether a refusal may be either a passing fault of the Vault or a lasting fault of the work."""
     if isinstance(refused, ExpiredPage | QueryTimeout):
         return True
     return refused.type == ErrorType.UNEXPECTED_ERROR

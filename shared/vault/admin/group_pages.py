@@ -214,10 +214,7 @@ def _name(named: tuple[str, ...] | None, user_id: int) -> str:
 
 
 def _sent(context: PageContext, group: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the fields of a form in the format of the group calls.
-
-    Of a system group, only those that may be changed.
-    """
+    """Return a form's fields as the group calls take them; for a system group, only those that may be changed."""
     form = context.form.fields
     if group is not None and not group["editable__v"]:
         name = "allow_delegation_among_members__v"

@@ -23,7 +23,7 @@ SEPARATOR = "|"  # a character that cookies may have without quotes
 class VisitTimes:
     """The times at which a user opened the home page; None when unknown.
 
-    ``previous`` is the last time in the previous visit, ``latest`` the last time until now.
+    ``previous`` is the last time in the visit before this one, ``latest`` the most recent time.
     """
 
     previous: datetime | None

@@ -293,7 +293,7 @@ def _label(registry: Registry, object_name: str) -> str:
 def _by_times(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """Return writes by the pair of times at which they were evaluated and written."""
+    """Group writes by the time of their evaluation and the time of their writing."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         moments = (str(row["connector_time"]), str(row["date"]))

@@ -74,7 +74,7 @@ class ListedCondition:
 
 @dataclass(frozen=True, slots=True)
 class ListIndex:
-    """The index of a listed condition as SQL: its columns, the last of which are ``order``, and its condition."""
+    """The index of a listed condition as SQL: its condition and its columns, which end with those of ``order``."""
 
     object: str
     name: str

@@ -57,8 +57,8 @@ class _Record:
     fault: str | None = None
 
 
-class _Starved(Exception):
-    """Raised when the lines read so far are not a whole row."""
+class _IncompleteRow(Exception):
+    """Raised when the lines read so far end within a row."""
 
 
 class _Lines:
@@ -99,7 +99,7 @@ class _Lines:
         if not self._ready:
             if self.ended:
                 raise StopIteration
-            raise _Starved
+            raise _IncompleteRow
         line = self._ready.popleft()
         self._taken.append(line)
         return line
@@ -226,7 +226,7 @@ class SheetReader:
                 return _Record([], self._reason)
             try:
                 cells = next(self._reader)
-            except _Starved:
+            except _IncompleteRow:
                 await self._more()
                 continue
             except StopIteration:

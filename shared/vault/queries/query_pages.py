@@ -100,7 +100,7 @@ def page_of(
     pagesize: int,
     pageoffset: int,
 ) -> QueryPage:
-    """Return the page of these rows of a compiled statement; its total counts this page only."""
+    """Return rows of a compiled statement as a page, whose total is the number of these rows."""
     keys = compiled.keys
     # A row has one column more than there are keys: the record's id, for the next page.
     data = [dict(zip(keys, row, strict=False)) for row in rows]

@@ -230,7 +230,7 @@ class _EnteringRecords:
         text: str,
         ids: Sequence[str],
     ) -> Sequence[Record]:
-        """Return the rows of a query about records, which ``query`` compiles from a text of the configuration.
+        """Compile a configured text into a query about records, and return its rows.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED when the text is not VQL, or names fields that the object does not
             have.

@@ -50,7 +50,7 @@ class ServerError(CallFault):
     html: bool
 
     async def strike(self, call: StruckCall) -> None:
-        """Answer with the status, as a page or as the EXCEPTION envelope."""
+        """Answer with the fault's HTTP status, and a page of a server or the EXCEPTION envelope of the API."""
         title = f"{self.status.value} {self.status.phrase}"
         if self.html:
             page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"

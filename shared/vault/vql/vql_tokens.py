@@ -293,7 +293,7 @@ class TokenReader:
         return True
 
     def _take_word(self, word: str) -> bool:
-        """Read the next token if it is this word, in any case, which only here is a keyword; return whether it was."""
+        """Read the next token if it is this word in any case, a keyword only here; return whether it was."""
         if self._token.upper() != word:
             return False
         self._advance()

@@ -194,7 +194,7 @@ def beyond(found: Found, profile: Profile) -> Found:
 
 
 def test_every_route_shows_values_by_a_door_or_says_why_it_shows_none() -> None:
-    """The routes of test_api_roles.py and test_page_roles.py, which tests prove to be complete."""
+    """The routes of route_callers and test_page_roles, which tests prove to be complete."""
     for routes, doors, others in (
         (set(ROUTES), DOORS, WITHOUT_VALUES),
         ({_route(page) for page in PAGES}, PAGE_DOORS, PAGES_WITHOUT_VALUES),
