@@ -99,7 +99,10 @@ async def _process(
             *command, env=service_environment(environment), stdout=log, stderr=log
         )
         try:
-            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
+            # Shorter than the server keeps them: it would close one while a call is sent on it.
+            kept = aiohttp.TCPConnector(keepalive_timeout=2)
+            base = f"http://127.0.0.1:{port}"
+            async with aiohttp.ClientSession(base, connector=kept) as http:
 
                 async def reason() -> str | None:
                     try:
@@ -108,7 +111,7 @@ async def _process(
                     except aiohttp.ClientError as error:
                         return type(error).__name__
 
-                assert await answers_within(60, reason) is None
+                assert await answers_within(180, reason) is None
                 yield process.pid, http
         finally:
             process.terminate()

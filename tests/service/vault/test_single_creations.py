@@ -187,4 +187,6 @@ async def test_it_goes_by_a_column_that_is_gone(
     assert dropped.body["script_execution"]["failures"] == 0, dropped.text
     vault.components.registry, vault.components.revision = former
     (result,) = await vault.records.create(SYSTEM, "beside_part__c", [row])
-    assert [error.type for error in result.errors] == [ErrorType.INVALID_DATA]
+    assert [error.type for error in result.errors] == [
+        ErrorType.ATTRIBUTE_NOT_SUPPORTED
+    ]
