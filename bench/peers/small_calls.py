@@ -205,11 +205,13 @@ async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
 
     ``rate_ratio`` compares the rates. The client, PostgreSQL and the workers share the cores of this machine, so
     ``ratio`` leaves the others out: a Vault serves calls until its busiest worker is fully busy, and that is the
-    processor time of one worker beside that of the busiest of two for as many calls.
+    processor time of one worker beside that of the busiest of two for as many calls. It falls where connections are
+    spread unevenly; ``even_ratio`` is what an even spread would give.
     """
     page = _vault_calls()["page of 50"]
     rates: dict[int, list[float]] = {1: [], 2: []}
-    busiest: dict[int, list[float]] = {1: [], 2: []}
+    busiest: dict[int, float] = {1: 0.0, 2: 0.0}
+    all_workers: dict[int, float] = {1: 0.0, 2: 0.0}
     async with _vault(dsn, folder, 1) as one, _vault(dsn, folder, 2) as two:
         sides = ((1, one, {"only": one[0]}), (2, two, children_of(two[0])))
         for number in range(ROUNDS + 1):
@@ -219,14 +221,16 @@ async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
                 after = processor_seconds(processes)
                 if number:
                     rates[workers].append(CALLS / seconds)
-                    spent = max(after[name] - before[name] for name in processes)
-                    busiest[workers].append(spent)
+                    spent = [after[name] - before[name] for name in processes]
+                    busiest[workers] += max(spent)
+                    all_workers[workers] += sum(spent)
     one_rate, two_rate = median(rates[1]), median(rates[2])
     return {
         "one_worker_per_second": round(one_rate, 1),
         "two_workers_per_second": round(two_rate, 1),
         "rate_ratio": round(two_rate / one_rate, 2),
-        "ratio": round(sum(busiest[1]) / sum(busiest[2]), 2),
+        "ratio": round(busiest[1] / busiest[2], 2),
+        "even_ratio": round(2 * all_workers[1] / all_workers[2], 2),
     }
 
 
