@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.vault.model.component_model import Field, VaultObject
     from shared.vault.records.named_actions import NamedActions
     from shared.vault.records.row_rules import Trigger
-    from shared.vault.records.rows import RowResult
+    from shared.vault.records.rows import ReadRow, RowResult
     from shared.vault.storage.database import Connection, Database
 
 # What is raised when another transaction has stored, or deleted, what the statement names, or has changed its table.
@@ -84,33 +84,54 @@ class SingleCreations(RecordWrites):
         if len(rows) != 1 or not self._alone or extends_units_of_work():
             return None
         components = self._components
+        # Nothing is waited for until the row is read: all of it is read by the components of one revision.
         registry, revision = components.registry, components.revision
         target = registry.objects.get(object_name)
         if target is None or not self._is_simple(registry, target):
             return None
-        async with self._database.connection() as connection:
-            row = await self._new_row(connection, caller, target, rows)
-            if row is None:
-                return None
-            (identifier,) = await self._ids.take(connection, target, 1)
-            creation = new.Creation(self._vault_id, caller.user_id, None)
-            creation.fill(row, identifier, target, registry)
-            fields = new.insert_fields(target, [row])
-            parameters = (
-                table(object_name),
-                revision,
-                target.lifecycle,
-                *author(caller),
-                object_name,
-                is_audited(registry, object_name),
-                *(row.values[f.name] for f in fields if f.name not in DATES),
-            )
-            try:
-                stored = await connection.fetchval(
-                    create_statement(target, fields), *parameters
+        read = self._read_row(caller, target, rows)
+        if read is None or read.errors:
+            return None
+        try:
+            async with self._database.connection() as connection:
+                return await self._create(
+                    connection, caller, registry, revision, target, read
                 )
-            except REFUSED:
-                return None
+        except REFUSED:
+            return None
+
+    async def _create(
+        self,
+        connection: Connection,
+        caller: Caller,
+        registry: Registry,
+        revision: int,
+        target: VaultObject,
+        read: ReadRow,
+    ) -> RowResult | None:
+        """Create the record of a row, which was read by the components of ``revision``; None if it is refused."""
+        (resolved,) = await resolve_references(
+            connection, registry, target, caller, [read]
+        )
+        row = NewRow.of(resolved)
+        new.check_required(target, NORMAL, [row])
+        if row.errors:
+            return None
+        (identifier,) = await self._ids.take(connection, target, 1)
+        creation = new.Creation(self._vault_id, caller.user_id, None)
+        creation.fill(row, identifier, target, registry)
+        fields = new.insert_fields(target, [row])
+        parameters = (
+            table(target.name),
+            revision,
+            target.lifecycle,
+            *author(caller),
+            target.name,
+            is_audited(registry, target.name),
+            *(row.values[field.name] for field in fields if field.name not in DATES),
+        )
+        statement = create_statement(target, fields)
+        stored = await connection.fetchval(statement, *parameters)
         return None if stored is None else row.created().result()
 
     def _is_simple(self, registry: Registry, target: VaultObject) -> bool:
@@ -121,15 +142,15 @@ class SingleCreations(RecordWrites):
             target.name in PARTS,
             target.name == new.USER,
             target.fields[new.NAME].system_managed_name,
-            isinstance(trigger, Preparer | CreationFollower),
+            trigger is not None and isinstance(trigger, Preparer | CreationFollower),
             starting_state(registry, target, NORMAL) is not None,
         )
         return not any(others)
 
-    async def _new_row(
-        self, connection: Connection, caller: Caller, target: VaultObject, rows: Source
-    ) -> NewRow | None:
-        """Return the row of a record to create; None if it breaks a rule or copies a record."""
+    def _read_row(
+        self, caller: Caller, target: VaultObject, rows: Source
+    ) -> ReadRow | None:
+        """Return the row of a record to create, with its errors; None if the call is refused or copies a record."""
         plain, sources = new.without_sources(rows)
         if sources:
             return None
@@ -137,20 +158,12 @@ class SingleCreations(RecordWrites):
             self.target(caller, target.name, plain, Operation.CREATE)
             read = self.reader(target, NORMAL, caller).read(plain)
             rules.authorize_states(caller, read)
+            rules.check_lineage(caller, read, None)
         except VaultFault:
             return None
-        rules.check_lineage(caller, read, None)
         if rules.rules_status(caller, target, NORMAL):
             rules.refuse_inactive(read)
-        if read[0].errors:
-            return None
-        registry = self._components.registry
-        (resolved,) = await resolve_references(
-            connection, registry, target, caller, read
-        )
-        row = NewRow.of(resolved)
-        new.check_required(target, NORMAL, [row])
-        return None if row.errors else row
+        return read[0]
 
 
 def create_statement(target: VaultObject, fields: Sequence[Field]) -> str:
