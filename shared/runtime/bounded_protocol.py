@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -244,9 +244,11 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def unread_bytes(self) -> int:
         """Return the bytes of answers that wait for the client, here and in the layer that sends them in pieces."""
-        answer = self._answered
-        unsent: int = answer.scope.get(UNSENT, 0) if answer is not None else 0  # type: ignore[attr-defined]
-        return self.transport.get_write_buffer_size() + unsent
+        sent = self.transport.get_write_buffer_size()
+        if self._answered is None:
+            return sent
+        unsent = cast("dict[str, Any]", self._answered.scope).get(UNSENT, 0)
+        return sent + int(unsent)
 
     def cut_off(self) -> None:
         """Close the connection of a client that reads more slowly than others while too much is unread."""
