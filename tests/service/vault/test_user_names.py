@@ -43,7 +43,10 @@ async def test_no_name_looks_like_another(admin: Api, how: str) -> None:
     assert INVALID in renamed.text, renamed.text
     assert (await record(admin, "user__sys", str(user_id)))["username__sys"] == known
     # And by the calls of identity providers.
-    user: dict[str, Any] = {"userName": name, "name": {"givenName": "A", "familyName": "B"}}
+    user: dict[str, Any] = {
+        "userName": name,
+        "name": {"givenName": "A", "familyName": "B"},
+    }
     user["emails"] = [{"value": "a@example.org", "type": "work"}]
     provided = await admin.post("/scim/v2/Users", json=user)
     assert '"id"' not in provided.text, provided.text
