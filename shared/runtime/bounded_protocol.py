@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -30,6 +30,7 @@ from shared.runtime.connection_bounds import (
     Refusal,
     moved,
 )
+from shared.runtime.http_layers import UNSENT
 from shared.runtime.telemetry import metrics
 from shared.runtime.upgrade_offers import FurtherParser
 
@@ -93,19 +94,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._observed_body: Observed | None = None
         self._observed_answer: Observed | None = None
 
-    @property
-    def _address(self) -> str | None:
-        if self.client is None:
-            return None
-        return self.client[0]
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and wait for its first request; close it when there are too many."""
         super().connection_made(transport)
         # Its place is counted for the connection from here on.
         if self._handshake is not None:
             self._count.leave(self._handshake)
-        refusal = self._count.enter(self, self._address)
+        address = self.client[0] if self.client else None
+        refusal = self._count.enter(self, address)
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -247,8 +243,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @property
     def unread_bytes(self) -> int:
-        """Return the bytes of answers that wait for the client."""
-        return self.transport.get_write_buffer_size()
+        """Return the bytes of answers that wait for the client, here and in the layer that sends them in pieces."""
+        sent = self.transport.get_write_buffer_size()
+        if self._answered is None:
+            return sent
+        unsent = cast("dict[str, Any]", self._answered.scope).get(UNSENT, 0)
+        return sent + int(unsent)
 
     def cut_off(self) -> None:
         """Close the connection of a client that reads more slowly than others while too much is unread."""

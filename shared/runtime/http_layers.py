@@ -1,4 +1,4 @@
-"""Provides the layers of every HTTP service: HEAD for each GET, no caching, no type sniffing, request counts."""
+"""Provides the layers of every HTTP service: HEAD, no caching, no type sniffing, answers in pieces, request counts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.runtime.telemetry import Metrics, metrics
 
 HEAD = "HEAD"
+PIECE = 2**16  # bytes
+UNSENT = "medcrm.unsent_bytes"
 END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
 
 
@@ -61,6 +63,33 @@ class PrivateAnswers:
             await send(message)
 
         await self._app(scope, receive, send_privately)
+
+
+class AnswersInPieces:
+    """ASGI middleware that sends a long body piece by piece, each when the client has read most of those before it.
+
+    Otherwise a connection by TLS would take the whole body at once, and nothing would show that nobody reads it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; the scope has the number of bytes that are still to be sent."""
+
+        async def send_pieces(message: Message) -> None:
+            body = message.get("body", b"")
+            if len(body) <= PIECE:
+                await send(message)
+                return
+            more = message.get("more_body", False)
+            for start in range(0, len(body), PIECE):
+                left = max(0, len(body) - start - PIECE)
+                scope[UNSENT] = left
+                piece = body[start : start + PIECE]
+                await send({**message, "body": piece, "more_body": more or left > 0})
+
+        await self._app(scope, receive, send_pieces)
 
 
 class RequestMetrics:

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from shared.runtime.bounded_protocol import BoundedProtocol
 from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.health import stop_being_ready
-from shared.runtime.http_layers import HeadRequests, PrivateAnswers
+from shared.runtime.http_layers import AnswersInPieces, HeadRequests, PrivateAnswers
 from shared.runtime.logging import get_logger
 from shared.runtime.strict_transport import StrictTransport
 from shared.runtime.tls_server import Handshake, TlsServer, listening_socket
@@ -184,7 +184,7 @@ def serve(
     count = ConnectionCount(bounds or ConnectionBounds())
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
-        PrivateAnswers(HeadRequests(app)),
+        AnswersInPieces(PrivateAnswers(HeadRequests(app))),
         host=host,
         port=port,
         loop="uvloop",

@@ -38,8 +38,11 @@ class SlowVault:
         id_param: str | None = None,
         *,
         lineage: str | None = None,
+        unchanged: bool = False,
     ) -> list[RowResult]:
-        return await self.vault.update(object, rows, id_param, lineage=lineage)
+        return await self.vault.update(
+            object, rows, id_param, lineage=lineage, unchanged=unchanged
+        )
 
     async def upsert(
         self,

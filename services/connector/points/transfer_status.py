@@ -102,9 +102,7 @@ def _status_row(
     """Return the row that sets a status on an inquiry."""
     row: Values = {"id": read["id"], STATUS: status}
     # A Vault that stores lineage is known to compare the date; others might refuse a row that names it.
-    if lineage is not None:
-        row[MODIFIED] = read[MODIFIED]
-    return row
+    return row if lineage is None else {**row, MODIFIED: read[MODIFIED]}
 
 
 async def _changed(unit: Transfer, rows: Mapping[str, Row]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.service.vault.people import new_user, person
 from tests.service.vault.served import USERNAMES, Api
 
 INVALID = "INVALID_DATA"
-LIKE_THE_ADMIN = {
+LIKE_THE_ADMIN: dict[str, Callable[[str], str]] = {
     "capitals": str.upper,
     "a letter of another script": lambda name: "\u0430" + name[1:],
     "a wide letter": lambda name: "\uff41" + name[1:],
@@ -41,8 +43,11 @@ async def test_no_name_looks_like_another(admin: Api, how: str) -> None:
     assert INVALID in renamed.text, renamed.text
     assert (await record(admin, "user__sys", str(user_id)))["username__sys"] == known
     # And by the calls of identity providers.
-    user = {"userName": name, "name": {"givenName": "A", "familyName": "B"}}
-    user["emails"] = [{"value": "a@example.org", "type": "work"}]  # type: ignore[assignment]
+    user: dict[str, Any] = {
+        "userName": name,
+        "name": {"givenName": "A", "familyName": "B"},
+    }
+    user["emails"] = [{"value": "a@example.org", "type": "work"}]
     provided = await admin.post("/scim/v2/Users", json=user)
     assert '"id"' not in provided.text, provided.text
 
