@@ -95,13 +95,10 @@ async def crm(
         )
         async with served(create_app(vault)) as api:
             await started(vault)
-            made = Crm(
-                *[
-                    await api.signed_in(role)
-                    for role in ("admin", "integration", "user")
-                ],
-                vault,
-            )
+            admin, integration, rep = [
+                await api.signed_in(role) for role in ("admin", "integration", "user")
+            ]
+            made = Crm(admin, integration, rep, vault)
             await establish(made.admin)
             country = {"country_code__v": "US", "name__v": "United States"}
             person = {"external_id__v": "A-2001", "name__v": "Maribel Quentaro"}
