@@ -167,7 +167,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def counts_text(counts: Mapping[str, int]) -> str:
+def counts_text(counts: Mapping[str, object]) -> str:
     """Return counts with their names; those of runs in the order of their steps, which JSON columns do not keep."""
     known = {name: counts[name] for name in COUNTS if name in counts}
     ordered = {**known, **counts}
@@ -186,6 +186,6 @@ def result_text(value: object) -> str:
         case {**counts} if counts and all(
             type(each) is int for each in counts.values()
         ):
-            return counts_text(counts)
+            return counts_text({str(name): each for name, each in counts.items()})
         case _:
             return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
