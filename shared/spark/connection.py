@@ -144,7 +144,7 @@ class BrokerConnection:
         # Taken out before the wait, so that nobody opens a channel on a connection that is being closed.
         connection, self._connection = self._connection, None
         if connection is not None:
-            await _close_quietly(connection)
+            await close_connection(connection)
 
     async def close(self) -> None:
         """Close the connection for good, within 5 seconds. Channels should be closed before."""
@@ -178,8 +178,8 @@ class BrokerConnection:
                 async with bounded("connect", CONNECT_TIMEOUT):
                     await connection.connect(timeout=CONNECT_TIMEOUT)
             except BaseException:
-                # The driver leaves that to the garbage collector, which runs outside of the loop as well.
-                await _close_quietly(connection)
+                # The driver leaves that to the garbage collector.
+                await close_connection(connection)
                 raise
             self._connection = connection
             state_log.succeeded(f"broker ({self.name})")
@@ -197,9 +197,14 @@ async def close_channel(channel: AbstractChannel) -> None:
         return  # lost while closing: the broker has returned its deliveries already
 
 
-async def _close_quietly(connection: AbstractConnection) -> None:
+async def close_connection(connection: AbstractConnection) -> None:
+    """Close a connection within 5 seconds, also one that is lost or was never opened."""
     try:
         async with bounded("close connection", CLOSE_TIMEOUT):
             await connection.close()
     except BrokerUnavailable:
-        return  # nothing is left to close on this side
+        pass  # nothing is left to close on this side
+    finally:
+        # A close that was cut off has dropped the transport, and left the connection open in name: the driver would
+        # close it from the garbage collector, which runs outside of the loop as well.
+        await connection.close()

@@ -15,7 +15,6 @@ import asyncpg
 import pytest
 from aio_pika.exceptions import AMQPError
 from aiormq.exceptions import ChannelAccessRefused
-from yarl import URL
 
 from local.broker import PERMISSIONS, management_api
 from local.failure import SystemFailed
@@ -25,6 +24,7 @@ from local.service import SignIn, connector_settings
 from local.state import State, exclusive
 from local.system import System
 from shared.spark.topology import declare_exchanges, declare_queue
+from tests.broker_connections import broker_connection
 from tests.servers import Vhost
 
 QUEUE = "medical_crm_inbound_queue__v"
@@ -86,13 +86,10 @@ async def test_virtual_hosts_and_permissions_are_exactly_the_planned_ones(
 
 async def put(servers: System) -> None:
     """Have a Vault declare its queue, and a connector publish a persistent message to it."""
-    vault = await aio_pika.connect(
-        amqp_url(servers, "medical_vault", "medical"), timeout=10
-    )
-    connector = await aio_pika.connect(
-        amqp_url(servers, "connector", "medical"), timeout=10
-    )
-    async with vault, connector:
+    async with (
+        broker_connection(amqp_url(servers, "medical_vault", "medical")) as vault,
+        broker_connection(amqp_url(servers, "connector", "medical")) as connector,
+    ):
         channel = await vault.channel()
         await declare_exchanges(channel)
         await declare_queue(channel, QUEUE, "inbound")
@@ -108,10 +105,8 @@ async def put(servers: System) -> None:
 
 async def take(servers: System) -> bytes:
     """Have a connector take the next message of the queue."""
-    connector = await aio_pika.connect(
-        amqp_url(servers, "connector", "medical"), timeout=10
-    )
-    async with connector:
+    address = amqp_url(servers, "connector", "medical")
+    async with broker_connection(address) as connector:
         channel = await connector.channel()
         queue = await channel.get_queue(QUEUE, ensure=False)
         message = await queue.get(timeout=60)
@@ -130,17 +125,14 @@ async def test_a_vault_declares_its_queues_and_a_connector_uses_them(
 async def test_a_connector_declares_nothing_and_no_vault_enters_the_other_virtual_host(
     servers: System,
 ) -> None:
-    connection = await aio_pika.connect(
-        amqp_url(servers, "connector", "crm"), timeout=10
-    )
-    async with connection:
+    address = amqp_url(servers, "connector", "crm")
+    async with broker_connection(address) as connection:
         channel = await connection.channel()
         with pytest.raises(ChannelAccessRefused):
             await channel.declare_queue("anything__c", durable=True)
-    stranger = aio_pika.Connection(URL(amqp_url(servers, "crm_vault", "medical")))
     with pytest.raises(AMQPError):
-        await stranger.connect(timeout=10)
-    await stranger.close()
+        async with broker_connection(amqp_url(servers, "crm_vault", "medical")):
+            pass
 
 
 async def test_a_second_start_finds_the_running_servers(servers: System) -> None:
@@ -280,7 +272,7 @@ async def test_each_test_has_an_empty_database_and_virtual_host(
         == 0
     )
     await connection.close()
-    async with await aio_pika.connect(vhost.amqp_url, timeout=10) as broker:
+    async with broker_connection(vhost.amqp_url) as broker:
         channel = await broker.channel()
         queue = await channel.declare_queue("mine__c", durable=True)
         assert queue.declaration_result.message_count == 0

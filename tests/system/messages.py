@@ -9,6 +9,7 @@ from uuid import uuid4
 import aio_pika
 
 from shared.spark.envelope import Envelope, Message
+from tests.broker_connections import broker_connection
 from tests.system.conditions import Connected
 
 INBOUND = "medical_crm_inbound_queue__v"
@@ -40,10 +41,7 @@ async def put_on_queue(
     vault: str = "medical",
 ) -> None:
     """Publish a body as it is to a queue of a Vault: medical or crm."""
-    connection = await aio_pika.connect(
-        f"{connected.amqp_url}/{vault}", timeout=TIMEOUT
-    )
-    async with connection:
+    async with broker_connection(f"{connected.amqp_url}/{vault}") as connection:
         channel = await connection.channel()
         message = aio_pika.Message(
             body, message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT

@@ -7,8 +7,10 @@ import gc
 
 import aio_pika
 import pytest
+from yarl import URL
 
 from local.state import free_port
+from shared.spark import connection as spark_connection
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.connection import BrokerConnection, bounded
 
@@ -46,6 +48,23 @@ async def test_a_fault_of_the_driver_is_none_of_the_callers_doing(
     with pytest.raises(BrokerUnavailable):
         async with bounded("ask", 30):
             raise fault
+
+
+class SilentTransport:
+    """A transport whose broker answers nothing, not even that it is closed."""
+
+    async def close(self, _: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_connection_that_the_broker_does_not_close_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spark_connection, "CLOSE_TIMEOUT", 0.01)
+    connection = aio_pika.Connection(URL("amqp://127.0.0.1/"))
+    monkeypatch.setattr(connection, "transport", SilentTransport())
+    await spark_connection.close_connection(connection)
+    assert connection.is_closed
 
 
 async def test_a_connection_that_fails_is_closed() -> None:
