@@ -20,8 +20,8 @@ async def start_with(
         update={"admin_username": username}
     )
     vault = Vault(CRM_VAULT, chosen)
-    await vault.start()
     try:
+        await vault.start()
         async with served(create_api(vault)) as api:
             signed_in = await api.post(
                 "/auth", data={"username": username, "password": PASSWORD}
