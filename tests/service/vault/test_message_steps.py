@@ -248,3 +248,29 @@ async def test_who_may_not_ask_the_connector_sees_the_own_queues_alone(
         page = await visitor.open("/ui/live")
     assert page.status == 200 and "Live picture" in page.text
     assert connector.asked == []
+
+
+async def test_processes_of_an_earlier_version_use_the_earlier_names(
+    admin: Api, vault: Vault
+) -> None:
+    queue, message_id = await new_queue(admin), key()
+    async with vault.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO platform.message_way (message_id, queue, records, entered) VALUES ($1, $2, 1, now())",
+            message_id,
+            queue,
+        )
+        way = await connection.fetchval(
+            "SELECT way FROM platform.message_way WHERE message_id = $1 FOR UPDATE",
+            message_id,
+        )
+        await connection.execute(
+            "UPDATE platform.message_way SET delivered = now() WHERE way = $1", way
+        )
+        locked = "SELECT platform.hold_tables($1) = platform.lock_for_writing($1)"
+        assert await connection.fetchval(locked, ["records.case__v"])
+    assert set(await taken(vault, message_id)) == {
+        MessageStepKind.ENTERED,
+        MessageStepKind.SENT,
+        MessageStepKind.DELIVERED,
+    }
