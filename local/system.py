@@ -122,9 +122,6 @@ class System(SystemParts):
     def _vaults(self) -> list[Service]:
         return [each for each in self._services() if each.service != CONNECTOR]
 
-    def _connectors(self) -> list[Service]:
-        return [each for each in self._services() if each.service == CONNECTOR]
-
     async def _start_vaults(self, admits: asyncio.Event) -> None:
         """Start PostgreSQL, then the Vaults, once the broker ``admits`` them, and wait until all of them are ready.
 
@@ -143,10 +140,6 @@ class System(SystemParts):
         await self._migrate(vaults)
         # A Vault is ready without the broker; one that refuses it is none that it may wait for.
         await admits.wait()
-        # It loads its modules beside them, and waits for them by itself. At a first start it would wait for long.
-        if not new:
-            for connector in self._connectors():
-                connector.spawn()
         await _all_ready(vaults)
 
     async def _start_connector(self) -> None:
@@ -154,8 +147,10 @@ class System(SystemParts):
 
         :raises SystemFailed: the connector did not become ready.
         """
+        services = self._services()
+        connectors = [each for each in services if each.service == CONNECTOR]
         # Both Vaults are called in turn, so both have to be ready.
-        await all_of(_all_ready(self._connectors()), self._establish())
+        await all_of(_all_ready(connectors), self._establish())
         write_private(self.sign_ins_file, self.sign_ins())
         # Last: its existence says that the system is ready.
         write_private(self.endpoints_file, self.endpoints())
