@@ -188,5 +188,6 @@ def _deleted_document(vault_id: int, gone: Deletion) -> dict[str, object]:
         "date_deleted": date_time_text(gone.date_deleted),
         "global_id__sys": f"{vault_id}_{document_id}",
         "global_version_id__sys": f"{vault_id}_{gone.record_id}" if number else None,
+        "external_id__v": gone.external_id,
         "deletion_type": "document_version__sys" if number else "document__sys",
     }

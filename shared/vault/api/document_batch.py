@@ -18,6 +18,8 @@ from shared.vault.api.body import read_rows
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, vault_of, wants_csv
 from shared.vault.api.response_envelope import Status, results_csv
+from shared.vault.components.document_model import EXTERNAL_ID
+from shared.vault.documents.document_batches import DocumentResult
 from shared.vault.records.rows import RowResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents/batch", tags=["Documents"])
@@ -91,4 +93,11 @@ def _row_json(result: RowResult) -> dict[str, object]:
         errors = envelope.errors_json(result.errors)
         return {"responseStatus": Status.FAILURE, "errors": errors}
     # Records have text for ids, documents numbers: the calls for documents answer with numbers.
-    return {"responseStatus": Status.SUCCESS, "id": int(result.id or 0)}
+    shown: dict[str, object] = {
+        "responseStatus": Status.SUCCESS,
+        "id": int(result.id or 0),
+    }
+    # The calls for relationships and roles answer with ids alone.
+    if isinstance(result, DocumentResult):
+        shown[EXTERNAL_ID] = result.external_id
+    return shown

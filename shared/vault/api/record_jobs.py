@@ -173,10 +173,10 @@ async def update_corporate_currency(
     caller: SignedIn,
     object_name: str,
 ) -> Response:
-    """Does nothing, since this Vault has no currency fields."""
-    # As with roll-up fields, only the refusals are left.
-    vault_of(request).records.target(caller, object_name, [{}], Operation.EDIT)
-    return envelope.success()
+    """Starts a job that changes nothing, since this Vault has no currency fields."""
+    jobs = vault_of(request).record_jobs
+    job_id = await jobs.update_corporate_currency(caller, object_name)
+    return submitted(request, job_id)
 
 
 @router.get("/vobjects/merges/{job_id}/status", summary="The status of a merge")

@@ -14,6 +14,7 @@ from shared.vault.api.document_batch import IdParam
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, vault_of
 from shared.vault.api.response_envelope import Status
+from shared.vault.components.document_model import EXTERNAL_ID
 from shared.vault.documents.version_batches import RENDITION, VersionResult
 
 router = APIRouter(prefix=f"{PREFIX}/objects/documents", tags=["Documents"])
@@ -96,23 +97,28 @@ async def reclassify(
     """
     sent = await read_rows(request)
     batches = vault_of(request).version_batches
-    return _answer(await batches.reclassify(caller, sent.rows, id_param))
+    results = await batches.reclassify(caller, sent.rows, id_param)
+    return envelope.success(data=[_json(result) for result in results])
 
 
 def _answer(results: Sequence[VersionResult]) -> Response:
     """Return the results, with an entry for each row in input order."""
-    return envelope.success(data=[_json(result) for result in results])
+    return envelope.success(data=[_json(each) | _concerned(each) for each in results])
 
 
 def _json(result: VersionResult) -> dict[str, object]:
-    """Return the result of one row; a failed row has no document."""
+    """Return the status of one row with the document's id; a failed row has no document."""
     if result.error is not None:
         errors = envelope.errors_json([result.error])
         return {"responseStatus": Status.FAILURE, "errors": errors}
-    shown: dict[str, object] = {
-        "responseStatus": Status.SUCCESS,
-        "id": result.document_id,
-    }
+    return {"responseStatus": Status.SUCCESS, "id": result.document_id}
+
+
+def _concerned(result: VersionResult) -> dict[str, object]:
+    """Return the document's external id, and the version and rendition that a row concerns, unless it failed."""
+    if result.error is not None:
+        return {}
+    shown: dict[str, object] = {EXTERNAL_ID: result.external_id}
     if result.number is not None:
         shown |= result.number.fields
     if result.rendition is not None:

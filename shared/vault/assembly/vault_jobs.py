@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.vault.assembly.housekeeping import Housekeeping, Purge
+from shared.vault.bulk.corporate_currency import CorporateCurrencyJobs
 from shared.vault.bulk.merge import MergeJobs
 from shared.vault.bulk.tree_jobs import TreeJobs
 from shared.vault.exceptions.bulk_retry import RetryJobs
@@ -60,6 +61,7 @@ def job_types(services: VaultServices) -> Mapping[str, JobType]:
         PackageJobs(services.inbound_packages, services.outbound_packages),
         TreeJobs(database, components, records, services.files),
         MergeJobs(database, components, records, services.definition.merge_handlers),
+        CorporateCurrencyJobs(),
         EmailJobs(database, services.jobs, services.settings.mail_server),
         IntegrationRunJobs(
             database,

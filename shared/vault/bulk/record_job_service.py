@@ -1,4 +1,4 @@
-"""Submits cascade deletes, deep copies and merges, and returns their results."""
+"""Submits the jobs on records that calls of the API start, and returns their results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.csv_cells import csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
+from shared.vault.bulk.corporate_currency import UPDATE_CORPORATE_CURRENCY
 from shared.vault.bulk.merge import MERGE, MergeStatus, merge_sets
 from shared.vault.bulk.record_merge import DUPLICATE, MAIN
 from shared.vault.bulk.tree_jobs import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class RecordJobs:
-    """Submits cascade deletes, deep copies and merges for the API, and returns their results."""
+    """Submits jobs on records for the API, and returns the results of cascade deletes, deep copies and merges."""
 
     def __init__(
         self,
@@ -114,6 +115,17 @@ class RecordJobs:
         parameters = {"object": object_name, "merge_sets": merge_sets(rows)}
         title = f"Merge records [{object_name}]"
         return await self._jobs.submit(caller, MERGE, title, parameters)
+
+    async def update_corporate_currency(self, caller: Caller, object_name: str) -> int:
+        """Submit the update of an object's corporate currency fields, and return the job's id.
+
+        :raises VaultFault: INVALID_DATA, INSUFFICIENT_ACCESS.
+        """
+        self._records.target(caller, object_name, [{}], Operation.EDIT)
+        parameters = {"object": object_name}
+        title = f"Update corporate currency fields [{object_name}]"
+        submit = self._jobs.submit
+        return await submit(caller, UPDATE_CORPORATE_CURRENCY, title, parameters)
 
     async def result(
         self,

@@ -6,6 +6,7 @@ from shared.vault.components.platform import LINK_MAX_LENGTH
 from shared.vault.model.component_model import Field, FieldType
 
 DOCUMENT_ID = "document_id__sys"
+EXTERNAL_ID = "external_id__v"
 
 
 NAME_LENGTH = 100
@@ -89,7 +90,7 @@ STANDARD_FIELDS: tuple[Field, ...] = (
         max_length=TEXT_LENGTH,
     ),
     Field(
-        "external_id__v",
+        EXTERNAL_ID,
         "External ID",
         FieldType.STRING,
         max_length=250,

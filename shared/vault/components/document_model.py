@@ -9,7 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from shared.vault.components.component_errors import Code, ComponentError
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.components.component_tree import Component
-from shared.vault.components.document_fields import DOCUMENT_ID, STANDARD_FIELDS
+from shared.vault.components.document_fields import (
+    DOCUMENT_ID,
+    EXTERNAL_ID,
+    STANDARD_FIELDS,
+)
 from shared.vault.components.document_types import (
     ENTRY_ACTION,
     LIFECYCLE,
@@ -37,6 +41,7 @@ from shared.vault.model.component_model import (
 __all__ = [
     "COMPUTED",
     "DOCUMENT_ID",
+    "EXTERNAL_ID",
     "RELATIONSHIPS",
     "STEADY",
     "SUPERSEDED",

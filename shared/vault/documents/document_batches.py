@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import VERSIONS
+from shared.vault.components.document_model import EXTERNAL_ID, VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_content import file_name
-from shared.vault.documents.document_keys import ID, fail_existing_values, named
+from shared.vault.documents.document_keys import (
+    ID,
+    fail_existing_values,
+    named,
+    named_documents,
+)
 from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.unchanged_fields import Texts, without_unchanged
@@ -40,6 +46,13 @@ if TYPE_CHECKING:
 
 Source = Sequence[Mapping[str, object]]
 FILE = "file"
+
+
+@dataclass(slots=True)
+class DocumentResult(RowResult):
+    """The outcome of a row that creates, changes or deletes a document, with the document's external id, if any."""
+
+    external_id: str | None = None
 
 
 class DocumentBatches:
@@ -173,7 +186,7 @@ class DocumentBatches:
                 (stored[each or 0], row.values) for row, each in pairs if not row.errors
             ]
             await self._documents.change(connection, caller, versions, changes)
-            return [_updated(row, document_id) for row, document_id in pairs]
+            return [_updated(row, each, stored.get(each or 0)) for row, each in pairs]
 
         return await self._records.carry_out(work, VERSIONS)
 
@@ -192,16 +205,17 @@ class DocumentBatches:
         keys = [texts(row).get(key, "") for row in rows]
         _, versions = self._documents.model(caller, Operation.DELETE)
         found = await self._documents.with_connection(
-            lambda connection: named(connection, versions, key, keys)
+            lambda connection: named_documents(connection, versions, key, keys)
         )
-        results = []
-        for value, document_id in zip(keys, found, strict=True):
-            result = RowResult(
-                id=None if document_id is None else str(document_id),
+        results: list[RowResult] = []
+        for value, document in zip(keys, found, strict=True):
+            result = DocumentResult(
+                id=None if document.id is None else str(document.id),
                 id_param_value=value if id_param else None,
+                external_id=document.external_id,
             )
             # No document has the id 0: the row fails as one that names an unknown document.
-            place = Place(document_id or 0)
+            place = Place(document.id or 0)
             try:
                 await self._documents.delete(caller, place)
             except VaultFault as fault:
@@ -329,13 +343,24 @@ def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
     """Return the result of a row; ``document_id`` is the id of the new document, None for a refused row."""
     if document_id is None:
         return row.refused().result()
-    return RowResult(id=str(document_id), event=CREATED)
+    external_id = _text(row.values.get(EXTERNAL_ID))
+    return DocumentResult(id=str(document_id), event=CREATED, external_id=external_id)
 
 
-def _updated(row: ResolvedRow, document_id: int | None) -> RowResult:
-    """Return the result of a row that changes a document, or is refused."""
+def _updated(
+    row: ResolvedRow, document_id: int | None, before: Record | None
+) -> RowResult:
+    """Return the result of a row that changes a document, ``before`` its stored version, or is refused."""
     record_id = None if document_id is None else str(document_id)
-    if row.errors:
+    if row.errors or before is None:
         return row.refused(record_id).result()
     key = None if row.key is None else str(row.key)
-    return RowResult(id=record_id, event=UPDATED, id_param_value=key)
+    external_id = _text(row.values.get(EXTERNAL_ID, before[EXTERNAL_ID]))
+    return DocumentResult(
+        id=record_id, event=UPDATED, id_param_value=key, external_id=external_id
+    )
+
+
+def _text(value: object) -> str | None:
+    """Return the value of a text field as text; None when it is empty."""
+    return None if value is None else str(value)

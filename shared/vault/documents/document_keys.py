@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
-from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
+from shared.vault.components.document_model import (
+    DOCUMENT_ID,
+    EXTERNAL_ID,
+    VERSIONS,
+)
 from shared.vault.components.schema import quote, table
 from shared.vault.documents import document_store as store
 from shared.vault.errors import VaultFault
@@ -20,6 +25,35 @@ if TYPE_CHECKING:
 
 ID = "id"
 MAX_ID = 2**31 - 1
+EXTERNAL_IDS = f"""SELECT {DOCUMENT_ID} AS id, {EXTERNAL_ID} AS external_id FROM {table(VERSIONS)}
+WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """The id that a row names, None when that is no document or several, and the document's external id, if any."""
+
+    id: int | None
+    external_id: str | None
+
+
+async def named_documents(
+    connection: Connection,
+    versions: VaultObject,
+    key: str,
+    values: Sequence[str],
+) -> list[NamedDocument]:
+    """Return, for each value, the document that ``named`` finds, with the external id of its latest version.
+
+    :raises VaultFault: as ``named`` does.
+    """
+    ids = await named(connection, versions, key, values)
+    found = [each for each in ids if each is not None]
+    rows = await connection.fetch(EXTERNAL_IDS, found)
+    external_ids: dict[int | None, str | None] = {
+        row["id"]: row["external_id"] for row in rows
+    }
+    return [NamedDocument(each, external_ids.get(each)) for each in ids]
 
 
 async def named(

@@ -10,7 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import next_moment
 from shared.vault.access.permissions import Operation, require
 from shared.vault.audit import audit_entries as entries
-from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
+from shared.vault.components.document_model import DOCUMENT_ID, EXTERNAL_ID, VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import (
@@ -253,7 +253,8 @@ class DocumentService:
                 await relationships.delete_of_version(connection, caller, deleted)
                 lines = [("version", str(place.number), None)]
             # The versions, too: copies of the Vault have a row for each.
-            await note_deletions(connection, {DOCUMENTS: [deleted], VERSIONS: ids})
+            gone = {DOCUMENTS: [deleted], VERSIONS: ids}
+            await note_deletions(connection, gone, {deleted: found[EXTERNAL_ID]})
             await connection.execute(store.DELETE_FILES, ids)
             await connection.execute(store.DELETE_TOKENS, ids)
             await connection.execute(store.DELETE, ids)

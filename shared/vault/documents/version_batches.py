@@ -10,7 +10,7 @@ from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.documents.document_batches import FILE, Source, require_size, texts
-from shared.vault.documents.document_keys import ID, named
+from shared.vault.documents.document_keys import ID, named_documents
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import MAX_NUMBER, NUMBERS, Number
 from shared.vault.errors import ApiError, VaultFault
@@ -28,9 +28,10 @@ RENDITION = "rendition_type__v"
 
 @dataclass(slots=True)
 class VersionResult:
-    """The result of a row: the document's id, and the version and rendition that it concerns, or None."""
+    """The result of a row: the document's ids, and the version and rendition that it concerns, or None."""
 
     document_id: int | None = None
+    external_id: str | None = None
     number: Number | None = None
     rendition: str | None = None
     error: ApiError | None = None
@@ -158,13 +159,13 @@ class VersionBatches:
         name = key or ID
         keys = [row.get(name, "") for row in read]
         found = await self._documents.with_connection(
-            lambda connection: named(connection, versions, name, keys)
+            lambda connection: named_documents(connection, versions, name, keys)
         )
         results: list[VersionResult] = []
-        for row, document_id in zip(read, found, strict=True):
-            result = VersionResult(document_id)
+        for row, document in zip(read, found, strict=True):
+            result = VersionResult(document.id, document.external_id)
             try:
-                place = _place(row, document_id, name, allowed)
+                place = _place(row, document.id, name, allowed)
                 await work(row, place, result)
             except VaultFault as fault:
                 result.error = fault.error

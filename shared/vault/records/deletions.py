@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
 RETENTION = timedelta(days=30)
 DOCUMENTS = "documents"  # listed by their own ids, one version of several by its id
 PURGE = 5000  # rows of one statement
+NO_EXTERNAL_IDS: Mapping[str, str | None] = MappingProxyType({})
 
 NOTE = """
-INSERT INTO platform.deletion (object, record_id, date_deleted)
-SELECT object, record_id, now
-FROM unnest($1::text[], $2::text[]) AS gone (object, record_id), platform.change_date() AS now
+INSERT INTO platform.deletion (object, record_id, external_id, date_deleted)
+SELECT object, record_id, external_id, now
+FROM unnest($1::text[], $2::text[], $3::text[]) AS gone (object, record_id, external_id), platform.change_date() AS now
 """
 LISTED = """
 FROM platform.deletion
@@ -205,8 +207,12 @@ async def _children(
 async def note_deletions(
     connection: Connection,
     deleted: Mapping[str, Iterable[str]],
+    external_ids: Mapping[str, str | None] = NO_EXTERNAL_IDS,
 ) -> None:
-    """List records (ids by object) as deleted, in the deletion's transaction; delete their rows in other tables."""
+    """List records (ids by object) as deleted, in the deletion's transaction; delete their rows in other tables.
+
+    ``external_ids`` are those of documents or versions, by the ids under which they are listed.
+    """
     objects: list[str] = []
     ids: list[str] = []
     for name, record_ids in deleted.items():
@@ -214,7 +220,8 @@ async def note_deletions(
             objects.append(name)
             ids.append(record_id)
     if ids:
-        await connection.execute(NOTE, objects, ids)
+        listed = [external_ids.get(record_id) for record_id in ids]
+        await connection.execute(NOTE, objects, ids, listed)
         await forget_roles(connection, objects, ids)
         await forget(connection, objects, ids)
         await forget_lineage(connection, objects, ids)
@@ -223,7 +230,10 @@ async def note_deletions(
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A deleted record, or a deleted attachment of a record, or one deleted version of an attachment."""
+    """A deleted record, or a deleted attachment of a record, or one deleted version of an attachment.
+
+    Only documents and attachments have an external id here.
+    """
 
     record_id: str
     date_deleted: datetime

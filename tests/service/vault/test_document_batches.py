@@ -129,6 +129,36 @@ async def test_latest_versions_are_changed_by_id_and_by_external_id(
     ).error == "INVALID_DATA"
 
 
+async def test_results_have_the_external_ids_of_documents(admin: Api) -> None:
+    own = key()
+    made = await admin.post(
+        BATCH, json=[row(external_id__v=own), row(), row(name__v="")]
+    )
+    first, second = (each["id"] for each in made.data[:2])
+    both: list[dict[str, object]] = [
+        {"responseStatus": "SUCCESS", "id": first, "external_id__v": own},
+        {"responseStatus": "SUCCESS", "id": second, "external_id__v": None},
+    ]
+    assert made.data[:2] == both
+    assert "external_id__v" not in made.data[2]
+    named: list[dict[str, object]] = [{"id": first}, {"id": second}]
+    kept = await admin.put(BATCH, json=[{**each, "title__v": "New"} for each in named])
+    assert kept.data == both
+    changed = await admin.put(
+        BATCH,
+        json=[
+            {"id": first, "external_id__v": ""},
+            {"id": second, "external_id__v": own},
+        ],
+    )
+    swapped = [
+        {**both[0], "external_id__v": None},
+        {**both[1], "external_id__v": own},
+    ]
+    assert changed.data == swapped
+    assert (await admin.delete(BATCH, json=named)).data == swapped
+
+
 async def test_documents_are_deleted_by_who_may(admin: Api, user: Api) -> None:
     own = key()
     first, second = await created(user, row(), row(external_id__v=own))

@@ -218,6 +218,7 @@ async def test_documents_and_versions_are_deleted(user: Api, admin: Api) -> None
     assert (await user.delete(path)).error == "INSUFFICIENT_ACCESS"
     assert (await admin.delete(f"{path}/versions/0/1")).error == "OPERATION_NOT_ALLOWED"
     await user.post(path, data=form(b"second"))
+    await user.put(path, data={"external_id__v": "D-1"})
     assert (await admin.delete(f"{path}/versions/0/2")).status == "SUCCESS"
     assert (await document(user, document_id))["version_id"] == f"{document_id}_0_1"
     assert (await admin.delete(path)).body == {
@@ -241,6 +242,7 @@ async def test_documents_and_versions_are_deleted(user: Api, admin: Api) -> None
         version["global_id__sys"],
         None,
     )
+    assert [row["external_id__v"] for row in (version, whole)] == ["D-1", None]
     assert [row["deletion_type"] for row in (version, whole)] == [
         "document_version__sys",
         "document__sys",

@@ -61,6 +61,19 @@ async def below(api: Api, one: str) -> list[dict[str, Any]]:
     return found
 
 
+async def test_corporate_currency(admin: Api, user: Api) -> None:
+    answer = await user.put(f"{ITEMS}/actions/updatecorporatecurrency")
+    job_id = answer.body["job_id"]
+    assert answer.body == {
+        "responseStatus": "SUCCESS",
+        "url": f"/api/v25.1/services/jobs/{job_id}",
+        "job_id": job_id,
+    }
+    assert await ended(user, job_id) == "SUCCESS"
+    unknown = await admin.put("/vobjects/nothing__c/actions/updatecorporatecurrency")
+    assert unknown.error == "INVALID_DATA"
+
+
 async def test_cascade_delete(admin: Api) -> None:
     one, made = await with_parts(admin, 3)
     job_id, status = await job(admin, f"{OWNERS}/{one}/actions/cascadedelete")

@@ -36,14 +36,19 @@ async def test_versions_are_made_and_deleted(admin: Api) -> None:
     await stage(admin, "/batch/two.txt", "two")
     text = f"id,file\n{first},/batch/two.txt\n{second},\n{UNKNOWN},\n{first},/no.txt\n"
     batch = f"{DOCUMENTS}/versions/batch"
+    await admin.put(f"{DOCUMENTS}/{first}", data={"external_id__v": "V-1"})
     made = await admin.post(batch, data=text, headers={"Content-Type": "text/csv"})
     assert statuses(made) == ["SUCCESS", "SUCCESS", "FAILURE", "FAILURE"]
     number = {"major_version_number__v": 0, "minor_version_number__v": 2}
-    assert made.data[0] == {"responseStatus": "SUCCESS", "id": first, **number}
+    named = {"responseStatus": "SUCCESS", "id": first, "external_id__v": "V-1"}
+    assert made.data[0] == {**named, **number}
+    assert made.data[1]["external_id__v"] is None
+    assert all("external_id__v" not in row for row in made.data[2:])
     assert (await download(admin, f"{DOCUMENTS}/{first}/file"))[2] == b"two"
     assert (await download(admin, f"{DOCUMENTS}/{second}/file"))[2] == b"kept"
     rows = [{"id": first, **number}, {"id": second}, {"id": second, "colour": "red"}]
     gone = await admin.delete(batch, json=rows)
+    assert gone.data[0] == {**named, **number}
     assert errors(gone) == ["PARAMETER_REQUIRED", "ATTRIBUTE_NOT_SUPPORTED"]
     assert (await document(admin, first))["minor_version_number__v"] == 1
 
@@ -63,9 +68,14 @@ async def test_renditions_are_added_and_deleted(admin: Api) -> None:
         {"id": document_id, "rendition_type__v": RENDITION},
         {"id": document_id, **file, "major_version_number__v": 0},
     ]
+    external_id = {"external_id__v": "R-1"}
+    await admin.put(f"{DOCUMENTS}/{document_id}", data=external_id)
     made = await admin.post(batch, json=rows)
-    assert statuses(made)[:2] == ["SUCCESS", "SUCCESS"]
-    assert made.data[1]["rendition_type__v"] == RENDITION
+    added = {"responseStatus": "SUCCESS", "id": document_id, **external_id}
+    assert made.data[:2] == [
+        {**added, "rendition_type__v": RENDITION},
+        {**added, **earlier, "rendition_type__v": RENDITION},
+    ]
     assert errors(made) == [
         "OPERATION_NOT_ALLOWED",
         "INVALID_DATA",
@@ -75,6 +85,7 @@ async def test_renditions_are_added_and_deleted(admin: Api) -> None:
     named = {"id": document_id, "rendition_type__v": RENDITION}
     gone = await admin.delete(batch, json=[{**named, **earlier}, {**named, **earlier}])
     assert statuses(gone) == ["SUCCESS", "FAILURE"]
+    assert gone.data[0] == made.data[1]
     own = f"{DOCUMENTS}/{document_id}"
     assert (await user_renditions(admin, own)) == [RENDITION]
     assert (await user_renditions(admin, f"{own}/versions/0/1")) == []
@@ -104,6 +115,7 @@ async def test_documents_get_other_types(admin: Api, user: Api) -> None:
     batch = f"{DOCUMENTS}/batch/actions/reclassify"
     answer = await user.put(batch, json=rows)
     assert errors(answer) == ["INVALID_DATA", "PARAMETER_REQUIRED", "INVALID_DATA"]
+    assert answer.data[0] == {"responseStatus": "SUCCESS", "id": document_id}
     shown = await document(user, document_id)
     assert (shown["subtype__v"], shown["lifecycle__v"]) == (None, "Short")
     assert shown["status__v"] == "Only"
