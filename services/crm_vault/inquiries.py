@@ -152,7 +152,7 @@ class TransferredInquiry:
         return (
             self._locked(caller, stored)
             or self._under_way(caller, stored, changes)
-            or self._not_sent(stored, changes)
+            or self._failed_before(stored, changes)
         )
 
     def before_delete(
@@ -177,14 +177,13 @@ class TransferredInquiry:
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     @staticmethod
-    def _not_sent(stored: Record, changes: Mapping[str, object]) -> ApiError | None:
+    def _failed_before(
+        stored: Record, changes: Mapping[str, object]
+    ) -> ApiError | None:
         # It may have been edited since Medical has read it: Success would lock a text that never arrived.
-        if changes.get(STATUS) != SUCCESS or stored[STATUS] in (
-            PENDING[STATUS],
-            SUCCESS,
-        ):
+        if changes.get(STATUS) != SUCCESS or stored[STATUS] != FAILED[STATUS]:
             return None
-        message = "Only an inquiry that is being transferred can become transferred; set Pending first"
+        message = "An inquiry at Failed is not being transferred and cannot become transferred; set Pending first"
         return ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
 
     @staticmethod

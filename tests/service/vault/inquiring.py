@@ -69,10 +69,9 @@ class Crm:
         )
 
     async def succeed(self, record_id: str) -> None:
-        for status in ("pending__v", "success__v"):
-            row = {"id": record_id, "transfer_status__v": status}
-            answer = await self.integration.put(INQUIRIES, json=[row])
-            assert outcomes(answer) == ["SUCCESS"], answer.text
+        row = {"id": record_id, "transfer_status__v": "success__v"}
+        answer = await self.integration.put(INQUIRIES, json=[row])
+        assert outcomes(answer) == ["SUCCESS"], answer.text
 
     async def statuses(self, ids: list[str]) -> list[object]:
         return [

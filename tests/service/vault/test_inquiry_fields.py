@@ -189,8 +189,6 @@ async def test_a_copy_of_a_transferred_inquiry_is_a_new_question(
     (record_id,) = await crm.submitted(1)
     rows = [{"id": record_id, **COPIED}]
     assert outcomes(await crm.rep.put(INQUIRIES, json=rows)) == ["SUCCESS"]
-    sent = [{"id": record_id, "transfer_status__v": "pending__v"}]
-    assert outcomes(await crm.integration.put(INQUIRIES, json=sent)) == ["SUCCESS"]
     rows = [{"id": record_id, **NOT_COPIED, "link__sys": f"V_{record_id}"}]
     assert outcomes(await crm.integration.put(INQUIRIES, json=rows)) == ["SUCCESS"]
     copy_id = await copying(crm, record_id)
@@ -261,11 +259,8 @@ async def test_statuses_and_answers_are_the_connections_to_write(
     # The connection's user writes it, and is told so.
     found = await crm.integration.get(f"/metadata/vobjects/{OBJECT}/fields/{field}")
     assert found.body["field"]["editable"] is True
-    # Only what is under way becomes transferred.
-    sent = {"id": known, "transfer_status__v": "pending__v"}
-    for row in (sent, {"id": known, field: value}):
-        written = await crm.integration.put(INQUIRIES, json=[row])
-        assert outcomes(written) == ["SUCCESS"], written.text
+    row = {"id": known, field: value}
+    assert outcomes(await crm.integration.put(INQUIRIES, json=[row])) == ["SUCCESS"]
 
 
 async def test_a_load_writes_no_statuses_but_in_migration_mode(
