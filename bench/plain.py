@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.data import BenchFailed
 from shared.client import VaultClient
 
 PAGE = 500
@@ -73,10 +74,13 @@ async def _write(crm: VaultClient, medical: VaultClient, rows: Sequence[Row]) ->
         for row, case in zip(rows, written, strict=True)
     ]
     await medical.upsert("case_request__v", requests, "link__sys")
-    await crm.update(
+    results = await crm.update(
         "medical_inquiry__v",
         [{"id": row["id"], "transfer_status__v": "success__v"} for row in rows],
     )
+    if not all(result.ok for result in results):
+        message = "a status was refused"
+        raise BenchFailed(message)
 
 
 def _person(row: Row) -> dict[str, Any]:
