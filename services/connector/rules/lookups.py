@@ -32,7 +32,7 @@ class LookupType(StrEnum):
 
     @property
     def shows_keys(self) -> bool:
-        """Return whether error texts may show a source key of such a set."""
+        """Return whether error texts may show source keys of a set of this type."""
         match self:
             case (
                 LookupType.PICKLIST

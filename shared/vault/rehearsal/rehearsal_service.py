@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 
 class RehearsalService:
-    """Carries out the calls about faults; ``queues`` returns the names of the Vault's queues.
+    """Switches faults on and off for the API, and lists them; ``queues`` returns the names of the Vault's queues.
 
-    ``served`` are the calls that the Vault serves, which its application sets.
+    The application sets ``served``: the calls that the Vault serves.
     """
 
     def __init__(
