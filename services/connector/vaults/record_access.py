@@ -27,7 +27,7 @@ class RecordReads(Protocol):
 
 
 class ChangeReads(RecordReads, Protocol):
-    """The reads of a Vault by which its changes are listed; every call may raise ``ClientError``."""
+    """The reads that find the changes of a Vault's records; every call may raise ``ClientError``."""
 
     async def deletions(
         self,

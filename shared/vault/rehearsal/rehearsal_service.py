@@ -93,7 +93,7 @@ class RehearsalService:
     async def switch_off(
         self, caller: Caller, switch_id: str | None
     ) -> Sequence[Switch]:
-        """End one switch in all processes, or with None all; return those that this process had.
+        """End a switch, or all of them if ``switch_id`` is None, in all processes; return those of this process.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a switch that is not on.
         """
