@@ -235,8 +235,8 @@ Key = tuple[str, int]
 class Handled:
     """Remembers handled deliveries of one queue by id and body.
 
-    A channel that is lost while a handler works can no longer acknowledge its deliveries. The broker delivers them again
-    on the next channel, where they are acknowledged without being handled again.
+    A channel that is lost while a handler works can no longer acknowledge its deliveries. The broker delivers them
+    again on the next channel, where they are acknowledged without being handled again.
     """
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ class SenderTraffic:
     records: KeyLocks
 
     async def changed_since(self, window: datetime, now: datetime) -> datetime:
-        """Return the moment since which changes may still be under way: ``window``, or when an older message was queued.
+        """Return the moment since which changes may be under way: ``window``, or when an older message was queued.
 
         The age of a message at the broker is unknown to the Vault: it counts as one day before ``now``.
 
