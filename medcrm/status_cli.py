@@ -67,7 +67,7 @@ def readiness_command(
     vault: VaultName = MEDICAL,
     as_json: AsJson = False,
 ) -> None:
-    """List what prevents a connection from working, in the order of correction; ends with exit code 1 if anything does."""
+    """List what prevents a connection from working, in the order of correction; ends with exit code 1 if not empty."""
     who = account(url, username)
 
     async def ask() -> Row:

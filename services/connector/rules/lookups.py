@@ -125,7 +125,7 @@ class KeyedEntries(dict[str, str]):
     ) -> None:
         """Add keys with the entries found for them.
 
-        The keys in ``wanted``, those of the whole unit, are always kept.
+        The keys in ``wanted``, those of the whole unit, are never evicted.
         """
         if len(self.looked_for) + len(keys) > MAX_CACHED_KEYS:
             self.looked_for.intersection_update(wanted)

@@ -143,7 +143,7 @@ class UserTrigger:
         """Check that an active System Admin remains, and that names differ by more than capitals.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED for the whole call when none would remain; INVALID_DATA when two users
-            would have one name but for capitals.
+            would have the same name except for capitals.
         """
         del caller
         renamed = [str(changes[NAME]) for _, changes in updated if changes.get(NAME)]
