@@ -281,7 +281,7 @@ async def private_server() -> AsyncIterator[str]:
 
 
 async def run(sizes: Sequence[int], only: str = "") -> Figures:
-    """Measure on a server of its own."""
+    """Measure with a private server, for each number of accounts in ``sizes``, the calls whose name has ``only``."""
     async with private_server() as own:
         return await measure(own, sizes, only)
 

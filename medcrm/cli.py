@@ -165,7 +165,7 @@ def diff_command(
     vault: VaultName = None,
     types: Types = None,
 ) -> None:
-    """Show what applying the folder would change in a Vault; ends with 1 when it would change anything."""
+    """Show what applying the folder would change in a Vault; ends with exit code 1 when it would change anything."""
     selected = _selected(_place(folder, vault), types)
     present = run_signed_in(
         url, username, lambda client: read_vault(client, types or ())

@@ -97,7 +97,7 @@ def download_command(
 
 @lookups.command("upload")
 def upload_command(file: Source, url: Url, username: Username) -> None:
-    """Create or update the lookups of a CSV file; ends with 1 when a row was refused, and shows its error."""
+    """Create or update the lookups of a CSV file; ends with exit code 1 when a row was refused, and shows its error."""
     rows = _rows(file)
 
     async def work(client: VaultClient) -> list[RowResult]:
@@ -131,7 +131,7 @@ def missing_command(  # noqa: PLR0913, PLR0917  options of the command
     file: Template = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the source keys without a lookup, and how many records have each; ends with 1 when there are any."""
+    """List source keys without a lookup, and how many records have each; ends with exit code 1 when there are any."""
     who, source = account(url, username), remote_account(remote_url, remote_username)
     params = {"integration": integration} if integration else {}
 

@@ -62,7 +62,7 @@ def preview_command(  # noqa: PLR0913, PLR0917  options of the command
     object_name: ObjectName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the result of a transfer of records, field by field; writes nothing, ends with 1 when one would fail."""
+    """Preview a transfer of records field by field, without writing; ends with exit code 1 if a record would fail."""
     who, source = account(url, username), remote_account(remote_url, remote_username)
     named = {
         "rule": rule,

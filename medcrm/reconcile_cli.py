@@ -61,7 +61,7 @@ def reconcile_command(
     as_json: AsJson = False,
     findings: Findings = None,
 ) -> None:
-    """Compare a Vault with the remote Vault of a connection; ends with 1 when something differs."""
+    """Compare a Vault with the remote Vault of a connection; ends with exit code 1 when something differs."""
     named = {
         "connection": connection,
         "integration": integration,

@@ -72,7 +72,7 @@ def on_command(
 
 @rehearse.command("status")
 def status_command(url: Url, username: Username) -> None:
-    """Show the active faults; ends with 1 when there are any."""
+    """Show the active faults; ends with exit code 1 when there are any."""
     found = run_signed_in(url, username, switches)
     for switch in found:
         typer.echo(f"{switch['id']}  {described(switch)}; until {switch['until']}")

@@ -42,7 +42,7 @@ def list_command(
     integration: Integration = "",
     as_json: AsJson = False,
 ) -> None:
-    """List open exceptions by cause, those with the most items first; ends with 1 when there are any."""
+    """List open exceptions by cause, those with the most items first; ends with exit code 1 when there are any."""
     messages = run_signed_in(url, username, lambda client: client.query(OPEN_MESSAGES))
     found = causes(messages.rows, integration or None)
     show([cause.to_json() for cause in found], table(found), as_json=as_json)
@@ -54,7 +54,7 @@ def list_command(
 def messages_command(
     ids: Ids, url: Url, username: Username, as_json: AsJson = False
 ) -> None:
-    """Retry one exception or some; ends with 1 when not all are resolved."""
+    """Retry one or several exceptions; ends with exit code 1 when not all are resolved."""
     wanted = list(dict.fromkeys(ids))
 
     async def work(client: VaultClient) -> dict[str, str]:
@@ -75,7 +75,7 @@ def all_command(
     integration: Integration = "",
     as_json: AsJson = False,
 ) -> None:
-    """Retry all open exceptions, of a connection or an integration; ends with 1 when not all are resolved."""
+    """Retry all open exceptions, of a connection or an integration; ends with exit code 1 when not all are resolved."""
     named = {"connection": connection, "integration": integration}
     scope = {name: value for name, value in named.items() if value}
 

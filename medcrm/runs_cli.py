@@ -53,7 +53,7 @@ def start_command(
     follow: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run an integration now; ends with 1 when records failed."""
+    """Run an integration now; ends with exit code 1 when records failed."""
 
     async def work(client: VaultClient) -> Row:
         job = await client.request_run(integration)
@@ -72,7 +72,7 @@ def follow_command(
     username: Username,
     as_json: AsJson = False,
 ) -> None:
-    """Wait for the end of a run; ends with 1 when records failed."""
+    """Wait for the end of a run; ends with exit code 1 when records failed."""
     run = run_signed_in(
         url, username, lambda client: _followed(client, integration, job)
     )

@@ -159,7 +159,7 @@ def _drop(name: str) -> Statement:
 
 
 def _rank(tree: Component) -> tuple[int, str, str]:
-    """Return the sort key of a component among those that do not refer to each other."""
+    """Return the sort key of components that do not refer to each other: by type, then by name."""
     is_known = tree.type in TYPE_ORDER
     rank = TYPE_ORDER.index(tree.type) if is_known else len(TYPE_ORDER)
     return rank, tree.type, tree.name

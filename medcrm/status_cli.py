@@ -39,7 +39,7 @@ def status_command(
     connection: Only = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show both Vaults, the connector, connections and queues; ends with 1 when something is wrong."""
+    """Show both Vaults, the connector, connections and queues; ends with exit code 1 when something is wrong."""
     ends = [account(url, username)]
     if remote_url:
         ends.append(remote_account(remote_url, remote_username))
@@ -67,7 +67,7 @@ def readiness_command(
     vault: VaultName = MEDICAL,
     as_json: AsJson = False,
 ) -> None:
-    """List what still keeps a connection from working, in the order of correction; ends with 1 when it is not ready."""
+    """List what prevents a connection from working, in the order of correction; ends with exit code 1 if not empty."""
     who = account(url, username)
 
     async def ask() -> Row:

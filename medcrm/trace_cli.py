@@ -43,7 +43,7 @@ def message_command(
     remote_username: RemoteUsername = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the known events of a message, the earliest first; ends with 1 when there are none."""
+    """Show the known events of a message, the earliest first; ends with exit code 1 when there are none."""
     ends = _ends(url, username, remote_url, remote_username)
     events = run(_events(ends, {message}))
     show([asdict(event) for event in events], event_table(events), as_json=as_json)

@@ -143,7 +143,7 @@ def log_entries(
 
 
 def event_table(events: Sequence[Event]) -> list[str]:
-    """Return events as lines."""
+    """Return events as the lines of a table."""
     if not events:
         return ["These Vaults have no event of the message"]
     rows = [["when", "vault", "what", "message", "detail"]]

@@ -62,7 +62,7 @@ ORDER BY created_date__v, id
 class Ties:
     """The Source Data that connects Links with Case Contacts.
 
-    The Vault itself writes it in the transaction of a merge.
+    The Vault, not the connector, writes this Source Data, in the transaction of a merge.
     """
 
     connection: Connection

@@ -190,8 +190,8 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         """Update records found by ``id``, or by the unique field ``id_param``; as :meth:`create`.
 
         ``lineage`` is the common lineage, as JSON, of the rows with :data:`~shared.client.results.LINEAGE`. With
-        ``unchanged``, rows may name fields that the Vault sets, with the values that they have; a row is refused when
-        its record has others meanwhile.
+        ``unchanged``, rows may also name fields that only the Vault sets, with the values that were read; a row is
+        refused if its record has other values now.
         """
         params = {} if id_param is None else {"idParam": id_param}
         more = {UNCHANGED_HEADER: "AlwaysIgnore"} if unchanged else {}

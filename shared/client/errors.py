@@ -64,4 +64,4 @@ class ExpiredPage(VaultRefused):
 
 
 class QueryTimeout(VaultRefused):
-    """The Vault stopped a query that took too long, for what it asks or because the Vault is slow now."""
+    """The Vault stopped a query that took too long: the query is too expensive, or the Vault is slow now."""

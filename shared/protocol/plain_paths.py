@@ -12,8 +12,8 @@ AMBIGUOUS = frozenset("/\\%")
 def is_plain_path(path: str) -> bool:
     """Return whether a path of a URL leads to the same place for every program that reads it.
 
-    It has no segments of dots, also not encoded or before a ``;``, no slash, backslash or percent sign that is encoded,
-    and no characters other than those of a URL path.
+    Such a path has only characters of a URL path, no percent-encoded slash, backslash or percent sign, and no segment
+    that is ``.`` or ``..``, whether as such, percent-encoded or before a ``;``.
     """
     if not path.isascii() or not path.isprintable() or " " in path or "\\" in path:
         return False

@@ -138,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(WASTEFUL_CHUNKS if self._in_body else HEAD_TOO_LARGE)
 
     def _parse(self, data: bytes) -> None:
-        """Parse received data; after a head that offers another protocol, with a further parser."""
+        """Parse received data; answer 400 when it is not valid HTTP."""
         self._unset_keepalive_if_required()
         try:
             self._feed(data)

@@ -114,7 +114,7 @@ TOO_MANY_PIPELINED = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests at
 
 
 class CountedConnection(Protocol):
-    """A connection whose place can be given to another client, unless its request is being answered."""
+    """A connection whose place another client can take, unless its request is being answered."""
 
     @property
     def awaits_request(self) -> bool:

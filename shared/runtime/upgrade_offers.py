@@ -45,7 +45,7 @@ class FurtherParser:
         self._beyond_head(self._protocol.on_header, name, value)
 
     def on_headers_complete(self) -> None:
-        """Pass on the end of a further request's head; the first request is being answered."""
+        """Pass on the end of a further request's head, not that of the first request."""
         self._beyond_head(self._protocol.on_headers_complete)
         self._in_head = False
 

@@ -81,9 +81,8 @@ async def wait_for(
     """Call ``attempt`` until it raises no ``retry_on``, and return its result.
 
     Between calls it waits with the growing pauses of ``policy``. Any other exception, and cancellation, is raised at
-    once. With ``give_up_after`` seconds the last error is raised when that time is over; without it only cancellation
-    ends the wait, as a message handler needs that keeps its delivery until a peer is back. ``attempt`` must bound its
-    own time.
+    once. With ``give_up_after`` seconds the last error is raised when that time is over; without it the wait ends only
+    by cancellation: a message handler waits so until a peer is back. ``attempt`` must limit its own time.
     """
     deadline = None if give_up_after is None else time.monotonic() + give_up_after
     # Hardly a call needs any.

@@ -65,7 +65,7 @@ class Consumer:
         redelivery: RetryPolicy = REDELIVERY,
         prepare: Prepare | None = None,
     ) -> None:
-        """Take the settings: ``prefetch`` bounds the unsettled deliveries, ``redelivery`` has the pauses of failures.
+        """Take the settings: at most ``prefetch`` unsettled deliveries; ``redelivery`` has the pauses after failures.
 
         ``prepare`` is run before each subscription, to declare a queue that is this consumer's own.
 

@@ -235,8 +235,8 @@ Key = tuple[str, int]
 class Handled:
     """Remembers handled deliveries of one queue by id and body.
 
-    Over a link that breaks before a handler is done, the channel is gone before the deliveries are acknowledged. They
-    are delivered again on the next channel, and would be handled from the start each time.
+    A channel that is lost while a handler works can no longer acknowledge its deliveries. The broker delivers them
+    again on the next channel, where they are acknowledged without being handled again.
     """
 
     def __init__(self) -> None:

@@ -106,11 +106,11 @@ class CallerSessions:
         return cls(headers.get("authorization", ""), headers.get(SOURCE_SESSION, ""))
 
     def own(self, vault: VaultClient) -> CallerReads:
-        """Return the caller's reads of the Vault that is asked about."""
+        """Return access to the Vault that the question is about, for what the caller may read."""
         return CallerReads(vault, vault.for_session(self.session))
 
     def source(self, vault: VaultClient) -> CallerReads:
-        """Return the caller's reads of the source Vault.
+        """Return access to the source Vault, for what the caller may read.
 
         :raises NotReadable: the caller has sent no session of that Vault.
         """

@@ -112,7 +112,7 @@ def _point(traffic: Traffic) -> IntegrationPoint | None:
 
 
 async def _agreements(criteria: AccountSearch, traffic: Traffic) -> tuple[str, ...]:
-    """Return the conditions of the accounts that may be seen, by the agreements of the Medical Vault's countries."""
+    """Return the conditions of the accounts that may be shown, by the agreements of the Medical Vault's countries."""
     result = await traffic.own.client.query(COUNTRIES)
     pull_rules = read_pull_rules(result.rows)
     if criteria.country is not None:

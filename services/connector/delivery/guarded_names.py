@@ -1,6 +1,6 @@
-"""Resolves the names of receivers for the connection that is made, and refuses addresses that no receiver has.
+"""Resolves the names of receivers, and refuses addresses that no receiver may have.
 
-The address that is checked is the one that is used: a name whose address changes in between leads nowhere else.
+The connection is made to the address that was checked, also when the name has another address meanwhile.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ THIS_MACHINE = "localhost"
 
 
 class GuardedNames(AbstractResolver):
-    """Resolves names as another resolver does, without addresses of this machine, its link, and many at once.
+    """Resolves names by another resolver, and omits loopback, link-local, multicast and unspecified addresses.
 
-    Addresses that stand in a URL themselves are not resolved: the operator has allowed each of them.
+    ``localhost`` is resolved to loopback addresses. A URL with an address instead of a name is not resolved: the
+    operator has allowed each of them.
     """
 
     def __init__(self, resolver: AbstractResolver | None = None) -> None:
@@ -30,9 +31,9 @@ class GuardedNames(AbstractResolver):
         port: int = 0,
         family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
-        """Return the addresses of a name.
+        """Return the addresses of a name that may be a receiver's.
 
-        :raises OSError: it has none that a receiver may have.
+        :raises OSError: there are none.
         """
         found = await self._resolver.resolve(host, port, family)
         if host.lower() == THIS_MACHINE:

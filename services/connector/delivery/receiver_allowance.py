@@ -25,7 +25,7 @@ class Allowance:
 
     @property
     def used_up(self) -> bool:
-        """Return whether nothing is left of it at present."""
+        """Return whether no seconds of the allowance are left now."""
         self._regain()
         return self._left <= 0
 

@@ -32,7 +32,7 @@ _HEAD = f"SELECT id, account__v, {_DUPLICATE} FROM {MERGE}"  # noqa: S608  VQL o
 async def transfer(unit: Transfer) -> Outcome:
     """Record the unit's merges in the target Vault, which merges Case Contacts; a repetition changes nothing.
 
-    Merges into accounts that the agreement excludes are skipped, and no Link of them is read.
+    Merges into accounts that the data usage agreement excludes are skipped, and only the ids of these are read.
 
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ConfigurationFault: the configuration does not provide for the unit.

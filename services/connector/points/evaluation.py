@@ -182,7 +182,7 @@ class References:
         self._asked: dict[Unique, set[str]] = {}
 
     async def look_up(self, evaluations: Sequence[Evaluation]) -> None:
-        """Read the records that rows of these evaluations refer to, but for those that have been looked up before.
+        """Read the records that rows of these evaluations refer to, except those that were looked up before.
 
         :raises ClientError: one of the calls fails.
         """

@@ -209,7 +209,10 @@ class _Saving:
         step: Step,
         key: str,
     ) -> tuple[KeyedRows, dict[str, str]]:
-        """Return the rows of one object, and the key value of each source record."""
+        """Return the rows of one step's object by their values of the field ``key``, and these values by source record.
+
+        A source record without a value fails.
+        """
         rule = self.evaluation.rule
         rows = KeyedRows()
         owners: dict[str, str] = {}

@@ -72,7 +72,7 @@ def reasons_of(unit: Transfer, outcome: Outcome) -> dict[str, str]:
 
 
 async def transfer(unit: Transfer) -> Outcome:
-    """Transfer a unit by the code of its integration point; repeat while the data that it has read is outdated.
+    """Transfer a unit by the code of its integration point; begin again when another connector changed what it read.
 
     :raises VaultUnavailable: other connectors were writing the same records every time.
     :raises ConfigurationFault: the configuration does not provide for the unit.

@@ -249,7 +249,7 @@ class Transfer:
         return [rule for rule in rules if rule.primary_query_object == self.object]
 
     def part(self, ids: Sequence[str]) -> Transfer:
-        """Return a unit of some of these records, without the observer, which has their evaluations already."""
+        """Return the transfer of only these ids, without an observer: it has observed their evaluations already."""
         return replace(self, ids=tuple(ids), observe=_unobserved)
 
     async def evaluate(

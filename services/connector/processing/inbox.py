@@ -290,7 +290,7 @@ class Inbox:
     async def _repeat_while_away(
         self, attempt: Attempt, name: str | None = None
     ) -> None:
-        """Call ``attempt`` in a free place; repeat it while a Vault or broker is away."""
+        """Call ``attempt`` once a place is free; repeat it while a Vault or broker is away."""
 
         async def bounded() -> None:
             # A unit that waits for a Vault leaves its place to those that need not.

@@ -40,9 +40,9 @@ class SenderTraffic:
     records: KeyLocks
 
     async def changed_since(self, window: datetime, now: datetime) -> datetime:
-        """Return the moment since which changes may still be under way, by the oldest message that waits.
+        """Return the moment since which changes may be under way: ``window``, or when an older message was queued.
 
-        It is ``window`` at the latest. A message at the broker, whose age the Vault does not know, counts from ``now``.
+        The age of a message at the broker is unknown to the Vault: it counts as one day before ``now``.
 
         :raises ClientError: one of the calls fails.
         """

@@ -40,7 +40,7 @@ Unique = tuple[str, str]
 
 
 class Unusable(Enum):
-    """The reasons why the key of existing records cannot be used as a reference to one of them."""
+    """The reasons why a key that records have refers to none of them: several have it, or the record is inactive."""
 
     AMBIGUOUS = auto()
     INACTIVE = auto()

@@ -32,7 +32,7 @@ class LookupType(StrEnum):
 
     @property
     def shows_keys(self) -> bool:
-        """Return whether error texts may show a source key of such a set."""
+        """Return whether error texts may show source keys of a set of this type."""
         match self:
             case (
                 LookupType.PICKLIST
@@ -125,7 +125,7 @@ class KeyedEntries(dict[str, str]):
     ) -> None:
         """Add keys with the entries found for them.
 
-        The keys in ``wanted``, those of the whole unit, are always kept.
+        The keys in ``wanted``, those of the whole unit, are never evicted.
         """
         if len(self.looked_for) + len(keys) > MAX_CACHED_KEYS:
             self.looked_for.intersection_update(wanted)

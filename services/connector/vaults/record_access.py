@@ -27,7 +27,7 @@ class RecordReads(Protocol):
 
 
 class ChangeReads(RecordReads, Protocol):
-    """The reads of a Vault by which its changes are listed; every call may raise ``ClientError``."""
+    """The reads that find the changes of a Vault's records; every call may raise ``ClientError``."""
 
     async def deletions(
         self,
@@ -59,8 +59,9 @@ class RecordAccess(RecordReads, Protocol):
     ) -> list[RowResult]:
         """Update records found by ``id``, or by the unique field ``id_param``; return a result for each row.
 
-        ``lineage`` is the common lineage of the rows with ``lineage__sys``. With ``unchanged``, rows may name fields
-        that the Vault sets, with the values that they have; a row is refused when its record has others meanwhile.
+        ``lineage`` is the common lineage of the rows with ``lineage__sys``. With ``unchanged``, rows may also name
+        fields that only the Vault sets, with the values that were read; a row is refused if its record has other
+        values now.
         """
         ...
 

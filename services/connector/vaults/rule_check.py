@@ -44,7 +44,7 @@ class PointRules:
     rules: tuple[IntegrationRule, ...]
 
     def components(self) -> list[tuple[IntegrationRule, ...]]:
-        """Return the rules by component: one without a primary query object is several rules of one name."""
+        """Return the rules of each component; one without a primary query object makes several with its name."""
         named: dict[str, list[IntegrationRule]] = {}
         for rule in self.rules:
             named.setdefault(rule.name, []).append(rule)

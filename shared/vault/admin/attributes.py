@@ -107,7 +107,7 @@ def _changes(
     component: Component,
     form: Mapping[str, str],
 ) -> Iterable[Change]:
-    """Yield the changes, attribute by attribute."""
+    """Yield a change for each attribute whose text in the form differs from that of the component."""
     for attribute in attributes:
         before = shown(attribute, component)
         # Browsers end the lines of a text area with CR and LF, whatever the page has.

@@ -91,7 +91,7 @@ def is_form_token(secret: str, token: str) -> bool:
 
 
 def write_note(secret: str, kind: NoteKind, text: str) -> str:
-    """Return a message for the page after a redirect as a cookie's value; the text is cut to 1,000 characters."""
+    """Return the value of a cookie with a message for the page after a redirect; cut the text to 1,000 characters."""
     # Browsers take cookies of 4 KB.
     message = orjson.dumps([kind, text[:MAX_NOTE]])
     body = base64.urlsafe_b64encode(message).decode()

@@ -205,7 +205,7 @@ async def create(context: Creating) -> Response:
 async def _form(
     context: PageContext, values: Mapping[str, Any], errors: Sequence[ApiError]
 ) -> Response:
-    """Show the form of a new document with these values and errors; its file has to be chosen anew."""
+    """Show the form of a new document with these values and errors; its file has to be chosen again."""
     model, versions = context.vault.documents.model(context.caller, Operation.CREATE)
     offered = [
         *choice_inputs(model, context.form.fields),

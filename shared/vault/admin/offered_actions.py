@@ -150,7 +150,7 @@ async def _unmet_text(
 
 
 def _is_independent(criterion: EntryCriterion, prompts: frozenset[str]) -> bool:
-    """Return whether a criterion depends on none of the fields in ``prompts``; False when this cannot be told."""
+    """Return whether a criterion depends on none of the fields in ``prompts``; False when this is unknown."""
     if not prompts:
         return True
     if criterion.condition is not None or criterion.required_field is None:

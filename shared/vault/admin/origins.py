@@ -35,7 +35,7 @@ class Origin:
 
     @property
     def transfer_key(self) -> tuple[str, ...]:
-        """Return the values by which two origins are of the same transfer; empty without a transfer."""
+        """Return values that are equal in all origins of one transfer; empty without a transfer."""
         if not self.vault:
             return ()
         return (self.vault, self.source_id, self.date, self.rule, self.message_id)

@@ -35,7 +35,7 @@ class PendingForm:
 def is_from_this_vault(request: Request) -> bool:
     """Return whether a form was sent from a page of this Vault, according to the browser.
 
-    A form from another site is not kept: a user who signs in would submit it in their own name.
+    A form from another site is not saved: a user who signs in would submit it in their own name.
     """
     named = request.headers.get("origin") or request.headers.get("referer", "")
     here = f"{request.url.scheme}://{request.url.netloc}"
@@ -70,7 +70,7 @@ async def form_of_expired_session(request: Request) -> PendingForm | None:
 
 
 def pending_form_of(fields: Mapping[str, str]) -> PendingForm | None:
-    """Return the kept form in the fields of a sign-in form; None when there is none."""
+    """Return the saved form in the fields of a sign-in form; None when there is none."""
     address = fields.get(_AGAIN)
     if address is None:
         return None

@@ -66,8 +66,8 @@ FIRST = (ReadinessStep.CONNECTION, ReadinessStep.REMOTE_VAULT)
 class Mend:
     """One fault to correct; ``path`` is the page on which to correct it, empty when this Vault has none.
 
-    ``prevents`` is True when the fault prevents transfers; ``elsewhere`` is the id of the other Vault of the fault,
-    None for this Vault.
+    ``prevents`` is True when the fault prevents transfers; ``elsewhere`` is the id of the Vault that has the
+    fault, None when it is this Vault.
     """
 
     text: str

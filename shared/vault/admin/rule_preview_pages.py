@@ -30,14 +30,14 @@ Since = Annotated[str, Query(max_length=40)]
 async def preview_rule(
     context: CurrentPage, name: str, record: Record = ""
 ) -> Response:
-    """Show the result of a rule for a record, given by its id."""
+    """Show the result of a rule for the record with an id."""
     return await _preview(context, name, record)
 
 
 # What is typed may be a person's name, which belongs in no address.
 @router.post("/rules/{name}/preview")
 async def find_and_preview(context: CurrentPage, name: str) -> Response:
-    """Show the result of a rule for a record, given by its name or id in the form."""
+    """Show the result of a rule for the record whose name or id the form has."""
     return await _preview(context, name, context.form.fields.get("record", "")[:200])
 
 

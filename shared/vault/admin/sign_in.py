@@ -83,7 +83,7 @@ async def sign_in(request: Request) -> Response:
 def _onward(
     request: Request, session_id: str, target: str, kept: PendingForm | None
 ) -> Response:
-    """Return a redirect to the requested page, or a page on which the user submits the kept form again."""
+    """Return a redirect to the requested page, or a page on which the user submits the saved form again."""
     if kept is None:
         return RedirectResponse(target, 303)
     context = {

@@ -22,7 +22,7 @@ class AbsentFeature:
 
     @property
     def message(self) -> str:
-        """The message of the error that a call of the feature gets."""
+        """Return the message of the error that answers calls of the feature."""
         return f"{self.name} are not part of this Vault: {self.reason}"
 
 

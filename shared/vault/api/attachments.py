@@ -337,7 +337,7 @@ def attachment_results(rows: Sequence[BatchRow], *, deleted: bool = False) -> Re
 
 
 def _row_json(row: BatchRow) -> dict[str, object]:
-    """Return the result of one row, in which the public API calls the version otherwise than in a single answer."""
+    """Return the result of one row; the public API calls the version ``version`` here, not ``version__v``."""
     if row.errors:
         # A row that failed has no attachment to name.
         errors = envelope.errors_json(row.errors)

@@ -64,7 +64,7 @@ class RelationshipKind(StrEnum):
 
 
 def object_reference(target: VaultObject, base_path: str) -> dict[str, object]:
-    """Return the members by which answers refer to an object; ``base_path`` is ``/api/{version}``."""
+    """Return the URL, labels, name and prefix of an object as JSON; ``base_path`` is ``/api/{version}``."""
     return {
         "url": f"{base_path}/metadata/vobjects/{target.name}",
         "label": target.label,

@@ -137,7 +137,7 @@ def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
 
 
 def single(result: RowResult, records_url: str | None) -> Response:
-    """Return the result of a record call with one record in a form: ``data`` is an object, not a list."""
+    """Return the result of a call that writes one record, sent as a form: ``data`` is an object, not a list."""
     if not result.ok:
         return failures(result.errors)
     return _outcome([result], _row_data(result, records_url))

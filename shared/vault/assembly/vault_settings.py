@@ -23,7 +23,7 @@ def _split(text: str | None) -> list[str]:
 
 
 class VaultSettings(VaultListening):
-    """Settings of one Vault process; its three sign-ins are stored anew at every start."""
+    """Settings of one Vault process; its three sign-ins are stored again at every start."""
 
     database_dsn: SecretStr
     # The role that owns the database, and keeps the audit table out of this service's reach.

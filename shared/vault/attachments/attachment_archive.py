@@ -52,7 +52,7 @@ class _Sink:
 
 
 async def zipped(files: Iterable[ArchivedFile]) -> AsyncIterator[bytes]:
-    """Yield the bytes of an archive of these files, uncompressed; at most one chunk is kept in memory."""
+    """Yield the bytes of an archive of these files, uncompressed; at most one chunk is in memory."""
     sink = _Sink()
     archive = zipfile.ZipFile(sink, "w")
     try:

@@ -1,4 +1,4 @@
-"""Submits the jobs on records that calls of the API start, and returns their results."""
+"""Submits cascade deletes, deep copies and other jobs on records for the API, and returns their results."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Embedded(str):
 
 
 class _Places(NamedTuple):
-    """The sub-components of one component: by key, and by the owner's name with which their names begin."""
+    """The sub-components of one component: by key, and by owner, whose name is the beginning of theirs."""
 
     by_key: Mapping[tuple[str, str], Component]
     by_owner: Mapping[str, Sequence[Component]]

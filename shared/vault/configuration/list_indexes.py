@@ -1,8 +1,8 @@
 """Keeps indexes for the conditions of lists of many records, in the order of these lists.
 
 A condition on picklist values and states becomes the condition of a partial index, which has only the records that meet
-it, so that a write costs more only where a record enters or leaves the index. Fields that each list compares with
-another value, such as a person or a reference, come first in the index, and then the order.
+it, so that a write costs more only where a record enters or leaves the index. The columns of the index are first the
+fields whose compared value differs from call to call, such as a person or a reference, then the order.
 """
 
 from __future__ import annotations

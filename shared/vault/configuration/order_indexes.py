@@ -81,7 +81,7 @@ class OrderedFields:
 
 
 def sorts(field: Field) -> bool:
-    """Return whether an index can have the values of a field in the order of queries."""
+    """Return whether an index on a field can have the order in which queries sort its values."""
     if not field.active or field.multi_value or not traits(field.type).sorted:
         return False
     is_long = (field.max_length or 0) > MOST_CHARACTERS

@@ -334,7 +334,7 @@ def _require_expected(row: Record, received: Document) -> None:
 
 
 def _refused(text: str) -> VaultFault:
-    """Return the fault for a document or connection by which no connection can be established."""
+    """Return the fault for a document or a connection that cannot be used to establish a connection."""
     return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, text)
 
 

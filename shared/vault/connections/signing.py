@@ -129,7 +129,7 @@ def key_pair(subject: str) -> tuple[bytes, str]:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The address to which a connection's messages are sent, and the headers of each message, in the given order."""
+    """The address to which messages of a connection are sent, and the headers of each message, in their order."""
 
     url: str
     headers: tuple[dict[str, str], ...]

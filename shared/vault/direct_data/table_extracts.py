@@ -67,8 +67,10 @@ class Column:
 class TableExtract:
     """One extract that a query reads.
 
-    ``component`` is the folder of its file, ``source`` the FROM of the query, ``changed`` the SQL of the date of a row,
-    ``deleted`` the name of its object in the list of deletions, None where no row is ever deleted.
+    * ``component`` is the folder of its file.
+    * ``source`` is the FROM of the query.
+    * ``changed`` is the SQL of the date of a row.
+    * ``deleted`` is the name of its object in the list of deletions; None when its rows are never deleted.
     """
 
     component: str

@@ -95,7 +95,7 @@ class Writing:
 
 
 def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
-    """Return the choices for a new document that these fields make.
+    """Read the type, lifecycle and first version number of a new document from fields.
 
     :raises VaultFault: PARAMETER_REQUIRED or INVALID_DATA when the fields choose no valid type, lifecycle or number.
     """

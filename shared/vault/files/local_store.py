@@ -316,7 +316,7 @@ def _move(source: Path, target: Path, resumed: bool) -> None:
 
 
 def _move_file(source: Path, target: Path, resumed: bool) -> None:
-    """Move a file by a second link, which fails when there is an item at the target.
+    """Move a file: make a hard link at the target, then remove the source.
 
     :raises FileExistsError: there is an item at the target.
     """

@@ -136,7 +136,7 @@ async def _queue(
     tasks: Sequence[LoadTask],
     progress: Mapping[str, Progress],
 ) -> None:
-    """Report the tasks that have not begun in the order of their ids, in which the API lists them."""
+    """Report as queued each task that has not begun; by id, since the API lists tasks in the order of their reports."""
     for task in sorted(tasks, key=lambda task: int(task.task_id)):
         if not progress[task.task_id].begun:
             await context.progress(task.task_id, {}, state=TaskState.QUEUED)

@@ -240,7 +240,7 @@ class SheetReader:
                 return _written(cells)
 
     def _give_up(self, reason: str) -> None:
-        """Make a faulty row of each line of a row that cannot be parsed, since its end is unknown."""
+        """Read each line of a row that cannot be parsed as a faulty row, since the end of the row is unknown."""
         self._unread = self._lines.give_up()
         is_one = self._unread == 1 or self._columns is None
         place = "" if is_one else f", in a text that begins in row {self._row + 1}"

@@ -69,7 +69,7 @@ def blocks(component: Component, dependency: Dependency) -> bool:
 
 
 def is_acted_on(type_name: str) -> bool:
-    """Return whether components of this type have an effect here, rather than being kept as written."""
+    """Return whether components of this type have an effect here, rather than being stored only."""
     kind = COMPONENT_TYPES.get(type_name)
     return kind is not None and not kind.stored_only
 

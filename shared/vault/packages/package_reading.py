@@ -122,7 +122,7 @@ def data_step(
 
 
 def md5_of(content: bytes) -> str:
-    """Return the checksum of a file as packages carry it."""
+    """Return the MD5 checksum of a file in the form that packages use."""
     return _checksum_of([content])
 
 

@@ -89,7 +89,7 @@ def deployment_document(
     package_id: str,
     package_status: str,
 ) -> Document:
-    """Return ``responseDetails`` without the logs, and ``package_steps``, of a deployment's results."""
+    """Return a deployment's results: ``details``, which is ``responseDetails`` without logs, and ``package_steps``."""
     package = deployment.package
     counts = Counter(outcome.status for outcome in deployment.outcomes)
     details: Document = {

@@ -391,7 +391,7 @@ class QueryService:
 
 
 def _following(page: QueryPage, rows: Sequence[Record]) -> Mapping[str, str]:
-    """Return the position of the next page: its offset → the id of this page's last record."""
+    """Map the offset of the next page to the id of this page's last record, after which the next page begins."""
     offset = page.pageoffset + page.size
     last_id: str = rows[-1][-1]
     return {str(offset): last_id}

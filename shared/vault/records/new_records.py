@@ -224,7 +224,7 @@ def _required_names(target: VaultObject, mode: WriteMode) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """The values that all records created by one batch share: Vault, user id and time, None if the database sets it."""
+    """The values that all records created by one batch share; ``date`` is None when the database sets the time."""
 
     vault_id: int
     user_id: int

@@ -286,7 +286,7 @@ def _by_columns(
 
 
 def _set_columns(rows: Sequence[ReadRow], columns: Mapping[str, list[object]]) -> bool:
-    """Set the values of fields in all rows; return whether no row had set one of the fields in another way."""
+    """Set the values of fields in all rows; return False at a row where one of the fields is set already."""
     if not columns:
         return True
     names = columns.keys()

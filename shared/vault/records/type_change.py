@@ -32,7 +32,9 @@ async def change_types(
     object_name: str,
     rows: Sequence[Mapping[str, object]],
 ) -> list[RowResult]:
-    """Change the type of each record (``id``) to that of its row, an id or a name; return results in input order.
+    """Change the object type of records; return results in input order.
+
+    Each row has the ``id`` of a record, and the id or the name of its new type.
 
     :raises VaultFault: OPERATION_NOT_ALLOWED for an object without types; and as ``RecordService.target`` does.
     """

@@ -95,7 +95,7 @@ class QueueFault(Fault):
     treatment: Treatment
 
     def treat(self, seconds: float) -> Treatment:
-        """Return the treatment of a message; ``seconds`` is the fault's duration."""
+        """Return the treatment of a message; only a fault that takes time delays it, by ``seconds``."""
         delay = seconds if self.seconds else 0.0
         made = self.treatment
         return Treatment(made.copies, delay, made.until_overtaken)

@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 
 class RehearsalService:
-    """Carries out the calls about faults; ``queues`` returns the names of the Vault's queues.
+    """Switches faults on and off for the API, and lists them; ``queues`` returns the names of the Vault's queues.
 
-    ``served`` are the calls that the Vault serves, which its application sets.
+    The application sets ``served``: the calls that the Vault serves.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RehearsalService:
     async def switch_off(
         self, caller: Caller, switch_id: str | None
     ) -> Sequence[Switch]:
-        """End one switch in all processes, or with None all; return those that this process had.
+        """End a switch, or all of them if ``switch_id`` is None, in all processes; return those of this process.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for a switch that is not on.
         """

@@ -37,7 +37,7 @@ class SecurityProfiles:
         self._delegated: Mapping[str, SecurityProfile] = {}
 
     async def follow(self, revision: int) -> None:
-        """Read the components again if they are older than a revision that a call has seen in the database."""
+        """Read the components again if they are older than a revision that a call has read in the database."""
         # The notification of the change may still be on its way.
         if revision > self._components.revision:
             await self._components.load()

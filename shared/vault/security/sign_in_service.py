@@ -298,7 +298,7 @@ class SignInService:
     async def ensure_password(self, user_id: int, password: str) -> None:
         """Set the user's password unless it is the same already.
 
-        :raises ValueError: when there is no such user, or the password is none that a user may have.
+        :raises ValueError: when there is no such user, or the password rules refuse the password.
         """
         async with self._database.connection() as connection:
             user = await connection.fetchrow(STORED, user_id)

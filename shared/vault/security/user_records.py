@@ -143,7 +143,7 @@ class UserTrigger:
         """Check that an active System Admin remains, and that names differ by more than capitals.
 
         :raises VaultFault: OPERATION_NOT_ALLOWED for the whole call when none would remain; INVALID_DATA when two users
-            would have one name but for capitals.
+            would have the same name except for capitals.
         """
         del caller
         renamed = [str(changes[NAME]) for _, changes in updated if changes.get(NAME)]
@@ -175,7 +175,7 @@ class UserTrigger:
 async def _taken_names(
     connection: Connection, rows: Sequence[NewRow]
 ) -> dict[str, str]:
-    """Return the user names like those of the rows, by the same in small letters; nobody else takes one meanwhile."""
+    """Lock user names; return stored names equal to those of the rows but for case, by the lower-case name."""
     names = [str(row.values.get(NAME) or "").lower() for row in rows]
     await connection.execute("SELECT pg_advisory_xact_lock($1)", NAME_LOCK)
     taken = [row["username"] for row in await connection.fetch(TAKEN, names)]

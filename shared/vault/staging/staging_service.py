@@ -356,7 +356,7 @@ def _cursor(item: Item) -> str:
 def _position(cursor: str, folder: str) -> str:
     """Return the position in a cursor.
 
-    :raises VaultFault: INVALID_DATA when the text is not a cursor, or one of another folder.
+    :raises VaultFault: INVALID_DATA when the text is not a cursor, or is the cursor of another folder.
     """
     invalid = VaultFault(ErrorType.INVALID_DATA, "Invalid value for parameter [cursor]")
     try:

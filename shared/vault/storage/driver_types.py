@@ -20,7 +20,7 @@ PRIOR_STATEMENT = SimpleNamespace(name="asked before")
 def session_type() -> type[DriverSession]:
     """Return the type of a pool's sessions, which ask for each type of PostgreSQL's own once among them.
 
-    The driver asks for arrays in every session anew, by a recursive statement that takes PostgreSQL milliseconds to
+    The driver asks for arrays again in every session, by a recursive statement that takes PostgreSQL milliseconds to
     plan: more than anything else that a session does before its first statement.
     """
     types: dict[int, list[asyncpg.Record]] = {}

@@ -123,7 +123,7 @@ class BulkWorkflowActions:
     async def submit(
         self, caller: Caller, action: BulkAction, fields: Mapping[str, str]
     ) -> int:
-        """Submit an action, and return its job's id; the workflows or tasks are selected at once.
+        """Select the workflows or tasks, submit a job that carries out the action on them, and return the job's id.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; PARAMETER_REQUIRED, INVALID_DATA and ATTRIBUTE_NOT_SUPPORTED.
         """

@@ -26,7 +26,7 @@ class WorkflowContent(Protocol):
         """Return the object whose table a change of a workflow locks."""
 
     def target(self, registry: Registry, object_name: str) -> VaultObject | None:
-        """Return the object of the contents with its fields; None when there is none of this name."""
+        """Return the object with this name that describes the contents' fields; None when there is none."""
 
     def targets(self, registry: Registry) -> Mapping[str, Target]:
         """Return the query targets that queries about the contents need besides the objects of the registry."""
@@ -34,9 +34,10 @@ class WorkflowContent(Protocol):
     async def lock(
         self, context: ActionContext, definition: WorkflowDefinition
     ) -> None:
-        """Lock the contents of a context, which the caller may edit, for a workflow that they are to enter.
+        """Lock the contents of a context for the workflow that starts with them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; the error of the first that does not exist, or is not for the workflow.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit them; the error of the first that does not
+            exist or that the workflow is not for.
         """
 
     async def enter(self, context: ActionContext, state: str) -> None:
@@ -80,9 +81,10 @@ class RecordContent:
     async def lock(
         self, context: ActionContext, _definition: WorkflowDefinition
     ) -> None:
-        """Lock the records of a context, which the caller may edit.
+        """Lock the records of a context.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS; the error of the first record that does not exist.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not edit them; the error of the first that does not
+            exist.
         """
         require(context.caller, context.object.name, Operation.EDIT)
         await self._write(context, list(context.ids), {})

@@ -255,7 +255,7 @@ async def lock_task(
 
 
 def task_of(row: Record) -> TaskRow:
-    """Return the task of a row of TASK."""
+    """Convert a row of the query ``TASK`` to a task."""
     return TaskRow(
         row["id"],
         row["workflow_id"],
@@ -312,7 +312,7 @@ async def end_workflow(
 async def open_tasks(
     connection: Connection, workflow_id: int, task: TaskRow | None = None
 ) -> int:
-    """Return the number of open tasks of a workflow; with ``task``, of those of its step in its round."""
+    """Return the number of open tasks of a workflow; with ``task``, only of its step in the same iteration."""
     step, iteration = (task.step, task.iteration) if task else (None, None)
     found: int = await connection.fetchval(OPEN, workflow_id, step, iteration)
     return found
