@@ -116,7 +116,7 @@ DELIVERY = RetryPolicy(
 # each trial holds a place among the handlers until the time limit.
 HANGING_RECEIVER = RetryPolicy(
     tries="one message at a time to the receiver of an External connection",
-    after="it left a message without an answer, or refused one slowly; its other messages fail at once meanwhile",
+    after="it did not answer a message, or was slow to refuse one; until it answers in time, the others fail at once",
     attempts=UNBOUNDED,
     first_pause=1.0,
     longest_pause=60.0,
