@@ -147,6 +147,18 @@ async def test_earlier_answers_are_shown_next_to_a_question(
         assert "It stays liquid." not in page.text
 
 
+async def test_a_question_of_long_words_is_opened_like_others(
+    api: Api, user: Api
+) -> None:
+    """Of compounds and pasted addresses, which are more than a search phrase takes."""
+    compounds = [f"{'Arzneimittelwechselwirkung' * 2}{n}" for n in range(12)]
+    question = " ".join([*compounds, "x" * 300])
+    (request,) = await _requests(user, {"question__v": question})
+    async with browser(api.url, "user") as agent:
+        page = await agent.open(f"/ui/objects/case_request__v/{request}")
+        assert page.status == 200 and compounds[-1] in page.text
+
+
 async def test_a_record_shows_the_latest_of_those_that_refer_to_it(
     api: Api, user: Api
 ) -> None:
