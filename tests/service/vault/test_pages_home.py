@@ -125,6 +125,33 @@ async def test_an_agent_takes_a_request_gives_it_away_and_begins(
         assert f"Cancel {name}?" in page.text
 
 
+async def test_what_was_typed_into_a_refused_action_is_left_in_its_form(
+    api: Api, user: Api
+) -> None:
+    (request,) = await _requests(user, {"question__v": "May it be warmed?"})
+    path = f"/ui/objects/case_request__v/{request}"
+    async with browser(api.url, "user") as agent:
+        page = await agent.press(await agent.open(path), "Start Work")
+        long = {"response_package_link__v": "x" * 1501}
+        page = await agent.press(page, "Close", response_notes__v="Up to 40 °C", **long)
+        assert page.status == 400 and "Response Package Link" in page.text
+        page = await agent.press(page, "Close", response_package_link__v="")
+        assert "The action Close was run." in page.text and "Up to 40 °C" in page.text
+
+
+async def test_an_action_that_another_tab_has_run_leads_back_to_the_record(
+    api: Api, user: Api
+) -> None:
+    (request,) = await _requests(user, {"question__v": "May it be shaken?"})
+    path = f"/ui/objects/case_request__v/{request}"
+    async with browser(api.url, "user") as agent:
+        one, other = await agent.open(path), await agent.open(path)
+        await agent.press(one, "Start Work")
+        page = await agent.press(other, "Start Work")
+        assert page.path == path and "is not offered any more" in page.text
+        assert "Ask an administrator" not in page.text and "In Progress" in page.text
+
+
 async def test_earlier_answers_are_shown_next_to_a_question(
     api: Api, user: Api
 ) -> None:
