@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from shared.vault.admin.error_advice import in_labels
+from shared.vault.admin.error_advice import in_input_labels, in_labels
 from shared.vault.admin.run_progress import took_words
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ ENVIRONMENT = Environment(
 ENVIRONMENT.filters["moment"] = time_element
 ENVIRONMENT.filters["breakable"] = breakable
 ENVIRONMENT.filters["in_labels"] = in_labels
+ENVIRONMENT.filters["in_input_labels"] = in_input_labels
 ENVIRONMENT.filters["took"] = took_words
 
 
