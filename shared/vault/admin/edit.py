@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
@@ -10,16 +11,21 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
+from shared.vault.admin.error_advice import labelled
+from shared.vault.admin.fault_pages import status_of
+from shared.vault.admin.field_errors import at_fields
 from shared.vault.admin.guided_forms import SEND, UPDATE, Guide, guide_of
 from shared.vault.admin.inputs import (
     changed,
     editable,
     entered,
+    inputs,
     touched,
 )
 from shared.vault.admin.named_records import with_ids
 from shared.vault.admin.page_context import THEN, CurrentPage, PageContext, safe_target
 from shared.vault.admin.record_forms import MODIFIED, create_form, edit_form
+from shared.vault.admin.record_pages import record_page
 from shared.vault.admin.showing import record_path
 from shared.vault.admin.viewing import (
     chosen_participants,
@@ -28,9 +34,10 @@ from shared.vault.admin.viewing import (
     update_refusal,
     view,
 )
-from shared.vault.errors import ApiError, VaultFault
+from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
+    from shared.vault.actions.action_service import AvailableAction
     from shared.vault.model.component_model import VaultObject
     from shared.vault.records.rows import RowResult
 
@@ -39,6 +46,10 @@ router = APIRouter(prefix="/objects/{object_name}")
 OVERTAKEN = ApiError(
     ErrorType.RACE_CONDITION,
     "The record was changed after you opened this form. The form shows your changes; save again to store them",
+)
+GONE = ApiError(
+    ErrorType.RACE_CONDITION,
+    "This action is not offered any more: the record was changed after you opened its page",
 )
 SENT_BEFORE = "The form was sent before; this is what came of it."
 
@@ -303,10 +314,7 @@ async def run_action(
         # Sent twice: the first time has moved the record to a state that does not offer the action.
         return context.go(earlier, "The action was run.")
     if action is None:
-        raise VaultFault(
-            ErrorType.INSUFFICIENT_ACCESS,
-            "The record does not offer this action; it may have changed since its page was opened",
-        )
+        return context.refuse(record_path(object_name, record_id), GONE)
     prompts = [target.fields[name] for name in action.prompts if name in target.fields]
     sent = entered(prompts, context.form.fields, context.registry)
     # A field that was left empty is not set: an action empties no fields.
@@ -328,4 +336,29 @@ async def run_action(
     # Without a result it was run by the same form, sent before.
     if result is None:
         return context.go(path, done)
+    if result.errors and values and not back:
+        return await _asked_again(context, target, record_id, action, sent, result)
     return context.go_with(path, result, done, target)
+
+
+async def _asked_again(
+    context: PageContext,
+    target: VaultObject,
+    record_id: str,
+    action: AvailableAction,
+    values: Mapping[str, object],
+    result: RowResult,
+) -> Response:
+    """Show the page of a record again, with the refused form of an action as it was filled in."""
+    shown = await view(context, target.name, record_id)
+    fields = [target.fields[name] for name in action.prompts if name in target.fields]
+    filled = at_fields(await inputs(context, target, fields, values), result.errors)
+    errors = labelled(result.errors, target.fields.values())
+    actions = [
+        replace(each, inputs=filled, errors=errors)
+        if each.name == action.name
+        else each
+        for each in shown.actions
+    ]
+    http_status = status_of(result.errors[0])
+    return await record_page(context, replace(shown, actions=actions), http_status)

@@ -11,6 +11,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
+    from shared.vault.admin.inputs import Input
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import Field, VaultObject
 
@@ -41,6 +42,11 @@ def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiErr
         labels[f"{each.label} [{each.name}]"] = each.label
         labels[f"[{each.name}]"] = f"[{each.label}]"
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
+
+
+def in_input_labels(text: str, inputs: Iterable[Input]) -> str:
+    """Return a text with the labels of a form's inputs in place of their names in brackets."""
+    return _replaced(text, {f"[{each.name}]": f"[{each.label}]" for each in inputs})
 
 
 def _replaced(text: str, labels: Mapping[str, str]) -> str:

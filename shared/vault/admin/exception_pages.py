@@ -10,7 +10,12 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, may
-from shared.vault.admin.error_advice import field_words, in_words, object_words
+from shared.vault.admin.error_advice import (
+    field_words,
+    in_labels,
+    in_words,
+    object_words,
+)
 from shared.vault.admin.exception_causes import (
     MAX_ACTED,
     MOST,
@@ -243,19 +248,22 @@ def _done(
     ``noun`` is the word for one record, ``left`` the number of records that are not processed yet.
     """
     refused = [result for result in results if result.errors]
-    text = _outcome(len(results), noun, refused)
+    text = _outcome(context, len(results), noun, refused)
     if left:
         text = f"{text} {left} more are left; run it again."
     return context.go(back, text, refused=bool(refused))
 
 
-def _outcome(total: int, noun: str, refused: Sequence[RowResult]) -> str:
+def _outcome(
+    context: PageContext, total: int, noun: str, refused: Sequence[RowResult]
+) -> str:
     """Return the message after an action on several messages or items."""
     if not refused:
         return f"The action was run on {total} {noun}{'' if total == 1 else 's'}."
     error = refused[0].errors[0]
-    reason = f"{error.type}: {error.message}"
-    return f"{len(refused)} of {total} were refused, the first one: {reason}"
+    reason = in_labels(error.message, context.registry).rstrip(".")
+    count = f"{len(refused)} of {total} {'was' if total == 1 else 'were'} refused"
+    return f"{count}, the first one: {reason} ({error.type})"
 
 
 @router.post("/retry")

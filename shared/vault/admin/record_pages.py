@@ -153,12 +153,21 @@ async def record(
 ) -> Response:
     """Show a record: its fields, its user actions, and links to the records that refer to it."""
     shown = await view(context, object_name, record_id)
+    return await record_page(context, shown)
+
+
+async def record_page(
+    context: PageContext, shown: RecordView, http_status: int = 200
+) -> Response:
+    """Show the page of a record."""
+    object_name = shown.target.name
     look_again = context.vault.definition.look_again.get(object_name)
     again_in = look_again(shown.values) if look_again else None
     related = await related_records(context, object_name, shown.id)
     guide = await _guide_to_send(context, shown)
     return context.page(
         "record.html",
+        http_status,
         view=shown if guide is None else _without_goal(shown, guide),
         again_in=again_in,
         guide=guide,

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from shared.vault.admin.error_advice import in_labels
+from shared.vault.admin.error_advice import in_input_labels, in_labels
 from shared.vault.admin.run_progress import took_words
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 TIME = Markup('<time datetime="{}"><span>{}</span> <span>{}</span></time>')
-NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])")
+NAME_BREAK = re.compile(r"(?<=[A-Za-z0-9])(_(?=[A-Za-z0-9])|:(?=[A-Za-z]))")
 
 # Everything is forbidden that is not named: pages have styles, images and scripts from files of their own, none inline.
 POLICY = (
@@ -71,9 +71,9 @@ def time_element(value: datetime | str | None) -> Markup:
 
 
 def breakable(text: str) -> Markup:
-    """Return a text in which lines may break after each single underscore, for long names."""
+    """Return a text in which lines may break after each single underscore or colon, for long names and keys."""
     escaped = str(escape(text))
-    broken = NAME_BREAK.sub("_<wbr>", escaped)
+    broken = NAME_BREAK.sub(r"\1<wbr>", escaped)
     return Markup(broken)  # noqa: S704  escaped before  # nosec B704
 
 
@@ -88,6 +88,7 @@ ENVIRONMENT = Environment(
 ENVIRONMENT.filters["moment"] = time_element
 ENVIRONMENT.filters["breakable"] = breakable
 ENVIRONMENT.filters["in_labels"] = in_labels
+ENVIRONMENT.filters["in_input_labels"] = in_input_labels
 ENVIRONMENT.filters["took"] = took_words
 
 

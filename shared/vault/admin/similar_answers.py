@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shared.vault.admin.listing import listed
 from shared.vault.admin.showing import record_path
 from shared.vault.vql import literal
+from shared.vault.vql.phrase import MAX_PHRASE
 
 if TYPE_CHECKING:
     from shared.vault.admin.page_context import PageContext
@@ -20,6 +21,7 @@ MAX_WORDS = 12
 # Shorter words, in most languages, say little of what a question is about.
 MIN_LETTERS = 4
 QUESTION_WORD = re.compile(r"\w+")
+ANY_WORD = " OR "
 EXCERPT = 2_000  # characters of a question that words are taken from
 
 
@@ -69,7 +71,7 @@ async def _found(
     question, answer, date = answered.question, answered.answer, answered.date
     texts = [f"LONGTEXT({name}) AS {name}" for name in (question, answer)]
     columns = ", ".join(["id", "name__v", date, *texts])
-    phrase = " OR ".join(words)
+    phrase = ANY_WORD.join(words)
     search = f"FIND ('{phrase}' SCOPE {question})"
     others = f"id != {literal(str(record['id']))} AND {answered.condition}{same}"
     statement = f"SELECT {columns} FROM {answered.object} {search} WHERE {others}"
@@ -91,4 +93,10 @@ def question_words(question: str) -> list[str]:
     words = QUESTION_WORD.findall(question[:EXCERPT].lower())
     telling = {word for word in words if len(word) >= MIN_LETTERS}
     # Words of one length are sorted by the alphabet, so that a question always finds the same answers.
-    return sorted(telling, key=lambda word: (-len(word), word))[:MAX_WORDS]
+    longest_first = sorted(telling, key=lambda word: (-len(word), word))
+    chosen: list[str] = []
+    for word in longest_first:
+        # Without the words that are too long for the phrase: shorter ones may find something.
+        if len(ANY_WORD.join([*chosen, word])) <= MAX_PHRASE:
+            chosen.append(word)
+    return chosen[:MAX_WORDS]

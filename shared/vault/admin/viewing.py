@@ -48,12 +48,13 @@ class Participants:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A user action that the record offers, with the inputs of its start prompts."""
+    """A user action that the record offers, with the inputs of its start prompts, and the errors of a refused form."""
 
     name: str
     label: str
     inputs: list[Input]
     participants: list[Participants] = field(default_factory=list)
+    errors: Sequence[ApiError] = ()
 
     @property
     def asks(self) -> bool:

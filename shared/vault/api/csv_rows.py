@@ -21,6 +21,11 @@ from shared.vault.errors import VaultFault
 
 # A cell may be as long as its row; the reader would refuse it earlier, in words of its own.
 csv.field_size_limit(MAX_ROW_BYTES)
+# By a part of the reader's error; they follow the words "line 3".
+SYNTAX_FAULTS = {
+    "unexpected end of data": "ends within a cell whose quotation mark is not closed",
+    "expected after": 'has text after a closing quotation mark; write a quotation mark within a cell twice ("")',
+}
 
 
 def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
@@ -55,7 +60,7 @@ def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
             tally.add(values)
             rows.append(dict(zip(columns.names, values, strict=True)))
     except csv.Error as error:
-        raise _not_csv(f"line {reader.line_num}: {error}") from error
+        raise _not_csv(f"line {reader.line_num} {_in_words(error)}") from error
     except CsvColumnsFault as error:
         raise _not_csv(f"line {reader.line_num} {error}") from error
     except UnicodeDecodeError as error:
@@ -116,4 +121,11 @@ def _columns(names: Sequence[str]) -> CsvColumns:
 
 
 def _not_csv(reason: str) -> VaultFault:
-    return VaultFault(ErrorType.INVALID_DATA, f"The body is not valid CSV: {reason}")
+    return VaultFault(ErrorType.INVALID_DATA, f"The CSV cannot be read: {reason}")
+
+
+def _in_words(error: csv.Error) -> str:
+    """Return what is wrong with a line, in other words than the reader's, which are for programmers."""
+    text = str(error)
+    found = (words for part, words in SYNTAX_FAULTS.items() if part in text)
+    return next(found, f"is not valid: {text}")

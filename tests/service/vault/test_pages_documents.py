@@ -89,3 +89,14 @@ async def test_what_one_may_not_do_with_a_document_is_not_offered(
         assert "Undo check-out" not in page.text and "Create draft" not in page.text
     async with browser(api.url, "integration") as reader:
         assert (await reader.open(path)).status == 200
+
+
+async def test_a_refused_form_names_its_fields_as_the_page_does(api: Api) -> None:
+    async with browser(api.url, "admin") as visitor:
+        page = await visitor.open("/ui/documents/new")
+        page = await visitor.send_file(page, "Save", b"", "")
+        assert page.status == 400 and "[document_type]" not in page.text
+        assert "is required. PARAMETER_REQUIRED" in page.text
+        page = await visitor.open("/ui/users/new")
+        page = await visitor.press(page, "Save", user_first_name__v="x" * 81)
+        assert page.status == 400 and "[user_" not in page.text

@@ -125,6 +125,33 @@ async def test_an_agent_takes_a_request_gives_it_away_and_begins(
         assert f"Cancel {name}?" in page.text
 
 
+async def test_what_was_typed_into_a_refused_action_is_left_in_its_form(
+    api: Api, user: Api
+) -> None:
+    (request,) = await _requests(user, {"question__v": "May it be warmed?"})
+    path = f"/ui/objects/case_request__v/{request}"
+    async with browser(api.url, "user") as agent:
+        page = await agent.press(await agent.open(path), "Start Work")
+        long = {"response_package_link__v": "x" * 1501}
+        page = await agent.press(page, "Close", response_notes__v="Up to 40 °C", **long)
+        assert page.status == 400 and "Response Package Link" in page.text
+        page = await agent.press(page, "Close", response_package_link__v="")
+        assert "The action Close was run." in page.text and "Up to 40 °C" in page.text
+
+
+async def test_an_action_that_another_tab_has_run_leads_back_to_the_record(
+    api: Api, user: Api
+) -> None:
+    (request,) = await _requests(user, {"question__v": "May it be shaken?"})
+    path = f"/ui/objects/case_request__v/{request}"
+    async with browser(api.url, "user") as agent:
+        one, other = await agent.open(path), await agent.open(path)
+        await agent.press(one, "Start Work")
+        page = await agent.press(other, "Start Work")
+        assert page.path == path and "is not offered any more" in page.text
+        assert "Ask an administrator" not in page.text and "In Progress" in page.text
+
+
 async def test_earlier_answers_are_shown_next_to_a_question(
     api: Api, user: Api
 ) -> None:
@@ -145,6 +172,18 @@ async def test_earlier_answers_are_shown_next_to_a_question(
         page = await agent.open(f"/ui/objects/case_request__v/{now}")
         assert "Answered before" in page.text and "Never crush it." in page.text
         assert "It stays liquid." not in page.text
+
+
+async def test_a_question_of_long_words_is_opened_like_others(
+    api: Api, user: Api
+) -> None:
+    """Of compounds and pasted addresses, which are more than a search phrase takes."""
+    compounds = [f"{'Arzneimittelwechselwirkung' * 2}{n}" for n in range(12)]
+    question = " ".join([*compounds, "x" * 300])
+    (request,) = await _requests(user, {"question__v": question})
+    async with browser(api.url, "user") as agent:
+        page = await agent.open(f"/ui/objects/case_request__v/{request}")
+        assert page.status == 200 and compounds[-1] in page.text
 
 
 async def test_a_record_shows_the_latest_of_those_that_refer_to_it(

@@ -385,8 +385,9 @@ async def test_a_downloaded_file_is_uploaded_again_as_it_is(visitor: Browser) ->
     ("content", "told"),
     [
         (b"", "PARAMETER_REQUIRED"),
-        (b"\xff\xfe", "INVALID_DATA"),
-        (b"a,a\n1,2", "INVALID_DATA"),
+        (b"\xff\xfe", "The CSV cannot be read: it is not UTF-8 text"),
+        (b"a,a\n1,2", "The CSV cannot be read: line 1 has a column name"),
+        (b'a\n"b', "The CSV cannot be read: line 2 ends within a cell"),
         (csv(), "The file has no rows below the column names"),
         (csv(*["x,generic__sys,a__v,b"] * 501), "A call takes at most 500 rows"),
     ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.admin.showing import is_web_address
-from shared.vault.admin.similar_answers import MAX_WORDS, question_words
+from shared.vault.admin.similar_answers import ANY_WORD, MAX_WORDS, question_words
+from shared.vault.vql.phrase import MAX_PHRASE
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,8 @@ from shared.vault.admin.similar_answers import MAX_WORDS, question_words
         # The longest first; each once, whatever its case and punctuation.
         ("May Cholecap be crushed? CRUSHED!", ["cholecap", "crushed"]),
         ("stabil über 25 °C (in Lösung)", ["lösung", "stabil", "über"]),
+        # A word that no search takes, as a pasted address without spaces.
+        (f"{'x' * 251} crushed", ["crushed"]),
         ("dose's OR 'x' AND (NOT) \\* \"y\"", ["dose"]),
     ],
 )
@@ -25,6 +28,12 @@ def test_words_of_a_question(question: str, words: list[str]) -> None:
 
 def test_a_long_question_has_as_many_words_as_a_search_takes() -> None:
     assert len(question_words(" ".join(f"word{n}" for n in range(99)))) == MAX_WORDS
+
+
+def test_long_words_are_as_many_as_a_search_phrase_takes() -> None:
+    words = question_words(" ".join(f"{'arzneimittel' * 3}{n}" for n in range(9)))
+    assert 2 < len(words) < 9
+    assert len(ANY_WORD.join(words)) <= MAX_PHRASE
 
 
 @pytest.mark.parametrize(

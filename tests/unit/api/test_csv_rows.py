@@ -59,8 +59,8 @@ def test_quotes_line_breaks_and_empty_lines() -> None:
         ("id,id\n1,2\n", "a column name that is repeated"),
         ("id,x\n1\n", "line 2 has 1 cells; the header has 2"),
         ("id,x\n1,2,3\n", "line 2 has 3 cells"),
-        ('id\n"open\n', "unexpected end of data"),
-        ('id\n"a"b\n', "expected after"),
+        ('id\n"open\n', "line 2 ends within a cell whose quotation mark is not closed"),
+        ('id\n"a"b\n', "line 2 has text after a closing quotation mark"),
         ("id\n1\n2\n3\n4\n", "at most 3 rows"),
     ],
 )
