@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
@@ -18,6 +19,8 @@ from shared.vault.admin.chosen_documents import (
     first_without_file,
     problems_of,
 )
+from shared.vault.admin.error_advice import labelled
+from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.leading import leading
 from shared.vault.admin.listing import MAX_SEARCH, Row, selected
 from shared.vault.admin.page_context import CurrentPage, PageContext
@@ -168,17 +171,28 @@ async def _find(context: PageContext, record_id: str) -> Response:
     return await _page(context, record_id, words)
 
 
-async def _page(context: PageContext, record_id: str, words: str = "") -> Response:
+async def _page(
+    context: PageContext,
+    record_id: str,
+    words: str = "",
+    errors: Sequence[ApiError] = (),
+) -> Response:
+    """Show the page; with ``errors``, the refused form as it was filled in."""
     target = object_of(context, REQUEST, Operation.EDIT)
     request = await record_of(context, REQUEST, record_id)
     draft = await draft_of(context, record_id)
+    if errors:
+        letter, expires = _entered(context)
+        draft = replace(draft, letter=letter, expires=expires)
     open_links, made = await packages_of(context, request["id"])
     choose = f"SELECT id, name__v FROM {TEMPLATE} ORDER BY name__v"
     shown: list[Shown] = await leading(context, target, request)
     return context.page(
         "response.html",
+        status_of(errors[0]) if errors else 200,
         target=target,
         request=request,
+        errors=labelled(errors, context.registry.objects[RESPONSE].fields.values()),
         path=record_path(REQUEST, request["id"]),
         base=f"/ui/responses/{request['id']}",
         asked=[each for each in shown if each.name != LINK],
@@ -279,40 +293,49 @@ async def _fill(context: PageContext, record_id: str) -> Response:
 
 async def _save(context: PageContext, record_id: str) -> Response:
     result = await _saved(context, record_id)
-    return context.go_with(_path(record_id), result, "The response was saved.")
+    if result.errors:
+        return await _page(context, record_id, errors=result.errors)
+    return context.go(_path(record_id), "The response was saved.")
 
 
 async def _save_and_preview(context: PageContext, record_id: str) -> Response:
     result = await _saved(context, record_id)
-    onward = "" if result.errors else "/preview"
-    return context.go_with(f"{_path(record_id)}{onward}", result, "")
+    if result.errors:
+        return await _page(context, record_id, errors=result.errors)
+    return context.go(f"{_path(record_id)}/preview")
 
 
 async def _saved(context: PageContext, record_id: str) -> RowResult:
     """Store the cover letter and the link's last day from the form."""
-    fields = context.form.fields
     draft = await _draft_to_edit(context, record_id)
-    letter = fields.get("letter", "").replace("\r\n", "\n")
-    changes = {"cover_letter__v": letter, EXPIRES: fields.get("expires", "")}
+    letter, expires = _entered(context)
+    changes = {"cover_letter__v": letter, EXPIRES: expires}
     return await _update(context, draft.id, changes)
+
+
+def _entered(context: PageContext) -> tuple[str, str]:
+    """Return the cover letter and the link's last day as the form has them."""
+    fields = context.form.fields
+    letter = fields.get("letter", "").replace("\r\n", "\n")
+    return letter, fields.get("expires", "")
 
 
 async def _make(context: PageContext, record_id: str) -> Response:
     """Store the cover letter and last day from the form, and make the package of the response."""
-    refused: RowResult | None = None
+    errors: Sequence[ApiError] = ()
 
     async def once() -> str | None:
-        nonlocal refused
+        nonlocal errors
         result = await _saved(context, record_id)
         if not result.errors:
             draft = await draft_of(context, record_id)
             result = await _run(context, draft.id, "make_response_package__v")
-        refused = result if result.errors else None
-        return None if result.errors else f"{_path(record_id)}#made"
+        errors = result.errors
+        return None if errors else f"{_path(record_id)}#made"
 
     path = await context.once(once)
-    if refused is not None:
-        return context.go_with(_path(record_id), refused, "")
+    if errors:
+        return await _page(context, record_id, errors=errors)
     # Sent twice, the form has made the package once.
     return context.go(path or _path(record_id), MADE)
 

@@ -384,3 +384,19 @@ async def test_a_document_that_cannot_be_sent_is_named_and_led_to(
             assert answer_page.status == 200
             refused = f"There is no file of {name} to show" in answer_page.text
             assert refused is not shown, answer_page.text
+
+
+@pytest.mark.parametrize("button", ["Save", "Preview", "Make the package"])
+async def test_a_refused_letter_stays_in_its_form(
+    api: Api, user: Api, button: str
+) -> None:
+    path = f"/ui/responses/{(await asked(user)).id}"
+    letter = "Dear reader, see below."
+    async with browser(api.url, "user") as agent:
+        page = await agent.press(
+            await agent.open(path), button, letter=letter, expires="tomorrow"
+        )
+        assert page.status == 400
+        assert "INVALID_DATA" in page.text
+        assert page.form(button).fields["letter"] == letter
+        assert page.form(button).fields["expires"] == "tomorrow"
