@@ -34,6 +34,11 @@ settings.load_profile("any machine")
 _RUN = pytest.StashKey[Path]()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return three workers for two cores: where one waits for its servers, another goes on."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Give all workers of a run one directory for their servers."""
     if not hasattr(config, "workerinput"):

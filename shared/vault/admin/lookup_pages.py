@@ -47,6 +47,7 @@ COLUMNS = (SOURCE, "target_key__sys", NAME, TYPE, CONNECTION, "status__v")
 
 Connection = Annotated[str, Query(max_length=40)]
 Set = Annotated[str, Query(max_length=45)]
+NO_FILE = "Choose a file with the rows of lookups"
 NO_ROWS = "The file has no rows below the column names"
 NUL = "\x00"  # PostgreSQL takes it in no text
 
@@ -112,6 +113,8 @@ async def upload(context: WithFile) -> Response:
     connection = context.form.fields.get("connection", "")
     object_of(context, OBJECT, Operation.CREATE)
     try:
+        if context.form.file is None or not context.form.file.filename:
+            raise VaultFault(ErrorType.PARAMETER_REQUIRED, NO_FILE)
         read = partial(parse_csv, max_rows=MAX_ROWS)
         rows = await read_off_loop(read, await context.form.whole())
         if not rows:

@@ -397,3 +397,9 @@ async def test_what_is_no_file_of_lookups_is_an_error_in_the_form(
 ) -> None:
     page = await upload(visitor, content)
     assert page.status == 400 and told in page.text and page.form("Upload")
+
+
+async def test_a_file_of_lookups_has_to_be_chosen(visitor: Browser) -> None:
+    page = await visitor.open("/ui/lookups/upload")
+    page = await visitor.send_file(page, "Upload", b"", name="")
+    assert page.status == 400 and "Choose a file" in page.text
