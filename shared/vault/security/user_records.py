@@ -176,7 +176,9 @@ async def _taken_names(
     connection: Connection, rows: Sequence[NewRow]
 ) -> dict[str, str]:
     """Lock user names; return stored names equal to those of the rows but for case, by the lower-case name."""
-    names = [str(row.values.get(NAME) or "").lower() for row in rows]
+    names = [str(row.values[NAME]).lower() for row in rows if row.values.get(NAME)]
+    if not names:
+        return {}
     await connection.execute("SELECT pg_advisory_xact_lock($1)", NAME_LOCK)
     taken = [row["username"] for row in await connection.fetch(TAKEN, names)]
     return {name.lower(): name for name in taken}

@@ -439,7 +439,7 @@ async def test_groups(client: VaultClient, call: Call) -> None:
     assert group_id in {
         g["group"]["id"] for g in (await call(groups.retrieve_all_groups))["groups"]
     }
-    assert (await call(groups.retrieve_auto_managed_groups))["groups"] == []
+    assert (await call(groups.retrieve_auto_managed_groups))["data"] == []
     assert (await call(groups.delete_group, group_id))["id"] == group_id
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.connector.app import Connector, create_app
 from services.connector.asking.described import DOCUMENT
 from services.connector.connector_settings import ConnectorSettings
 from shared.client.errors import VaultRefused, VaultUnavailable
+from shared.runtime import logging, process
 from shared.runtime.connection_bounds import ConnectionBounds
 from tests.unit.connector.asgi import call
 from tests.unit.connector.brokers import MemoryBroker, MemoryConsumer
@@ -257,10 +259,12 @@ def test_the_process_serves_what_its_settings_say(
 ) -> None:
     served: list[tuple[Any, ...]] = []
     monkeypatch.setenv("CONNECTOR_VAULTS", f"[{_json(MEDICAL)}]")
-    monkeypatch.setattr(main, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(logging, "configure_logging", lambda *_: None)
     monkeypatch.setattr(
-        main, "serve", lambda *of, bounds, tls: served.append((*of, bounds, tls))
+        process, "serve", lambda *of, bounds, tls: served.append((*of, bounds, tls))
     )
+    # Loading begins without the collector of garbage, which the server switches on.
+    monkeypatch.setattr(gc, "disable", lambda: None)
     main.main()
     ((_, host, port, bounds, tls),) = served
     assert (host, port, tls) == ("0.0.0.0", 8090, None)  # noqa: S104
