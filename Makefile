@@ -39,7 +39,7 @@ status: $(STAMP) ## show what runs and where
 reset: $(STAMP) ## stop the system and remove its data
 	@$(PYTHON) -m local reset
 
-# All tests use all cores; with arguments it is one process, which starts sooner, unless they say otherwise (-n 2).
+# All tests run side by side on all cores; with arguments it is one process, which starts sooner, unless they say otherwise (-n 2).
 WORKERS = $(if $(ARGS),0,auto --maxprocesses 8)
 
 test: $(STAMP) ## all tests, on real servers: by address, by Docker, or private ones (COVERAGE=1: with coverage and its floors)
