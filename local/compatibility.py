@@ -121,7 +121,7 @@ def segments(path: str) -> tuple[str, ...]:
 
 @cache
 def _routes() -> frozenset[tuple[str, tuple[str, ...]]]:
-    """Return verb and segments of every route, below its version if it has one."""
+    """Return verb and segments of every route; the segments begin after ``/api`` and, if there is one, the version."""
     found = set()
     for _, verb, path, _ in routes():
         below = path.removeprefix("/api/{version}").removeprefix("/api/")

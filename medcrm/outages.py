@@ -26,7 +26,7 @@ class Outage:
 
 
 def outage_of(error: BaseException) -> Outage:
-    """Return the outage that an error of a call describes; of ``VaultUnavailable``, the error that caused it."""
+    """Return the outage that an error of a call describes; for ``VaultUnavailable``, that of the error behind it."""
     cause = error.__cause__ if isinstance(error, VaultUnavailable) else None
     match cause or error:
         case aiohttp.ClientConnectorDNSError():

@@ -204,8 +204,8 @@ async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
     """Return pages of 50 records per second by one and by two workers, and how much more two can serve.
 
     ``rate_ratio`` compares the rates. The client, PostgreSQL and the workers share the cores of this machine, so
-    ``ratio`` leaves the others out: a Vault serves calls until its busiest worker is fully busy, and that is the
-    processor time of one worker beside that of the busiest of two for as many calls. It falls where connections are
+    ``ratio`` leaves the others out. A Vault serves calls until its busiest worker is fully busy, so it divides the
+    processor time of a single worker by that of the busier of two, for as many calls. It falls where connections are
     spread unevenly; ``even_ratio`` is what an even spread would give.
     """
     page = _vault_calls()["page of 50"]

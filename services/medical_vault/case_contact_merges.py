@@ -163,7 +163,9 @@ async def _settle(context: ActionContext, duplicate: str, main: str) -> None:
 
 
 async def keep_links(merge: RecordMerge) -> None:
-    """Make the Link of a merged Case Contact lead to the main one, which then belongs to one account if it has several.
+    """Make the Link of a merged Case Contact lead to the main one.
+
+    If accounts then lead to a main contact without a Link, it gets the Link of one of them: it belongs to that account.
 
     :raises VaultFault: when a write is refused.
     """

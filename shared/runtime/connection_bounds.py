@@ -55,12 +55,12 @@ class ConnectionBounds:
 
     @property
     def crowded_connections(self) -> float:
-        """Return the number of connections from which a client with many makes room for a client with few."""
+        """Return the number of open connections from which on clients with many make room for those with few."""
         return self.connections * CROWDED_SHARE
 
     @property
     def few_connections(self) -> float:
-        """Return the number at which an address gets no more while connections are crowded, unless others make room."""
+        """Return how many connections an address may have while they are crowded, unless another client makes room."""
         return max(1, self.connections * FEW_SHARE)
 
     @property

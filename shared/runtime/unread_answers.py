@@ -54,7 +54,7 @@ class UnreadAnswers:
         self._readers.pop(reader, None)
 
     def _order(self, reader: Reader) -> tuple[bool, float]:
-        """Return what sorts readers by the bytes a second that they have read; behind them the latest ones, by age."""
+        """Return the sort key of a reader: slow ones come first; those behind for a short time come last, by age."""
         behind = self._readers[reader]
         seconds = self.clock() - behind.since
         if seconds < LEAST_SECONDS:

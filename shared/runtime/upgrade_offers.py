@@ -50,7 +50,7 @@ class FurtherParser:
         self._in_head = False
 
     def on_chunk_header(self) -> None:
-        """Pass on the begin of a chunk, to a protocol that counts chunks."""
+        """Pass on the beginning of a chunk, to a protocol that counts chunks."""
         counted: Callable[[], None] | None = getattr(
             self._protocol, "on_chunk_header", None
         )

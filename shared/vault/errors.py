@@ -13,8 +13,8 @@ Raised between parts of the Vault, and caught by the calling part, which reports
 * MdlSyntaxError, ComponentError (``components.component_errors``), with the code of the statement's result
 * MergeConflict (``components.merging``)
 * InvalidValue (``records.field_values``), RowsRefused (``records.named_actions``), RaceLost (``records.row_rules``)
-* ComponentsChanged (``configuration.held_components``): the transaction is repeated with the new components
-* TablesBusy (``configuration.held_components``): the change of components is repeated
+* ComponentsChanged (``configuration.component_locks``): the transaction is repeated with the new components
+* TablesBusy (``configuration.component_locks``): the change of components is repeated
 * PackageFault, StepFault, DeploymentFailed (``packages``)
 * TreeRefused (``bulk.tree_jobs``)
 * InvalidDocument (``connections.connection_file``)

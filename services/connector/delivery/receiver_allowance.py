@@ -30,7 +30,7 @@ class Allowance:
         return self._left <= 0
 
     def spend(self, seconds: float) -> None:
-        """Note that a handler has waited so long for the answer to one message."""
+        """Note how many seconds a handler has waited for the answer to one message."""
         self._regain()
         self._left -= max(0.0, seconds - FREE_SECONDS)
 

@@ -25,8 +25,8 @@ class Unreachable(Exception):
 class Breaker:
     """Posts to one receiver; after a slow failure only one message at a time, with growing pauses.
 
-    Quick failures do not count, because no other message waits for them. Of a receiver that accepts messages slowly, or
-    only now and then, it posts as many as its allowance of time permits.
+    Quick failures do not count, because no other message waits for them. To a receiver that accepts messages slowly, or
+    only now and then, it posts as many as the receiver's allowance of time permits.
     """
 
     def __init__(

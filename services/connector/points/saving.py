@@ -52,7 +52,7 @@ class Origin:
 
 @lru_cache(maxsize=256)
 def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the fields of a row's names, sorted; cached, since the rows of a call mostly have the same names."""
+    """Return the fields that a row's keys name, sorted; cached, since the rows of a call mostly have the same keys."""
     # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
     return tuple(sorted(name.partition(".")[0] for name in names))
 

@@ -61,7 +61,7 @@ class Tally:
     complete: bool = True
 
     def note(self, evaluation: Evaluation) -> None:
-        """Count the keys in the rows of an evaluation that their lookup sets lack."""
+        """Count the source keys in an evaluation's rows that are missing in their lookup sets."""
         rows = evaluation.found.rows.values()
         missing = evaluation.rule.missing_keys(rows)
         self.missing.count(missing)

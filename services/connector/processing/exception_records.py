@@ -126,7 +126,7 @@ class ExceptionRecords:
         by_id: Mapping[str, MessageFailure],
         existing: Mapping[str, StoredMessage],
     ) -> set[str]:
-        """Return the ids of ignored messages without items: all their failures are ignored."""
+        """Return the ids of ignored messages without items, or that failed as a whole: every failure is ignored."""
         # A second copy of a message does not undo an administrator's decision.
         ignored = {
             stored.id: message_id

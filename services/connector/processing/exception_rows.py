@@ -41,7 +41,7 @@ def refreshed_message(
     failure: MessageFailure,
     record: str,
 ) -> Row:
-    """Return the row that updates another message (``record`` is its record id), some of whose items failed again."""
+    """Return the row that updates an earlier message whose items failed again; ``record`` is its record id."""
     return {
         "id": record,
         "error_type__sys": failure.error_type,
@@ -50,7 +50,7 @@ def refreshed_message(
 
 
 def same_cause(failure: MessageFailure) -> str:
-    """Return the VQL condition of items at the failure's integration point, or without one, of items of its message."""
+    """Return the VQL condition of items at the failure's integration point; without a point, of its message's items."""
     if failure.integration_point is not None:
         return f"{POINT_OF_ITEM} = {literal(failure.integration_point)}"
     return f"{_MESSAGE_OF_ITEM} = {literal(failure.message_id)}"

@@ -1,4 +1,4 @@
-"""Processes an inbound queue: reads its messages, marks those put back, gathers them into units, and runs these."""
+"""Processes an inbound queue: reads its messages, marks those put back, gathers them into units, and runs the units."""
 
 from __future__ import annotations
 

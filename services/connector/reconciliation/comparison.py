@@ -209,7 +209,7 @@ class _Judging:
     def _surplus_objects(
         self, differences: _Differences, linked: Collection[str]
     ) -> tuple[str, ...]:
-        """Return the target objects with a surplus record: their rule filters out its source, another rule does not."""
+        """Return the target objects with a surplus record: only their own rule filters out the source record."""
         # Other points find records by more than their Links, and write one for several source records.
         if point_of(self.planned.route).transfer is not general.transfer:
             return ()

@@ -40,7 +40,7 @@ Unique = tuple[str, str]
 
 
 class Unusable(Enum):
-    """The reasons why a key that records have refers to none of them: several have it, or the record is inactive."""
+    """The reasons why an existing key identifies no record: several records have it, or its record is inactive."""
 
     AMBIGUOUS = auto()
     INACTIVE = auto()

@@ -140,7 +140,7 @@ class RunReading:
         return await self._update(progress)
 
     def _window(self, run: Row) -> Window:
-        """Return the run's window; it begins before the run's time unless the run continues an earlier one."""
+        """Return the run's window; unless the run continues an earlier one, it begins earlier by the overlap."""
         # Whoever continues a run begins where that one knew the source's changes to be complete.
         overlap = timedelta(0) if run.get("continues") is True else self.overlap
         part = window(

@@ -342,7 +342,7 @@ def holds_all_of(caller: Caller, profile: SecurityProfile) -> bool:
 
 
 def require_all_of(caller: Caller, profile: SecurityProfile) -> None:
-    """Check that a profile which the caller assigns, or whose users the caller changes, allows no more than their own.
+    """Check that a profile that the caller assigns, or whose users they change, allows no more than the caller's own.
 
     :raises VaultFault: INSUFFICIENT_ACCESS when the profile allows more than the caller's own.
     """

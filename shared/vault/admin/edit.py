@@ -161,7 +161,7 @@ async def edit(
     object_name: str,
     record_id: str,
 ) -> Response:
-    """Show the record in a form; or its page, which says why, when every change would be refused."""
+    """Show the record in a form; when every change would be refused, show its page, which says why."""
     target = object_of(context, object_name, Operation.EDIT)
     record = await record_of(context, object_name, record_id)
     refused = await update_refusal(context, target, record)

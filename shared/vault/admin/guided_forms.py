@@ -100,7 +100,7 @@ class Guide:
         )
 
     def empty_record_error(self, row: Mapping[str, object]) -> ApiError | None:
-        """Return the error of a new record without any of the fields of which it needs at least one; None with one."""
+        """Return the error of a new record that has none of ``minimum_fields``; None when it has one of them."""
         if any(_text(row.get(name)).strip() for name in self.form.minimum_fields):
             return None
         known = [

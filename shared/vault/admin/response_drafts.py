@@ -26,7 +26,7 @@ class Draft:
 
 
 async def draft_of(context: PageContext, record_id: str) -> Draft:
-    """Return the latest response to a Case Request without a link; an empty draft when there is none."""
+    """Return the latest response to a Case Request that has no link yet; an empty draft when there is none."""
     columns = f"id, LONGTEXT(cover_letter__v) AS cover_letter__v, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)} AND {LINK} = null"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"
@@ -47,7 +47,7 @@ async def draft_of(context: PageContext, record_id: str) -> Draft:
 async def packages_of(
     context: PageContext, record_id: str
 ) -> tuple[list[Row], list[Record]]:
-    """Return the responses with a link, and the history of all packages of a Case Request."""
+    """Return the responses to a Case Request that have a link, and the history of all its packages."""
     columns = f"id, name__v, {LINK}, {EXPIRES}"
     of_request = f"case_request__v = {literal(record_id)}"
     statement = f"SELECT {columns} FROM {RESPONSE} WHERE {of_request}"

@@ -230,7 +230,7 @@ async def update_refusal(
 async def _refusals(
     context: PageContext, target: VaultObject, record_id: str
 ) -> Refusals:
-    """Return the reasons why a record cannot be updated or deleted now, a reference to it among them."""
+    """Return the reasons why a record cannot be updated or deleted now, such as another record that refers to it."""
     known = await context.vault.records.refusals(context.caller, target, record_id)
     if known.delete is not None or not may(
         context.caller, target.name, Operation.DELETE

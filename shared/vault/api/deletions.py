@@ -145,7 +145,7 @@ async def deleted_document_attachments(
     caller: SignedIn,
     wanted: DeletionsQuery,
 ) -> Response:
-    """Lists attachments of documents that were deleted in the last 30 days, as whole or one version of them.
+    """Lists attachments of documents, and versions of them, that were deleted in the last 30 days, the earliest first.
 
     `version` is empty when an attachment was deleted with all its versions.
     """

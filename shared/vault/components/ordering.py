@@ -87,7 +87,7 @@ class _Ordering:
                 heappush(self._ready, (self._position[waiting], waiting))
 
     def _break_circle(self) -> None:
-        """Emit a component of a circle: one that needs present ones only, or as much of a new one as can be created."""
+        """Emit a component of a circle: one that needs only present ones, or as much of a new one as is possible."""
         # What only waits behind a circle may need what the circle's components are yet to get.
         for key in self._pending:
             if self._waits[key] <= self._present and self._is_circular(key):

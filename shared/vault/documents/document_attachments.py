@@ -164,7 +164,7 @@ class DocumentAttachmentBatches(AttachmentBatches):
         key_name: str,  # noqa: ARG002  the base names it
         rows: Sequence[BatchRow],
     ) -> list[str | None]:
-        """Lock the documents of rows, and return their ids; None, and an error in the row, without such a document."""
+        """Lock the documents of rows, and return their ids; a row without an existing document fails, and has None."""
         _, versions = self._documents.model(caller, Operation.EDIT)
         ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
         wanted = [each for each in ids if each]

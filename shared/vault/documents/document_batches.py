@@ -240,7 +240,7 @@ class DocumentBatches:
         caller: Caller,
         path: str | None,
     ) -> SourceFile | VaultFault | None:
-        """Store the staged file that a row names, and return it; None without a path, the fault when that fails."""
+        """Store the staged file that a row names; return it, None for a row without one, or the fault."""
         try:
             return await self.store_staged(caller, path)
         except VaultFault as fault:
@@ -296,7 +296,7 @@ def _beginning_of(
     row: ResolvedRow,
     source: Texts,
 ) -> Beginning | None:
-    """Return the choices of a row for its new document; None, after adding an error to the row, when invalid."""
+    """Return the choices of a row for its new document; when they are invalid, fail the row and return None."""
     try:
         return beginning_of(model, source)
     except VaultFault as fault:
@@ -350,7 +350,7 @@ def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
 def _updated(
     row: ResolvedRow, document_id: int | None, before: Record | None
 ) -> RowResult:
-    """Return the result of a row that changes a document, ``before`` its stored version, or is refused."""
+    """Return the result of a row that changes a document or is refused; ``before`` is the document's stored version."""
     record_id = None if document_id is None else str(document_id)
     if row.errors or before is None:
         return row.refused(record_id).result()

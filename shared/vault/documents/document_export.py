@@ -324,7 +324,7 @@ def _unknown(
 
 
 def _failure(about: Mapping[str, object], fault: VaultFault) -> dict[str, object]:
-    """Return the result of a document or version, with the members ``about``, that was not exported."""
+    """Return the result of a failed export of one document or version, which the members ``about`` name."""
     return {"responseStatus": "FAILURE", **about, "errors": [error_json(fault.error)]}
 
 

@@ -31,7 +31,7 @@ WHERE {DOCUMENT_ID} = ANY($1::bigint[]) AND latest_version__sys"""
 
 @dataclass(frozen=True, slots=True)
 class NamedDocument:
-    """The id that a row names, None when that is no document or several, and the document's external id, if any."""
+    """The id of the document that a row names, None for none or several; and the document's external id, if any."""
 
     id: int | None
     external_id: str | None

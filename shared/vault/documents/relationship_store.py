@@ -96,7 +96,7 @@ async def _record_removals(
     rows: Sequence[Record],
     without: int | None = None,
 ) -> None:
-    """Add removed relationships to the list of deletions, and to the trails of their sources, except ``without``."""
+    """Add removed relationships to the list of deletions, and to the trails of their sources but ``without``."""
     if not rows:
         return
     gone = [str(row["id"]) for row in rows]

@@ -3,7 +3,7 @@
 A copy in the store has a key of its own, and the row of its checksum says which copy is valid. So two writers of the
 same bytes, or a writer and the sweep, never use one key: each decides in the database, under the lock of one row, and a
 writer whose copy is not used deletes it. A crash between file and row leaves a copy without a row; the sweep removes
-it. Tables refer to content by a foreign key, by which the sweep finds them.
+it. The sweep finds the tables that refer to content by their foreign keys.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def trim_keys(values: dict[str, object]) -> None:
 
 
 def lookup_key(connection: str, name: str, source: str) -> str:
-    """Return the key of a row: of its connection's API name, its set and its source key."""
+    """Return the key of a row, which consists of its connection's API name, its set and its source key."""
     return f"{connection}:{name}:{source}"
 
 

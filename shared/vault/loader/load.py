@@ -250,7 +250,7 @@ class _TaskRun:
     async def _write_documents(
         self, rows: Sequence[Mapping[str, object]], log: Addition
     ) -> None:
-        """Write rows about documents and log their results, in the same transaction if that is one for all rows."""
+        """Write rows about documents and log their results; in one transaction, if all rows are written in one."""
         task, documents = self._task, self._services.documents
         named = (self._context.caller, task.kind, task.action)
         try:

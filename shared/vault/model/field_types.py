@@ -191,7 +191,7 @@ def follows_from_id(field: Field) -> bool:
 
 
 def ids_of_global_ids(bound: str, *, several: bool = False) -> str:
-    """Return the SQL that the ids of records with a bound Global ID, or one of an array, are compared with by ``=``."""
+    """Return the SQL after ``id =``: the record id in a bound Global ID, or any of those in an array of them."""
     if several:
         ids = ids_of_global_ids("known.global_id")
         return f"ANY(ARRAY(SELECT {ids} FROM unnest({bound}) known(global_id)))"

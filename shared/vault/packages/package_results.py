@@ -52,7 +52,7 @@ async def store_deployment(
 ) -> None:
     """Store the results of a deployment and its logs, replacing those of an earlier one.
 
-    ``rows_log`` has the lines of the data log if the deployment was in slices; these lines are moved.
+    ``rows_log`` is the job's log of a deployment in slices: its lines become the package's data log.
     """
     document = deployment_document(deployment, package_id, status)
     await table.set_deployment(connection, package_id, document)

@@ -1,4 +1,4 @@
-"""Stores the reports of connectors on deliveries; runs the event handlers of lost messages, and records these."""
+"""Stores the reports of connectors on deliveries; runs event handlers for lost messages, and records the messages."""
 
 from __future__ import annotations
 

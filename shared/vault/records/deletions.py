@@ -84,7 +84,7 @@ class Reach:
 
     ``blocked``: id of a requested record that cannot be deleted → ``object.field`` by which a record refers to it, or
     to a record below it, and blocks the deletion. ``roots``: object → id of a record that would be deleted → id of the
-    requested record that it is or is below.
+    requested record: that record itself, or one above it.
     """
 
     blocked: Mapping[str, str]

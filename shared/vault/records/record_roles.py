@@ -25,7 +25,7 @@ MAX_DIGITS = 18
 
 
 class Holder(StrEnum):
-    """Users and groups, which can have a role: the suffix of a role's column, ``{role}.users`` or ``{role}.groups``."""
+    """The kinds of holders of a role; a value is the suffix of a column: ``{role}.users`` or ``{role}.groups``."""
 
     USERS = "users"
     GROUPS = "groups"

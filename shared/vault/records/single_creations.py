@@ -77,9 +77,9 @@ class SingleCreations(RecordWrites):
     async def create_alone(
         self, caller: Caller, object_name: str, rows: Source
     ) -> RowResult | None:
-        """Create one record by one statement; None, with nothing written, if that needs more or is refused.
+        """Create one record by one statement, or return None without writing if one statement cannot do it.
 
-        Then a transaction of several statements says why, or does it.
+        A transaction of several statements then creates the record, or says why it is refused.
         """
         if len(rows) != 1 or not self._alone or extends_units_of_work():
             return None

@@ -256,8 +256,8 @@ async def _open_group(
 ) -> None:
     """Lock a group for a change of these columns and members.
 
-    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a change of a system group,
-        except of whether its members may delegate among themselves; RACE_CONDITION when it was changed after ``seen``.
+    :raises VaultFault: INVALID_DATA when there is no such group; OPERATION_NOT_ALLOWED for a change of a system group
+        other than whether its members may delegate among themselves; RACE_CONDITION when it was changed after ``seen``.
     """
     row = await connection.fetchrow(LOCK, group_id)
     if row is None:

@@ -86,7 +86,7 @@ class UserTrigger:
     ) -> None:
         """Fail rows of users with more permissions than the caller.
 
-        Fail those with an e-mail that is not one address, or with a name that is not plain or looks like another, too.
+        Also fail rows with an e-mail that is not one address, or with a name that is not plain or looks like another.
         """
         taken = await _taken_names(connection, rows)
         for row in rows:
@@ -108,7 +108,7 @@ class UserTrigger:
     ) -> ApiError | None:
         """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out.
 
-        Refuse an e-mail that is not one address, and a new name that is not plain, too.
+        Also refuse an e-mail that is not one address, and a new name that is not plain.
         """
         own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):

@@ -26,7 +26,7 @@ ORDER BY since LIMIT 1
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """The clock's time, and the moment until which changes are complete: later commits are dated at it or later.
+    """The clock's time, and the moment until which changes are complete: later commits have that date or a later one.
 
     ``oldest_process`` is the PostgreSQL process whose open transaction keeps ``complete_until`` before ``date_time``.
     """
@@ -48,8 +48,8 @@ async def moment(connection: Connection) -> datetime:
 async def announced_moment(connection: Connection) -> datetime:
     """Return the time to announce to a client that will ask for changes since then.
 
-    A change whose transaction takes its date after this transaction has committed is not dated before that time, also
-    when the server's clock is set back.
+    Once this transaction has committed, no change is given an earlier date than that time, even if the server's clock
+    is set back.
     """
     now: datetime = await connection.fetchval(ANNOUNCE)
     return now

@@ -18,7 +18,7 @@ PRIOR_STATEMENT = SimpleNamespace(name="asked before")
 
 
 def session_type() -> type[DriverSession]:
-    """Return the type of a pool's sessions, which ask for each type of PostgreSQL's own once among them.
+    """Return the class of a pool's sessions, which share what each of them has read about PostgreSQL's types.
 
     The driver asks for arrays again in every session, by a recursive statement that takes PostgreSQL milliseconds to
     plan: more than anything else that a session does before its first statement.

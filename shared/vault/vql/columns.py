@@ -218,10 +218,11 @@ def order_terms(
 
 
 def id_order(scope: Scope, where: Expression | None) -> str:
-    """Return the SQL that orders a result by id only; for a result that lists bound, in a form that no index serves.
+    """Return the SQL that orders a result by id only.
 
-    Such a result is short, but PostgreSQL does not know how long the lists are: by an index it would read the whole
-    table in the order of ids, and look for each record in the lists.
+    If lists of values bound the result, the SQL has a form that no index serves. Such a result is short, but PostgreSQL
+    does not know how long the lists are: by an index it would read the whole table in the order of ids, and look for
+    each record in the lists.
     """
     fields = scope.object.fields.values()
     keys = {

@@ -144,8 +144,8 @@ class LeftSide:
     def by_reference(self, condition: str) -> str:
         """Return a condition on a unique field behind a reference as one on the reference; any other unchanged.
 
-        PostgreSQL knows how many records refer to which one, but not how many have a key behind a join: it would read
-        all of them, and not those of a page by an index on their order.
+        PostgreSQL knows how many records refer to which one, but not how many have a key behind a join: it would then
+        read all records, instead of those of one page by the index of their order.
         """
         relationship = self.path.parts[:-1]
         is_plain = not (self.ignore_case or self.label or self.multi_value)

@@ -349,7 +349,7 @@ def terms_of(where: Expression | None) -> list[Expression]:
 
 
 def bounded_by_lists(where: Expression | None, keys: Collection[str]) -> bool:
-    """Return whether a WHERE finds at most as many records as its lists of values of ``keys``, unique fields, have."""
+    """Return whether lists of values bound the number of records that a WHERE finds; ``keys`` are the unique fields."""
     match where:
         case And():
             return any(bounded_by_lists(term, keys) for term in where.terms)

@@ -245,7 +245,7 @@ def unknown_workflow() -> VaultFault:
 
 
 async def _cancel_states(context: ActionContext) -> dict[str, list[str]]:
-    """Return the ids of the context's records by the state that their present state names for a cancellation."""
+    """Return the states that a cancellation leads to, each with the ids of the context's records that enter it."""
     key = (ComponentKind.LIFECYCLE, context.object.lifecycle or "")
     lifecycle = context.registry.components.get(key)
     if lifecycle is None:
