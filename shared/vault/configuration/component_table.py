@@ -75,7 +75,7 @@ class ObjectDates:
     fields: Mapping[str, Stamp]
 
     def field(self, name: str) -> Stamp:
-        """Return the stamp of a field; for a platform field, of the creation of its object."""
+        """Return the stamp of a field; for a platform field, that of its object's creation."""
         own = self.own
         created = Stamp(
             own.created_by, own.created_date, own.created_by, own.created_date
