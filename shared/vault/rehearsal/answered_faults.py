@@ -24,7 +24,7 @@ class Refusal(CallFault):
     message: str
 
     async def strike(self, call: StruckCall) -> None:
-        """Answer with the FAILURE envelope of the error and HTTP 200, as every call that a Vault has processed."""
+        """Answer with the FAILURE envelope of the error and HTTP 200, as for every call that a Vault has processed."""
         body = envelope("FAILURE", self.type, self.message)
         await call.answer(HTTPStatus.OK, body, JSON, ((STATUS_HEADER, b"FAILURE"),))
 
