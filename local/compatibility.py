@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "compatibility.md"
 OPERATIONS = Path(__file__).with_name("vault_operations.csv")
 TRIALS = Path(__file__).with_name("public_trials.md")
-"""What programs and packages that the public made did here, which only who tries them can say."""
+"""The results of trying public programs and packages, which only a trial can show."""
 TESTS = PROJECT / "tests" / "service" / "vault"
 EVERY_ROUTE = "test_api_roles.py"
 """Calls every route, as every kind of user."""
@@ -48,7 +48,7 @@ HEAD = """# Compatibility
 {rest} are not there yet: they are answered with `MALFORMED_URL`, or with `METHOD_NOT_SUPPORTED` if the path has another
 verb.
 
-The operations are those of an OpenAPI description of v25.1 that the public made (`fderuiter/veeva_python_sdk`).
+The operations are those of a public OpenAPI description of v25.1 (`fderuiter/veeva_python_sdk`).
 `make reference` writes this page from the routes and the tests; [API](api.md) explains the calls.
 """
 CHAPTERS = {
