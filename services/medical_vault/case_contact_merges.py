@@ -165,7 +165,7 @@ async def _settle(context: ActionContext, duplicate: str, main: str) -> None:
 async def keep_links(merge: RecordMerge) -> None:
     """Make the Link of a merged Case Contact lead to the main one.
 
-    If accounts then lead to a main contact without a Link, it gets the Link of one of them: it belongs to that account.
+    If several accounts then lead to a main contact without a Link, it gets the Link of one, and belongs to it.
 
     :raises VaultFault: when a write is refused.
     """
