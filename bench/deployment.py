@@ -1,7 +1,8 @@
 """Measures how long other clients wait during the deployment of a large package, and the rewrite of a large table.
 
-``python -m bench.deployment`` starts a system of its own. Three clients work all the time: one creates records of an
-object that the package does not have, one asks for a record, and one transfers inquiries one after the other.
+``python -m bench.deployment`` starts a system of its own. Four clients work all the time: one creates records of an
+object that the package does not have, one asks for a record, one transfers inquiries one after the other, and one asks
+the clock by how much changes are held back.
 """
 
 from __future__ import annotations

@@ -275,10 +275,7 @@ async def test_an_invalid_time_is_an_error_in_the_form(
     page = await visitor.press(
         page, "Save", last_successful_run_time__sys="yesterday", run_interval__sys="0"
     )
-    assert (
-        page.status == 400
-        and "[last_successful_run_time__sys] takes a date" in page.text
-    )
+    assert page.status == 400 and "[Last Successful Run Time] takes a date" in page.text
     assert page.form("Save").fields["last_successful_run_time__sys"] == "yesterday"
 
 
