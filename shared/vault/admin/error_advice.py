@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError
 
 if TYPE_CHECKING:
-    from shared.vault.admin.inputs import Input
     from shared.vault.components.registry import Registry
     from shared.vault.model.component_model import Field, VaultObject
 
@@ -34,6 +33,18 @@ def advice_on(error: ApiError) -> str:
     return ADVICE.get(error.type, OTHERWISE)
 
 
+class Labelled(Protocol):
+    """An input of a form, as far as texts about it need it."""
+
+    @property
+    def name(self) -> str:
+        """Return its API name."""
+
+    @property
+    def label(self) -> str:
+        """Return its label on the page."""
+
+
 def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiError]:
     """Return errors with the labels of fields in place of the fields' names in brackets."""
     labels: dict[str, str] = {}
@@ -44,7 +55,7 @@ def labelled(errors: Iterable[ApiError], fields: Iterable[Field]) -> list[ApiErr
     return [replace(each, message=_replaced(each.message, labels)) for each in errors]
 
 
-def in_input_labels(text: str, inputs: Iterable[Input]) -> str:
+def in_input_labels(text: str, inputs: Iterable[Labelled]) -> str:
     """Return a text with the labels of a form's inputs in place of their names in brackets."""
     return _replaced(text, {f"[{each.name}]": f"[{each.label}]" for each in inputs})
 
