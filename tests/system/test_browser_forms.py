@@ -16,18 +16,21 @@ from local.system import System
 from tests.system.browser_forms import DRAFT, SEND, write_down
 from tests.system.conditions import Connected, new_run
 from tests.system.test_transfer import account, inquiry, transferred
-from tests.system.visited_pages import (
-    INQUIRIES,
-)
-from tests.system.visitors import (
-    PATIENCE,
-    visitor,
-)
+from tests.system.visited_pages import INQUIRIES
+from tests.system.visitors import PATIENCE, Visitor, visitor
 
 LIFECYCLE = "/ui/lifecycles/medical_inquiry_lifecycle__v"
 WATCH_DRAWING = (
     "addEventListener('htmx:afterSettle', () => document.body.classList.add('drawn'))"
 )
+
+
+async def finds(rep: Visitor, question: str, shown: str) -> None:
+    """Search for the inquiries with a question, and wait for this count of them."""
+    await rep.open(INQUIRIES)
+    await rep.page.get_by_role("searchbox").fill(question)
+    await rep.press("Search")
+    await rep.sees(shown)
 
 
 @pytest.mark.parametrize(("button", "state"), [(DRAFT, "Saved"), (SEND, "Submitted")])
@@ -39,10 +42,7 @@ async def test_a_double_click_makes_one_inquiry(
         await write_down(rep, question)
         await rep.page.get_by_role("button", name=button).dblclick()
         await rep.sees(state)
-        await rep.open(INQUIRIES)
-        await rep.page.get_by_role("searchbox").fill(question)
-        await rep.press("Search")
-        await rep.sees("1 to 1 of 1")
+        await finds(rep, question, "1 to 1 of 1")
 
 
 async def test_back_and_a_reload_make_nothing_twice(
@@ -78,10 +78,7 @@ async def test_back_and_a_reload_make_nothing_twice(
         await text.fill(f"{question} And for children?")
         await rep.press(DRAFT)
         await rep.sees("was created")
-        await rep.open(INQUIRIES)
-        await rep.page.get_by_role("searchbox").fill(question)
-        await rep.press("Search")
-        await rep.sees("1 to 2 of 2")
+        await finds(rep, question, "1 to 2 of 2")
 
 
 async def test_back_brings_a_refused_form_with_what_was_typed(
@@ -140,10 +137,7 @@ async def test_an_ended_session_loses_no_inquiry_and_makes_none_twice(
         await rep.sign_in(known["username"], known["password"])
         await rep.page.get_by_role("button", name="Send it now").dblclick()
         await rep.sees("Submitted")
-        await rep.open(INQUIRIES)
-        await rep.page.get_by_role("searchbox").fill(question)
-        await rep.press("Search")
-        await rep.sees("1 to 1 of 1")
+        await finds(rep, question, "1 to 1 of 1")
 
 
 async def test_the_form_asks_for_what_the_delivery_needs(

@@ -14,6 +14,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.process.application import create_app
 from tests.servers import fresh_vhost
+from tests.service.vault import module_vault
 from tests.service.vault.notifying import (
     QUIET,
     TALE_OBJECT,
@@ -96,19 +97,9 @@ async def api(vault: Vault) -> AsyncIterator[Api]:
         yield client
 
 
-@pytest.fixture(scope="module")
-async def admin(api: Api) -> Api:
-    return await api.signed_in("admin")
-
-
-@pytest.fixture(scope="module")
-async def integration(api: Api) -> Api:
-    return await api.signed_in("integration")
-
-
-@pytest.fixture(scope="module")
-async def user(api: Api) -> Api:
-    return await api.signed_in("user")
+admin = module_vault.admin
+integration = module_vault.integration
+user = module_vault.user
 
 
 async def arrive(post: Post, address: str, number: int = 1) -> None:
