@@ -84,7 +84,10 @@ def _arguments() -> argparse.Namespace:
         help="accounts and inquiries beside the floor and the peers",
     )
     parser.add_argument(
-        "--rounds", type=int, default=known.rounds, help="turns of each peer"
+        "--rounds",
+        type=int,
+        default=known.rounds,
+        help="turns of the system and of each peer",
     )
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=known.vaults, help="accounts of Vaults"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,12 +95,10 @@ class Meter:
         return Reading(seconds, wal, size, versions)
 
 
-async def measured(
-    meter: Meter, work: Callable[[], Awaitable[int]], *, tables: bool = False
-) -> dict[str, Any]:
+async def measured(meter: Meter, work: Callable[[], Awaitable[int]]) -> dict[str, Any]:
     """Return the cost of ``work`` for each record (it returns their number): microseconds, bytes of WAL and of tables.
 
-    With ``tables``, the versions of rows by table are added.
+    A meter of versions adds those of rows by table.
     """
     await meter.settle()
     before = await meter.read()
@@ -119,7 +118,7 @@ async def measured(
         "wal_bytes": round((after.wal - before.wal) / count),
         "table_bytes": round((after.bytes - before.bytes) / count),
     }
-    if tables:
+    if meter.versions:
         figures["versions"] = _versions(before.versions, after.versions, count)
     return figures
 
@@ -139,9 +138,12 @@ def _versions(before: Counts, after: Counts, count: int) -> dict[str, str]:
 
 
 async def run(
-    system: System, accounts: int, inquiries: int, *, tables: bool
+    system: System, accounts: int, inquiries: int, rounds: int, *, tables: bool
 ) -> dict[str, Any]:
-    """Start ``system``, measure accounts and inquiries on it, remove it, and return the figures by kind of work."""
+    """Start ``system``, measure accounts and inquiries on it, remove it, and return the figures by kind of work.
+
+    A figure is the median of ``rounds``, each with new accounts and inquiries; versions of rows are those of the last.
+    """
     try:
         await system.start()
         endpoints = system.endpoints()
@@ -149,27 +151,35 @@ async def run(
             connected(endpoints["crm_vault"]) as crm,
             connected(endpoints["medical_vault"]) as medical,
         ):
-            return await _figures(
-                system, crm, medical, accounts, inquiries, tables=tables
-            )
+            for client in (crm, medical):
+                row = {
+                    "integration_api_name__sys": INTEGRATION,
+                    "status__v": "active__v",
+                }
+                await client.update(
+                    "integration__sys", [row], "integration_api_name__sys"
+                )
+            meter = Meter(system, tables)
+            found = [
+                await _round(meter, crm, medical, (accounts, inquiries), number)
+                for number in range(1, rounds + 1)
+            ]
     finally:
         await system.reset()
+    return {kind: median_of([figures[kind] for figures in found]) for kind in found[0]}
 
 
-async def _figures(
-    system: System,
+async def _round(
+    meter: Meter,
     crm: VaultClient,
     medical: VaultClient,
-    accounts: int,
-    inquiries: int,
-    *,
-    tables: bool,
+    sizes: tuple[int, int],
+    number: int,
 ) -> dict[str, Any]:
-    meter = Meter(system, tables)
+    """Return the figures of round ``number`` (1, 2, …) by kind of work; ``sizes`` are its accounts and inquiries."""
+    accounts, inquiries = sizes
     connector = meter.processes["connector"]
-    for client in (crm, medical):
-        row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
-        await client.update("integration__sys", [row], "integration_api_name__sys")
+    mark = f"round{number}"
 
     async def a_run() -> int:
         _, written, _ = await timed_run(medical, INTEGRATION, connector)
@@ -184,14 +194,15 @@ async def _figures(
         await medical.update("integration__sys", [row], "integration_api_name__sys")
         # The change has requested a run already; one of nothing comes after it.
         await a_run()
-        return accounts
+        return number * accounts
 
     figures: dict[str, Any] = {}
-    await many_accounts(crm, medical, accounts)
-    figures["account, insert"] = await measured(meter, a_run, tables=tables)
-    await changed_accounts(crm, accounts)
-    figures["account, update"] = await measured(meter, a_run, tables=tables)
-    figures["account, unchanged"] = await measured(meter, the_same, tables=tables)
+    await many_accounts(crm, medical, accounts, mark)
+    figures["account, insert"] = await measured(meter, a_run)
+    await changed_accounts(crm, accounts, mark)
+    figures["account, update"] = await measured(meter, a_run)
+    figures["account, unchanged"] = await measured(meter, the_same)
+    # The first transfer after a run reads rules that the others have.
     first = await submitted_inquiries(crm, medical, 500, uuid4().hex[:8])
     await transferred(crm, first)
     ids = await submitted_inquiries(crm, medical, inquiries, uuid4().hex[:8])
@@ -200,8 +211,22 @@ async def _figures(
         await transferred(crm, ids)
         return len(ids)
 
-    figures["inquiry"] = await measured(meter, transfer, tables=tables)
+    figures["inquiry"] = await measured(meter, transfer)
     return figures
+
+
+def median_of(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the median of each figure of the turns, inside of mappings as well; of texts, those of the last turn."""
+    found: dict[str, Any] = {}
+    for name, figure in turns[-1].items():
+        values = [turn[name] for turn in turns if name in turn]
+        if isinstance(figure, Mapping):
+            found[name] = median_of(values)
+        elif isinstance(figure, str):
+            found[name] = figure
+        else:
+            found[name] = round(statistics.median(values))
+    return found
 
 
 def main() -> int:
@@ -209,8 +234,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.cost", description="Cost of an account and of an inquiry"
     )
-    parser.add_argument("--accounts", type=int, default=10_000)
-    parser.add_argument("--inquiries", type=int, default=4_000)
+    parser.add_argument("--accounts", type=int, default=20_000)
+    parser.add_argument("--inquiries", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--tables", action="store_true", help="versions of rows by table"
     )
@@ -222,7 +248,11 @@ def main() -> int:
         system = System(Path(folder) / "system")
         figures = asyncio.run(
             run(
-                system, arguments.accounts, arguments.inquiries, tables=arguments.tables
+                system,
+                arguments.accounts,
+                arguments.inquiries,
+                arguments.rounds,
+                tables=arguments.tables,
             )
         )
     for name, cost in figures.items():

@@ -38,8 +38,8 @@ class Sizes:
 
     inquiries: int = 10_000
     accounts: int = 100_000
-    costed: int = 5_000
-    rounds: int = 3
+    costed: int = 20_000
+    rounds: int = 5
     vaults: tuple[int, ...] = growth.SIZES
     profile: Path | None = None
 
@@ -57,7 +57,9 @@ async def _cost(sizes: Sizes) -> Figures:
     """Measure the cost of an account and an inquiry."""
     with _folder() as name:
         system = System(Path(name) / "system")
-        return await cost.run(system, sizes.costed, sizes.costed, tables=False)
+        return await cost.run(
+            system, sizes.costed, sizes.costed, sizes.rounds, tables=False
+        )
 
 
 async def _peers(sizes: Sizes) -> Figures:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ async def timed_run(
 ) -> tuple[float, int, list[int]]:
     """Return seconds, records written, and samples of the connector's memory in bytes, from request to end of a run.
 
+    The seconds are those of the Vault's clock: a look at the run comes up to half a second after its end.
+
     :raises BenchFailed: the run had failures, or did not end in time.
     """
     started = time.perf_counter()
@@ -32,9 +35,13 @@ async def timed_run(
         report: Mapping[str, Any] = await medical.run(integration, job)
         status = report["status"]
         if status not in ("QUEUED", "RUNNING"):
-            seconds = time.perf_counter() - started
             if status != "SUCCESS":
                 raise BenchFailed(f"the run ended with {status}")
+            began, ended = (
+                datetime.fromisoformat(str(report[name]))
+                for name in ("created_date", "run_end_date")
+            )
+            seconds = (ended - began).total_seconds()
             return seconds, int(report["counts"]["written"]), memory
         await asyncio.sleep(SAMPLE_SECONDS)
     message = f"the run did not end within {LIMIT_SECONDS:.0f} s"
