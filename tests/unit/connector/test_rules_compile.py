@@ -6,22 +6,22 @@ import pytest
 
 from services.connector.rules.compiled import Evaluated
 from services.connector.rules.rule import RuleError
-from tests.unit.connector.examples import compiled, field_rule
+from tests.unit.connector.examples import Json, compiled, field_rule
+
+CITY = compiled(
+    field_rule("person__sys.city__v", "city_cda__v", "address__v"), primary="account__v"
+)
 
 
-def test_children_give_their_first_record_and_none_is_no_error() -> None:
-    rule = compiled(
-        field_rule("person__sys.city__v", "city_cda__v", "address__v"),
-        primary="account__v",
-    )
-    row: dict[str, object] = {
-        "addresses__vr": {"data": [{"city_cda__v": "Basel"}, {"city_cda__v": "Bern"}]}
-    }
-    assert rule.evaluate(row) == Evaluated({"person__sys": {"city__v": "Basel"}})
-    assert rule.evaluate({"addresses__vr": {"data": []}}) == Evaluated(
-        {"person__sys": {"city__v": None}}
-    )
-    assert rule.evaluate({}) == Evaluated({"person__sys": {"city__v": None}})
+def test_of_several_children_the_first_gives_the_value() -> None:
+    addresses = [{"city_cda__v": "Basel"}, {"city_cda__v": "Bern"}]
+    evaluated = CITY.evaluate({"addresses__vr": {"data": addresses}})
+    assert evaluated == Evaluated({"person__sys": {"city__v": "Basel"}})
+
+
+@pytest.mark.parametrize("row", [{"addresses__vr": {"data": []}}, {}], ids=str)
+def test_a_related_record_that_is_missing_is_no_error(row: Json) -> None:
+    assert CITY.evaluate(row) == Evaluated({"person__sys": {"city__v": None}})
 
 
 def test_a_row_reports_all_its_fields_and_keeps_the_good_ones() -> None:
@@ -94,14 +94,19 @@ def test_a_rule_that_cannot_work_is_refused_as_a_whole(
         compiled(rule)
 
 
-def test_of_several_rules_for_one_field_one_with_a_value_decides() -> None:
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"delivery_method__v": "a__v"}, "a__v"),
+        ({"transfer_status__v": "b__v"}, "b__v"),
+        ({}, None),
+    ],
+)
+def test_of_several_rules_for_one_field_one_with_a_value_decides(
+    row: Json, expected: str | None
+) -> None:
     rule = compiled(
         field_rule("case__v.priority__v", "delivery_method__v"),
         field_rule("case__v.priority__v", "transfer_status__v", name="other__v"),
     )
-    for row, expected in (
-        ({"delivery_method__v": "a__v"}, "a__v"),
-        ({"transfer_status__v": "b__v"}, "b__v"),
-        ({}, None),
-    ):
-        assert rule.evaluate(row).targets == {"case__v": {"priority__v": expected}}
+    assert rule.evaluate(row).targets == {"case__v": {"priority__v": expected}}

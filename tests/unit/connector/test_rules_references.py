@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from services.connector.rules.compiled import (
+    CompiledRule,
     Evaluated,
+    PendingReference,
     index,
     key_statements,
     pending_keys,
@@ -13,7 +15,10 @@ from services.connector.rules.compiled import (
 )
 from services.connector.rules.item_failures import ItemErrorType
 from shared.protocol.edge_spaces import edge_space_note
-from tests.unit.connector.examples import compiled, field_rule
+from tests.unit.connector.examples import Json, compiled, field_rule
+
+KEY = ("product__v", "external_id__v")
+MISSING = "no product__v with external_id__v {} exists in the target Vault; add it or correct the source record"
 
 INACTIVE = (
     "the product__v with external_id__v E-4 is inactive in the target Vault; "
@@ -21,82 +26,100 @@ INACTIVE = (
 )
 
 
-def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
-    rule = compiled(
-        field_rule(
-            "case_request__v.product__v",
-            "group_identifier__v",
-            target_field_lookup="external_id__v",
-        )
+def ruled(**more: str) -> CompiledRule:
+    """Return a rule that fills the product by its external id."""
+    product = field_rule(
+        "case_request__v.product__v",
+        "group_identifier__v",
+        target_field_lookup="external_id__v",
+        **more,
     )
-    rows = {
-        key: rule.evaluate({"group_identifier__v": key})
-        for key in ("E-1", "E-2", "E-1 ", "E-3", "E-4", "E-5", None)
-    }
-    keys = pending_keys(rule, [row.targets for row in rows.values()])
-    assert {unique: list(found) for unique, found in keys.items()} == {
-        ("product__v", "external_id__v"): ["E-1", "E-2", "E-1 ", "E-3", "E-4", "E-5"]
-    }
-    assert list(key_statements(("product__v", "external_id__v"), ["E-1"])) == [
+    return compiled(product)
+
+
+def settled(rule: CompiledRule, key: str | None, *products: Json) -> Evaluated:
+    """Return the fields of a row with this key, after these products were found."""
+    row = rule.evaluate({"group_identifier__v": key})
+    settle(rule, row, {KEY: index("external_id__v", products)})
+    return row
+
+
+def product(record: str, key: str, status: str) -> Json:
+    """Return a product as a query by keys answers it."""
+    return {"id": record, "external_id__v": key, "status__v": [f"{status}__v"]}
+
+
+PRODUCTS = [
+    product("P1", "E-1", "active"),
+    product("P3", "E-3", "active"),
+    product("P4", "E-3", "active"),
+    product("P5", "E-4", "inactive"),
+    product("P6", "E-5", "inactive"),
+    product("P7", "E-5", "active"),
+    product("P8", "E-5", "inactive"),
+]
+
+
+def test_each_key_is_looked_up_once() -> None:
+    keys = ("E-1", "E-2", "E-1", "E-1 ", None)
+    rule = ruled()
+    rows = [rule.evaluate({"group_identifier__v": key}).targets for key in keys]
+    found = {unique: list(each) for unique, each in pending_keys(rule, rows).items()}
+    assert found == {KEY: ["E-1", "E-2", "E-1 "]}
+
+
+def test_keys_are_looked_up_by_a_query() -> None:
+    assert list(key_statements(KEY, ["E-1"])) == [
         "SELECT id, external_id__v, status__v FROM product__v WHERE external_id__v CONTAINS ('E-1')"
     ]
-    answer = [
-        {"id": record, "external_id__v": key, "status__v": [f"{status}__v"]}
-        for record, key, status in (
-            ("P1", "E-1", "active"),
-            ("P3", "E-3", "active"),
-            ("P4", "E-3", "active"),
-            ("P5", "E-4", "inactive"),
-            ("P6", "E-5", "inactive"),
-            ("P7", "E-5", "active"),
-            ("P8", "E-5", "inactive"),
-        )
-    ]
-    found = {("product__v", "external_id__v"): index("external_id__v", answer)}
-    said = {}
-    for key, row in rows.items():
-        settle(rule, row, found)
-        errors = [error.message.rpartition(": ")[2] for error in row.errors]
-        said[key] = errors or row.targets["case_request__v"]["product__v"]
-    assert said == {
-        "E-1": "P1",
-        "E-2": [
-            "no product__v with external_id__v E-2 exists in the target Vault; add it or correct the source record"
-        ],
-        "E-1 ": [
-            "no product__v with external_id__v E-1 exists in the target Vault; add it or correct the source record"
-            + edge_space_note("E-1 ")
-        ],
-        "E-3": [
-            "several product__v records have external_id__v E-3; leave only one of them"
-        ],
-        "E-4": [INACTIVE],
-        "E-5": "P7",
-        None: None,
-    }
-
-
-@pytest.mark.parametrize("usable", [{}, {"status__v": ["inactive__v"]}])
-def test_a_record_without_a_usable_key_is_a_warning_where_the_rule_says_so(
-    usable: dict[str, object],
-) -> None:
-    rule = compiled(
-        field_rule(
-            "case_request__v.product__v",
-            "group_identifier__v",
-            target_field_lookup="external_id__v",
-            missing_lookup="warning",
-        )
-    )
-    evaluated = rule.evaluate({"group_identifier__v": "E-1"})
-    rows = [{"id": "P1", "external_id__v": "E-1"} | usable] if usable else []
-    found = {("product__v", "external_id__v"): index("external_id__v", rows)}
-    settle(rule, evaluated, found)
-    assert (len(evaluated.errors), len(evaluated.warnings)) == (0, 1)
-    assert evaluated.targets["case_request__v"] == {}
 
 
 @pytest.mark.parametrize(
+    ("key", "record"), [("E-1", "P1"), ("E-5", "P7"), (None, None)]
+)
+def test_a_reference_becomes_the_only_active_record_with_its_key(
+    key: str | None, record: str | None
+) -> None:
+    row = settled(ruled(), key, *PRODUCTS)
+    assert row.targets == {"case_request__v": {"product__v": record}}
+    assert not row.errors
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("E-2", MISSING.format("E-2")),
+        ("E-1 ", MISSING.format("E-1") + edge_space_note("E-1 ")),
+        (
+            "E-3",
+            "several product__v records have external_id__v E-3; leave only one of them",
+        ),
+        ("E-4", INACTIVE),
+    ],
+    ids=["none", "none with the space", "several", "inactive"],
+)
+def test_a_key_without_exactly_one_active_record_is_an_error_that_says_what_to_do(
+    key: str, said: str
+) -> None:
+    row = settled(ruled(), key, *PRODUCTS)
+    (error,) = row.errors
+    assert error.message.rpartition(": ")[2] == said
+    assert row.targets == {"case_request__v": {}}
+
+
+@pytest.mark.parametrize(
+    "products", [[], [product("P1", "E-1", "inactive")]], ids=["none", "inactive"]
+)
+def test_a_record_without_a_usable_key_is_a_warning_where_the_rule_says_so(
+    products: list[Json],
+) -> None:
+    row = settled(ruled(missing_lookup="warning"), "E-1", *products)
+    assert (len(row.errors), len(row.warnings)) == (0, 1)
+    assert row.targets == {"case_request__v": {}}
+
+
+# Where a rule reads the key of a related record, and a row in which that record has none.
+KEYLESS = pytest.mark.parametrize(
     ("query_object", "query", "row"),
     [
         ("product__v", "external_id__v", {"product__vr.id": "P1"}),
@@ -108,22 +131,45 @@ def test_a_record_without_a_usable_key_is_a_warning_where_the_rule_says_so(
         ),
     ],
 )
-def test_a_related_record_without_its_key_is_no_missing_record(
-    query_object: str, query: str, row: dict[str, object]
-) -> None:
-    def ruled(**more: str) -> Evaluated:
-        part = field_rule(
-            "case_request__v.product__v",
-            query,
-            query_object,
-            target_field_lookup="external_id__v",
-            **more,
-        )
-        return compiled(part).evaluate(row)
 
-    (error,) = ruled().errors
+
+def related(query_object: str, query: str, row: Json, **more: str) -> Evaluated:
+    """Return the fields of a row for which a rule reads the key of a related record."""
+    product = field_rule(
+        "case_request__v.product__v",
+        query,
+        query_object,
+        target_field_lookup="external_id__v",
+        **more,
+    )
+    return compiled(product).evaluate(row)
+
+
+@KEYLESS
+def test_a_related_record_without_its_key_is_an_error_that_says_so(
+    query_object: str, query: str, row: Json
+) -> None:
+    (error,) = related(query_object, query, row).errors
     assert error.error_type is ItemErrorType.REFERENCE
     assert "the related record exists and has no" in error.message
-    (warning,) = ruled(missing_lookup="warning").warnings
-    assert warning.message == error.message
-    assert not ruled(field_default="E-0").errors
+
+
+@KEYLESS
+def test_a_related_record_without_its_key_is_a_warning_where_the_rule_says_so(
+    query_object: str, query: str, row: Json
+) -> None:
+    evaluated = related(query_object, query, row, missing_lookup="warning")
+    (warning,) = evaluated.warnings
+    assert "the related record exists and has no" in warning.message
+    assert not evaluated.errors
+
+
+@KEYLESS
+def test_a_default_stands_for_the_key_that_a_related_record_lacks(
+    query_object: str, query: str, row: Json
+) -> None:
+    evaluated = related(query_object, query, row, field_default="E-0")
+    assert not evaluated.errors
+    assert evaluated.targets["case_request__v"] == {
+        "product__v": PendingReference(*KEY, "E-0")
+    }

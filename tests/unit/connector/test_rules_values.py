@@ -98,7 +98,7 @@ OTHER = {"field_default": "other__v", "missing_lookup": "default"}
         ),
     ],
 )
-def test_values(
+def test_a_source_value_becomes_a_value_of_the_target_field(
     target: str, source: object, more: dict[str, Any], expected: object
 ) -> None:
     assert value_of(target, {"delivery_method__v": source}, **more) == expected
@@ -201,7 +201,7 @@ def test_values(
         ),
     ],
 )
-def test_errors_name_rule_and_field(
+def test_a_value_that_does_not_fit_is_an_error_that_names_rule_and_field(
     target: str, source: object, more: dict[str, Any], kind: ItemErrorType, said: str
 ) -> None:
     error = value_of(target, {"delivery_method__v": source}, **more)
@@ -218,6 +218,8 @@ ROW: dict[str, object] = {
     "modified_date__v": "2026-02-03T04:05:06.000Z",
     "delivery_method__v": None,
 }
+# A default stands for a source field without a value, or for none at all.
+QUERIES = pytest.mark.parametrize("query", ["delivery_method__v", None])
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,6 @@ ROW: dict[str, object] = {
     [
         ("case_request__v.question__v", "source_id", "V1"),
         ("case_request__v.question__v", "source_global_id", "20202_V1"),
-        ("case_request__v.quantity__v", "source_vault_id", "outside"),
         (
             "case_request__v.asked__v",
             "source_modified_date",
@@ -234,32 +235,41 @@ ROW: dict[str, object] = {
         ("case_request__v.due__v", "source_modified_date", "2026-02-03"),
     ],
 )
+@QUERIES
 def test_a_default_may_be_computed_from_the_source_record(
-    target: str, default: str, expected: str
+    target: str, default: str, expected: str, query: str | None
 ) -> None:
-    for query in ("delivery_method__v", None):
-        found = value_of(
-            target, ROW, query, field_default=default, field_default_type="code"
-        )
-        assert found == expected or expected in found.message
+    code = {"field_default": default, "field_default_type": "code"}
+    assert value_of(target, ROW, query, **code) == expected
 
 
-def test_a_default_may_be_a_record_known_by_its_name_or_the_lookup_field() -> None:
-    settings = {"field_default": "Cholecap", "field_default_type": "reference"}
-    target = "case_request__v.product__v"
-    assert value_of(target, ROW, **settings) == PendingReference(
-        "product__v", "name__v", "Cholecap"
-    )
-    by_id = value_of(target, ROW, target_field_lookup="external_id__v", **settings)
-    assert by_id == PendingReference("product__v", "external_id__v", "Cholecap")
+@QUERIES
+def test_a_computed_default_that_does_not_fit_is_an_error(query: str | None) -> None:
+    code = {"field_default": "source_vault_id", "field_default_type": "code"}
+    error = value_of("case_request__v.quantity__v", ROW, query, **code)
+    assert "outside" in error.message
+
+
+@pytest.mark.parametrize(
+    ("lookup", "key_field"),
+    [
+        ({}, "name__v"),
+        ({"target_field_lookup": "external_id__v"}, "external_id__v"),
+    ],
+    ids=["name", "lookup field"],
+)
+def test_a_default_may_be_a_record_known_by_its_name_or_the_lookup_field(
+    lookup: dict[str, str], key_field: str
+) -> None:
+    default = {"field_default": "Cholecap", "field_default_type": "reference"}
+    found = value_of("case_request__v.product__v", ROW, **default, **lookup)
+    assert found == PendingReference("product__v", key_field, "Cholecap")
 
 
 def test_a_text_too_long_is_cut_where_the_rule_says_so() -> None:
     row: dict[str, object] = {"delivery_method__v": "x" * 41}
-    assert (
-        value_of("case_request__v.question__v", row, evaluate_field_length="truncate")
-        == "x" * 40
-    )
+    cut = {"evaluate_field_length": "truncate"}
+    assert value_of("case_request__v.question__v", row, **cut) == "x" * 40
 
 
 def test_an_object_type_is_written_by_its_name() -> None:
@@ -290,7 +300,6 @@ FIELDS = (
     "topics__v",
     "link__sys",
 )
-
 EVERY_FIELD = compiled(
     *(field_rule(f"case_request__v.{name}", "delivery_method__v") for name in FIELDS)
 )
