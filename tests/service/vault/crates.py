@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.service.vault.served import Api
+from tests.service.vault.served import Answer, Api
 
 MDL = r"""
 RECREATE Picklist ware__c ( label('Ware'), Picklistentry red_wine__c ( label('Red Wine') ),
@@ -41,16 +41,15 @@ RECREATE Object parcel_item__c ( label('Parcel Item'), prefix('ZQI'),
     relationship_inbound_name('items__cr') ) );
 """
 
-NOW = datetime.now(UTC)
-TODAY = NOW.date()
+
+def day(days: int) -> str:
+    """Return the date that is so many days from today."""
+    return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
 
 
-def day(count: int) -> str:
-    return (TODAY + timedelta(days=count)).isoformat()
-
-
-def moment(**back: int) -> str:
-    return (NOW - timedelta(**back)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+def moment(days: int) -> str:
+    """Return the time that is so many days from now."""
+    return (datetime.now(UTC) + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 # Records that tests add are parcels: what they count and list of crates are these.
@@ -62,8 +61,6 @@ CRATES: list[dict[str, object]] = [
         "wares__c": ["tea__c", "red_wine__c"],
         "weight__c": 1.25,
         "fragile__c": True,
-        "due__c": day(0),
-        "sent__c": moment(days=2),
         "text__c": "Blood sugar and insulin. " + "x" * 400,
         "markup__c": "<p>Keep <b>cold</b></p>",
     },
@@ -72,34 +69,54 @@ CRATES: list[dict[str, object]] = [
         "name__v": "Diabetes leaflets",
         "ware__c": "red_wine__c",
         "fragile__c": False,
-        "due__c": day(-40),
-        "sent__c": moment(days=40),
         "text__c": "insulin insulin insulin",
     },
     {
         "key__c": "C-3",
         "name__v": "CC-123 (50%)",
-        "due__c": day(3),
         "text__c": "sugar in blood",
     },
 ]
 
 
+DAYS = {
+    "C-1": {"due__c": 0, "sent__c": -2},
+    "C-2": {"due__c": -40, "sent__c": -40},
+    "C-3": {"due__c": 3},
+}
+"""When each crate is due, and when it was sent, in days from today."""
+
+
+def dated(key: str) -> dict[str, object]:
+    """Return due date and time of sending of a crate, counted from the moment of the call."""
+    return {
+        name: day(days) if name == "due__c" else moment(days)
+        for name, days in DAYS[key].items()
+    }
+
+
 @pytest.fixture(scope="module", autouse=True)
 async def crates(admin: Api, integration: Api) -> None:
+    """The objects and the three crates, of which the first is of a type of its own."""
     answer = await admin.post("/api/mdl/execute", data=MDL)
     assert answer.status == "SUCCESS", answer.text
-    rows = [
-        row | {"object_type__v.api_name__v": "cold__c"}
-        if row["key__c"] == "C-1"
-        else row
-        for row in CRATES
-    ]
+    # Dated now: a run may have begun on another day.
+    rows = [row | dated(str(row["key__c"])) for row in CRATES]
+    rows[0] |= {"object_type__v.api_name__v": "cold__c"}
     answer = await integration.post("/vobjects/crate__c?idParam=key__c", json=rows)
     assert all(row["responseStatus"] == "SUCCESS" for row in answer.data), answer.text
 
 
+async def upserted(api: Api, name: str, *rows: dict[str, object]) -> Answer:
+    """Create or change records of an object by their keys; the key is the name as well."""
+    named = [{"name__v": row["key__c"], **row} for row in rows]
+    answer = await api.post(f"/vobjects/{name}?idParam=key__c", json=named)
+    assert all(row["responseStatus"] == "SUCCESS" for row in answer.data), answer.text
+    return answer
+
+
 async def keys(api: Api, rest: str) -> list[str]:
+    """Return the keys of the crates that a query with these clauses finds, in its order."""
     answer = await api.query(f"SELECT key__c FROM crate__c {rest}")
     assert answer.status == "SUCCESS", answer.text
     return [row["key__c"] for row in answer.data]

@@ -6,7 +6,7 @@ import pytest
 
 from shared.vault.assembly.vault import Vault
 from tests.service.vault import crates as stored
-from tests.service.vault.crates import keys
+from tests.service.vault.crates import CRATES, keys, upserted
 from tests.service.vault.served import USERNAMES, Api
 
 crates = stored.crates
@@ -33,33 +33,50 @@ crates = stored.crates
         ("created_date__v = LAST_MONTHS:1", []),
     ],
 )
-async def test_date_literals(
+async def test_date_literals_count_from_today(
     integration: Api, condition: str, found: list[str]
 ) -> None:
     assert await keys(integration, f"WHERE {condition} ORDER BY key__c") == found
 
 
-async def test_vault_tokens_stand_for_who_and_where(
-    integration: Api, admin: Api, vault: Vault
-) -> None:
-    assert await keys(
-        integration, "WHERE created_by__v = ${User.id} AND key__c = 'C-1'"
-    ) == ["C-1"]
-    assert await keys(admin, "WHERE created_by__v = ${User.id}") == []
-    text = "SELECT id FROM user__sys WHERE username__sys = ${User.name}"
-    for role in ("admin", "integration"):
-        client = {"admin": admin, "integration": integration}[role]
-        named = await client.query(
-            f"{text.replace('SELECT id', 'SELECT username__sys')}"
-        )
-        assert [row["username__sys"] for row in named.data] == [USERNAMES[role]]
-    assert (
-        await keys(admin, "WHERE name__v = ${Vault.name} OR name__v = ${Vault.dns}")
-        == []
+@pytest.mark.parametrize("role", ["admin", "integration"])
+async def test_user_tokens_stand_for_the_caller(api: Api, role: str) -> None:
+    caller = await api.signed_in(role)
+    found = await caller.query(
+        "SELECT username__sys FROM user__sys"
+        " WHERE id = ${User.id} AND username__sys = ${User.name}"
     )
-    assert (
-        await admin.query("SELECT id FROM crate__c WHERE key__c = ${Vault.secret}")
-    ).error == "INVALID_DATA"
+    assert [row["username__sys"] for row in found.data] == [USERNAMES[role]]
+
+
+async def test_records_that_the_caller_created_are_found_by_a_token(
+    integration: Api, admin: Api
+) -> None:
+    rest = "WHERE created_by__v = ${User.id} ORDER BY key__c"
+    assert await keys(integration, rest) == ["C-1", "C-2", "C-3"]
+    assert await keys(admin, rest) == []
+
+
+@pytest.mark.parametrize("token", ["id", "name", "dns"])
+async def test_vault_tokens_stand_for_the_vault(
+    integration: Api, vault: Vault, token: str
+) -> None:
+    values = {
+        "id": str(vault.vault_id),
+        "name": vault.definition.label,
+        "dns": vault.settings.host_name,
+    }
+    # A record whose key is what the token stands for, beside one with another key.
+    rows: list[dict[str, object]] = [{"key__c": values[token]}, {"key__c": "no token"}]
+    await upserted(integration, "parcel__c", *rows)
+    text = f"SELECT key__c FROM parcel__c WHERE key__c = ${{Vault.{token}}}"
+    found = (await integration.query(text)).data
+    assert found == [{"key__c": values[token]}]
+
+
+async def test_an_unknown_token_is_refused(admin: Api) -> None:
+    text = "SELECT id FROM crate__c WHERE key__c = ${Vault.secret}"
+    assert (await admin.query(text)).error == "INVALID_DATA"
 
 
 @pytest.mark.parametrize(
@@ -85,23 +102,31 @@ async def test_vault_tokens_stand_for_who_and_where(
         ("'nothing'", set()),
     ],
 )
-async def test_find(integration: Api, find: str, found: set[str]) -> None:
+async def test_find_finds_words_and_phrases(
+    integration: Api, find: str, found: set[str]
+) -> None:
     assert set(await keys(integration, f"FIND ({find})")) == found
 
 
-async def test_what_find_has_found_is_sorted_by_rank_and_named(
-    integration: Api,
+@pytest.mark.parametrize(
+    ("order", "found"),
+    [
+        ("", ["C-2", "C-1"]),
+        ("ORDER BY RANK", ["C-2", "C-1"]),
+        ("ORDER BY key__c", ["C-1", "C-2"]),
+    ],
+)
+async def test_what_find_has_found_is_sorted_by_rank_or_as_asked(
+    integration: Api, order: str, found: list[str]
 ) -> None:
-    answer = await integration.query(
-        "SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) WHERE key__c != null"
-    )
-    assert [row["key__c"] for row in answer.data] == ["C-2", "C-1"]
-    assert answer.body["responseDetails"]["find"] == "('insulin' SCOPE text__c)"
-    ranked = await integration.query(
-        "SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) ORDER BY RANK"
-    )
-    assert [row["key__c"] for row in ranked.data] == ["C-2", "C-1"]
-    assert await keys(integration, "FIND ('insulin') ORDER BY key__c") == ["C-1", "C-2"]
+    find = "FIND ('insulin' SCOPE text__c)"
+    assert await keys(integration, f"{find} {order}") == found
+
+
+async def test_the_answer_repeats_what_was_to_be_found(integration: Api) -> None:
+    text = "SELECT key__c FROM crate__c FIND ('insulin' SCOPE text__c) WHERE key__c != null"
+    details = (await integration.query(text)).body["responseDetails"]
+    assert details["find"] == "('insulin' SCOPE text__c)"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +159,7 @@ async def test_what_find_has_found_is_sorted_by_rank_and_named(
         ("ORDER BY key__c MAXROWS 2 SKIP 1 PAGESIZE 5", ["C-2", "C-3"]),
     ],
 )
-async def test_conditions_and_order(
+async def test_conditions_choose_records_and_order_sorts_them(
     integration: Api, rest: str, found: list[str]
 ) -> None:
     assert await keys(integration, rest) == found
@@ -166,8 +191,13 @@ async def test_records_without_a_value_come_last_but_in_raw_objects(
 
     assert await ranks("ASC") == ascending
     assert await ranks("DESC") == [2, 1, None]
-    ids = [
-        row["id"]
-        for row in (await admin.query(f"SELECT id FROM {name} ORDER BY id ASC")).data
-    ]
-    assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize(("order", "reverse"), [("ASC", False), ("DESC", True)])
+async def test_records_are_sorted_by_their_ids(
+    integration: Api, order: str, reverse: bool
+) -> None:
+    found = await integration.query(f"SELECT id FROM crate__c ORDER BY id {order}")
+    ids = [row["id"] for row in found.data]
+    assert len(ids) == len(CRATES)
+    assert ids == sorted(ids, reverse=reverse)

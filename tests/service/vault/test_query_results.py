@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from tests.service.vault import crates as stored
-from tests.service.vault.crates import CRATES
-from tests.service.vault.served import Answer, Api
+from tests.service.vault.crates import CRATES, upserted
+from tests.service.vault.served import Api
 
 crates = stored.crates
 
 
-async def test_functions(integration: Api) -> None:
+async def test_functions_give_labels_whole_texts_and_markup(integration: Api) -> None:
     answer = await integration.query(
         "SELECT TOLABEL(ware__c) AS ware, TOLABEL(wares__c) AS wares, TRIM(wares__c) AS trimmed, ware__c,"
         " TOLABEL(state__v) AS state, state__v, TOLABEL(object_type__v) AS type, object_type__vr.api_name__v,"
@@ -62,36 +62,39 @@ async def test_a_record_read_by_itself_has_its_markup(integration: Api) -> None:
 @pytest.mark.parametrize("given", ["1.250", "1234567890123456.789", "-0.001"])
 async def test_numbers_have_all_their_decimals(integration: Api, given: str) -> None:
     """Exactly as stored, and padded to the decimals of their field; a floating point number would have 15 digits."""
-    rows = [{"key__c": "exact", "name__v": "Exact", "weight__c": given}]
-    written = await integration.post("/vobjects/parcel__c?idParam=key__c", json=rows)
+    row: dict[str, object] = {"key__c": "exact", "weight__c": given}
+    written = await upserted(integration, "parcel__c", row)
     answer = await integration.query(
         "SELECT id, weight__c, length__c FROM parcel__c WHERE key__c = 'exact'"
     )
     assert f'"weight__c":{given}' in answer.text and '"length__c":null' in answer.text
-    read = await integration.get(f"/vobjects/parcel__c/{written.data[0]['data']['id']}")
+    read = await integration.get(f"/vobjects/parcel__c/{written.ids[0]}")
     assert f'"weight__c":{given}' in read.text
-    items = [{"key__c": "exact", "name__v": "Exact", "parcel__cr.key__c": "exact"}]
-    await integration.post("/vobjects/parcel_item__c?idParam=key__c", json=items)
+    item: dict[str, object] = {"key__c": "exact", "parcel__cr.key__c": "exact"}
+    await upserted(integration, "parcel_item__c", item)
     above = await integration.query(
         "SELECT parcel__cr.weight__c FROM parcel_item__c WHERE key__c = 'exact'"
     )
     assert f'"parcel__cr.weight__c":{given}' in above.text
 
 
-async def properties(api: Api, text: str, asked: str) -> Answer:
-    return await api.query(text, headers={"X-VaultAPI-RecordProperties": asked})
+async def properties(api: Api, text: str, asked: str) -> list[Any]:
+    """Return the record properties that a query answers beside its records."""
+    headers = {"X-VaultAPI-RecordProperties": asked}
+    return list((await api.query(text, headers=headers)).body["record_properties"])
 
 
-async def test_record_properties_say_what_the_caller_may_do(
-    integration: Api, admin: Api
-) -> None:
-    text = "SELECT name__v, ware__c, created_by__v, object_type__vr.name__v FROM crate__c WHERE key__c = 'C-1'"
-    answer = await properties(integration, text, "all")
-    record_id = (
-        await integration.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")
-    ).data[0]["id"]
+CRATE = "SELECT name__v, ware__c, created_by__v, object_type__vr.name__v FROM crate__c WHERE key__c = 'C-1'"
+
+
+async def id_of_crate(api: Api) -> str:
+    found = await api.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")
+    return str(found.data[0]["id"])
+
+
+async def test_record_properties_say_what_the_caller_may_do(integration: Api) -> None:
     expected: dict[str, Any] = {
-        "id": record_id,
+        "id": await id_of_crate(integration),
         "field_properties": {
             "hidden": [],
             "redacted": [],
@@ -101,28 +104,52 @@ async def test_record_properties_say_what_the_caller_may_do(
         "subquery_properties": {},
         "field_additional_data": {"web_link": []},
     }
-    assert answer.body["record_properties"] == [expected]
-    assert (await properties(admin, text, "ALL")).body["record_properties"][0][
-        "permissions"
-    ]["delete"] is True
-    hidden = (await properties(integration, text, "hidden")).body["record_properties"]
-    assert hidden == [
+    assert await properties(integration, CRATE, "all") == [expected]
+
+
+async def test_record_properties_differ_by_caller(admin: Api) -> None:
+    (found,) = await properties(admin, CRATE, "ALL")
+    assert found["permissions"]["delete"] is True
+
+
+async def test_only_the_record_properties_that_were_asked_for_are_answered(
+    integration: Api,
+) -> None:
+    assert await properties(integration, CRATE, "hidden") == [
         {
-            "id": record_id,
+            "id": await id_of_crate(integration),
             "field_properties": {"hidden": []},
             "field_additional_data": {"web_link": []},
         }
     ]
-    read_only = await properties(
-        integration, "SELECT api_name__sys FROM connection__sys", "all"
-    )
-    assert read_only.body["record_properties"][0]["field_properties"]["edit"] == []
-    types = await properties(
-        admin, "SELECT api_name__v FROM object_type__v MAXROWS 1", "all"
-    )
-    assert not any(list(types.body["record_properties"][0]["permissions"].values())[1:])
-    assert (await properties(integration, text, "everything")).error == "INVALID_DATA"
-    assert "record_properties" not in (await integration.query(text)).body
+
+
+async def test_record_properties_are_answered_on_request_only(integration: Api) -> None:
+    assert "record_properties" not in (await integration.query(CRATE)).body
+
+
+async def test_unknown_record_properties_are_refused(integration: Api) -> None:
+    asked = {"X-VaultAPI-RecordProperties": "everything"}
+    assert (await integration.query(CRATE, headers=asked)).error == "INVALID_DATA"
+
+
+async def test_what_the_caller_may_only_read_has_no_field_to_edit(
+    integration: Api,
+) -> None:
+    text = "SELECT api_name__sys FROM connection__sys"
+    found, *_ = await properties(integration, text, "all")
+    assert found["field_properties"]["edit"] == []
+
+
+async def test_records_of_the_configuration_may_only_be_read(admin: Api) -> None:
+    text = "SELECT api_name__v FROM object_type__v MAXROWS 1"
+    (found,) = await properties(admin, text, "all")
+    assert found["permissions"] == {
+        "read": True,
+        "edit": False,
+        "create": False,
+        "delete": False,
+    }
 
 
 async def test_facets_count_the_whole_result(integration: Api) -> None:
@@ -147,8 +174,13 @@ async def test_facets_count_the_whole_result(integration: Api) -> None:
         "true",
     ]
     assert facets["state__v"]["values"] == [{"value": "packed__c", "result_count": 3}]
-    for wrong in ("name__v", "nothing__c", "a b"):
-        refused = await integration.query(
-            "SELECT id FROM crate__c", headers={"X-VaultAPI-Facets": wrong}
-        )
-        assert refused.error == "INVALID_DATA"
+
+
+@pytest.mark.parametrize("wrong", ["name__v", "nothing__c", "a b"])
+async def test_facets_of_fields_without_a_list_of_values_are_refused(
+    integration: Api, wrong: str
+) -> None:
+    answer = await integration.query(
+        "SELECT id FROM crate__c", headers={"X-VaultAPI-Facets": wrong}
+    )
+    assert answer.error == "INVALID_DATA"
