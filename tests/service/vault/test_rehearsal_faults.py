@@ -10,10 +10,12 @@ import pytest
 from shared.client import VaultClient
 from shared.client.errors import (
     ClientError,
+    ExpiredPage,
     QueryTimeout,
     VaultRefused,
     VaultUnavailable,
 )
+from shared.client.results import Row
 from shared.spark.envelope import Envelope
 from shared.vault.rehearsal.fault import CallFault
 from shared.vault.rehearsal.fault_catalogue import FAULTS
@@ -150,26 +152,44 @@ async def test_a_silent_connection_is_cut_in_the_end(admin: Api) -> None:
     assert await effect_of(admin) == "ClientPayloadError"
 
 
-async def test_a_page_has_fewer_rows_and_says_where_the_others_are(admin: Api) -> None:
-    rows = [{"name__v": f"fewer {number}"} for number in range(12)]
-    assert (await admin.post("/vobjects/thing__c", json=rows)).status == "SUCCESS"
-    text = "SELECT name__v FROM thing__c WHERE name__v LIKE 'fewer %'"
+PAGED = "SELECT name__v FROM thing__c WHERE name__v LIKE 'paged %'"
+
+
+@pytest.fixture(scope="module")
+async def paged(apart: Apart) -> set[str]:
+    """Twelve records, which a page with fewer rows does not hold; their names."""
+    names = [f"paged {number}" for number in range(12)]
+    rows = [{"name__v": name} for name in names]
+    answer = await apart.admin.post("/vobjects/thing__c", json=rows)
+    assert answer.status == "SUCCESS", answer.text
+    return set(names)
+
+
+async def test_a_page_has_fewer_rows_and_says_where_the_others_are(
+    admin: Api, paged: set[str]
+) -> None:
     await switched_on(admin, fault="fewer_rows", calls=1)
-    page = await admin.query(text)
+    page = await admin.query(PAGED)
     assert len(page.data) == 5
-    await switched_on(admin, fault="expired_next_page", calls=1)
-    address = page.body["responseDetails"]["next_page"]
-    assert (await admin.get(address)).error == "INVALID_DATA"
     read = list(page.data)
-    while address is not None:
+    while address := page.body["responseDetails"].get("next_page"):
         page = await admin.get(address)
         read += page.data
-        address = page.body["responseDetails"].get("next_page")
-    assert {row["name__v"] for row in read} == {row["name__v"] for row in rows}
+    assert {row["name__v"] for row in read} == paged
 
 
+async def test_a_later_page_is_said_to_be_gone_and_may_be_read_again(
+    admin: Api, paged: set[str]
+) -> None:
+    await switched_on(admin, fault="expired_next_page", calls=1)
+    page = await admin.query(f"{PAGED} PAGESIZE 10")
+    address = page.body["responseDetails"]["next_page"]
+    assert (await admin.get(address)).error == "INVALID_DATA"
+    assert len((await admin.get(address)).data) == len(paged) - 10
+
+
+# The error with which our own client ends a query that a fault strikes; none where it gets all rows by itself.
 CLIENT = {
-    # what our own client makes of each fault, of a call that reads, and whether it comes through by itself
     "burst_delay": None,
     "api_limit_exceeded": VaultRefused,
     "too_many_requests": VaultRefused,
@@ -184,29 +204,37 @@ CLIENT = {
     "cut_answer": None,
     "slow_bytes": VaultUnavailable,
     "invalid_session": None,
-    "expired_next_page": None,
+    "expired_next_page": ExpiredPage,
     "fewer_rows": None,
     "costly_query": QueryTimeout,
-    "password_change_required": None,
+    "password_change_required": VaultRefused,
 }
+
+
+# Of more than one page, so that there is a later one to strike.
+USERS = "SELECT id FROM user__sys ORDER BY id PAGESIZE 1"
 
 
 @pytest.mark.parametrize("fault", CLIENT)
 async def test_what_our_client_makes_of_it(admin: Api, fault: str) -> None:
-    seconds = {"burst_delay": {"seconds": 0.01}}.get(fault, {})
-    text = "SELECT id FROM user__sys"
+    seconds = {"seconds": 0.01} if fault == "burst_delay" else {}
     async with VaultClient(
         admin.url, USERNAMES["admin"], PASSWORD, timeout=patience(fault)
     ) as client:
-        await client.sign_in()
+        if fault != "password_change_required":  # which strikes the sign-in
+            await client.sign_in()
         await switched_on(admin, fault=fault, calls=1, **seconds)
+        rows: list[Row] | None = None
         error: type[ClientError] | None = None
         try:
-            await client.query(text)
+            rows = (await client.query(USERS)).rows
         except ClientError as raised:
             error = type(raised)
-        assert error is CLIENT[fault]
-        assert (await client.query(text)).rows
+        (switch,) = await switches(admin)
+        assert (switch["struck"], error) == (1, CLIENT[fault])
+        again = (await client.query(USERS)).rows
+        assert again
+        assert rows in (again, None)
 
 
 async def test_messages_come_twice(apart: Apart, admin: Api) -> None:
