@@ -109,3 +109,25 @@ async def answered(desk: Desk, record_id: str, notes: str = "Twice a day.") -> N
         data={"case_request__v.response_notes__v": notes},
     )
     assert answer.status == "SUCCESS", answer.text
+
+
+async def reviewed(desk: Desk, record_id: str, verdict: str, comment: str) -> None:
+    """Accept and complete the reviewer's task with ``approve`` or ``reject``."""
+    task = await open_task(desk.reviewer, record_id)
+    path = f"{TASKS}/{task['id']}/actions"
+    accepted = await desk.reviewer.post(f"{path}/accept")
+    assert accepted.status == "SUCCESS", accepted.text
+    fields = {
+        "verdict_public_key__c": f"verdict_{verdict}__c",
+        f"verdict_{verdict}_comment__c": comment,
+    }
+    done = await desk.reviewer.post(f"{path}/complete", data=fields)
+    assert done.status == "SUCCESS", done.text
+
+
+async def workflow_of(desk: Desk, record_id: str) -> dict[str, Any]:
+    """Return the one workflow in which a record is, or was."""
+    of_record = {"object__v": "case_request__v", "record_id__v": record_id}
+    found = await desk.admin.get("/objects/objectworkflows", params=of_record)
+    (workflow,) = found.data
+    return dict(workflow)

@@ -173,7 +173,8 @@ async def test_recent_are_the_twenty_records_that_the_caller_changed_last(
     integration: Api, admin: Api
 ) -> None:
     mine = [f"own-{number}" for number in range(25)]
-    await upserted(integration, "parcel__c", *({"key__c": key} for key in mine))
+    rows: list[dict[str, object]] = [{"key__c": key} for key in mine]
+    await upserted(integration, "parcel__c", *rows)
     await upserted(admin, "parcel__c", {"key__c": "other"})
     again: dict[str, object] = {"key__c": "own-0", "name__v": "Again"}
     await upserted(integration, "parcel__c", again)

@@ -18,6 +18,7 @@ from tests.service.vault.answering import (
     open_task,
     started,
     state_of,
+    workflow_of,
 )
 from tests.service.vault.browsing import browser
 from tests.service.vault.conftest import Call
@@ -34,8 +35,7 @@ desk = answering.desk
 
 
 async def test_a_task_is_its_assignees_alone(desk: Desk) -> None:
-    record_id = await started(desk)
-    task = await open_task(desk.agent, record_id)
+    task = await open_task(desk.agent, await started(desk))
     path = f"{TASKS}/{task['id']}/actions"
     notes = {"response_notes__v": "Mine"}
     other = await desk.reviewer.post(f"{path}/complete", data=notes)
@@ -46,15 +46,65 @@ async def test_a_task_is_its_assignees_alone(desk: Desk) -> None:
     taken = await desk.reviewer.post(f"{path}/reassign", data=to_me)
     assert taken.error == "INSUFFICIENT_ACCESS"
     assert (await desk.reviewer.post(f"{path}/cancel")).error == "INSUFFICIENT_ACCESS"
-    given = await desk.agent.post(f"{path}/reassign", data=to_me)
-    assert given.status == "SUCCESS", given.text
+
+
+async def test_an_assignee_passes_a_task_on(desk: Desk) -> None:
+    task = await open_task(desk.agent, await started(desk))
+    path = f"{TASKS}/{task['id']}/actions"
+    to_other = {"task_assignee__v": f"user:{desk.reviewer_id}"}
+    passed_on = await desk.agent.post(f"{path}/reassign", data=to_other)
+    assert passed_on.status == "SUCCESS", passed_on.text
     offered = await desk.reviewer.get(path)
     assert "complete" in [each["name"] for each in offered.data]
-    assert (
-        await desk.reviewer.post(f"{path}/complete", data=notes)
-    ).status == "SUCCESS"
-    twice = await desk.reviewer.post(f"{path}/complete", data=notes)
-    assert twice.error == "OPERATION_NOT_ALLOWED"
+    notes = {"response_notes__v": "Mine"}
+    refused = await desk.agent.post(f"{path}/complete", data=notes)
+    assert refused.error == "OPERATION_NOT_ALLOWED"
+    done = await desk.reviewer.post(f"{path}/complete", data=notes)
+    assert done.status == "SUCCESS", done.text
+
+
+async def test_a_task_is_completed_once(desk: Desk) -> None:
+    task = await open_task(desk.agent, await started(desk))
+    path = f"{TASKS}/{task['id']}/actions/complete"
+    notes = {"response_notes__v": "Once"}
+    assert (await desk.agent.post(path, data=notes)).status == "SUCCESS"
+    assert (await desk.agent.post(path, data=notes)).error == "OPERATION_NOT_ALLOWED"
+
+
+async def review_of(desk: Desk) -> str:
+    """Start the example and complete the answer; return the id of the record, which waits for its review."""
+    record_id = await started(desk)
+    await answered(desk, record_id)
+    return record_id
+
+
+async def test_a_task_for_several_users_is_accepted_before_it_is_completed(
+    desk: Desk,
+) -> None:
+    review = await open_task(desk.reviewer, await review_of(desk))
+    assert review["status__v"] == ["available__v"]
+    path = f"{TASKS}/{review['id']}/actions"
+    offered = await desk.reviewer.get(path)
+    assert [each["name"] for each in offered.data] == ["accept"]
+    approved = {"verdict_public_key__c": "verdict_approve__c"}
+    early = await desk.reviewer.post(f"{path}/complete", data=approved)
+    assert early.error == "OPERATION_NOT_ALLOWED"
+    accepted = await desk.reviewer.post(f"{path}/mdwaccept")
+    assert accepted.status == "SUCCESS", accepted.text
+    done = await desk.reviewer.post(f"{path}/mdwcomplete", json=approved)
+    assert done.status == "SUCCESS", done.text
+
+
+async def test_a_verdict_may_need_a_comment(desk: Desk) -> None:
+    review = await open_task(desk.reviewer, await review_of(desk))
+    path = f"{TASKS}/{review['id']}/actions"
+    await desk.reviewer.post(f"{path}/accept")
+    rejected = {"verdict_public_key__c": "verdict_reject__c"}
+    missing = await desk.reviewer.post(f"{path}/complete", data=rejected)
+    assert missing.error == "PARAMETER_REQUIRED"
+    why = {**rejected, "verdict_reject_comment__c": "Say how long."}
+    done = await desk.reviewer.post(f"{path}/complete", data=why)
+    assert done.status == "SUCCESS", done.text
 
 
 async def test_an_agent_finds_accepts_and_completes_tasks_on_pages(
@@ -165,74 +215,95 @@ async def test_a_delegate_completes_and_the_trail_names_both(
     assert noted["on_behalf_of"] == desk.agent_name
 
 
-async def test_an_accepted_task_is_given_back_and_an_open_one_cancelled(
-    desk: Desk,
-) -> None:
-    record_id = await started(desk)
-    await answered(desk, record_id)
-    task = (await open_task(desk.reviewer, record_id))["id"]
-    offered = await desk.reviewer.get(f"{TASKS}/{task}/actions")
-    assert [each["name"] for each in offered.data] == ["accept"]
-    await desk.reviewer.post(f"{TASKS}/{task}/actions/accept")
-    details = await desk.reviewer.get(f"{TASKS}/{task}/actions/complete")
-    (verdicts,) = [
-        control["verdicts"]
+async def test_the_details_of_a_completion_name_the_verdicts(desk: Desk) -> None:
+    review = await open_task(desk.reviewer, await review_of(desk))
+    path = f"{TASKS}/{review['id']}/actions"
+    await desk.reviewer.post(f"{path}/accept")
+    details = await desk.reviewer.get(f"{path}/complete")
+    verdicts = [
+        [verdict["name"] for verdict in control["verdicts"]]
         for control in details.data["controls"]
         if control["type"] == "verdict"
     ]
-    assert [each["name"] for each in verdicts] == [
-        "verdict_approve__c",
-        "verdict_reject__c",
-    ]
-    back = await desk.reviewer.post(f"{TASKS}/{task}/actions/undoaccept")
+    assert verdicts == [["verdict_approve__c", "verdict_reject__c"]]
+
+
+async def test_an_accepted_task_is_given_back(desk: Desk) -> None:
+    record_id = await review_of(desk)
+    path = f"{TASKS}/{(await open_task(desk.reviewer, record_id))['id']}/actions"
+    await desk.reviewer.post(f"{path}/accept")
+    back = await desk.reviewer.post(f"{path}/undoaccept")
     assert back.status == "SUCCESS", back.text
     assert (await open_task(desk.admin, record_id))["status__v"] == ["available__v"]
+
+
+async def test_who_manages_workflows_sets_the_date_a_task_is_due(desk: Desk) -> None:
+    record_id = await started(desk)
+    path = f"{TASKS}/{(await open_task(desk.agent, record_id))['id']}/actions"
     due = {"task_due_date__v": "2027-01-31"}
-    refused = await desk.reviewer.post(
-        f"{TASKS}/{task}/actions/updateduedate", data=due
-    )
+    refused = await desk.reviewer.post(f"{path}/updateduedate", data=due)
     assert refused.error == "INSUFFICIENT_ACCESS"
-    dated = await desk.admin.post(f"{TASKS}/{task}/actions/updateduedate", data=due)
+    dated = await desk.admin.post(f"{path}/updateduedate", data=due)
     assert dated.status == "SUCCESS", dated.text
     found = (await open_task(desk.admin, record_id))["due_date__v"]
     assert found == "2027-01-31T00:00:00.000Z"
-    # Without a verdict the decision has only its last rule, which asks for another answer.
-    cancelled = await desk.admin.post(f"{TASKS}/{task}/actions/cancel")
+
+
+async def test_after_a_cancelled_review_the_last_rule_of_the_decision_applies(
+    desk: Desk,
+) -> None:
+    record_id = await review_of(desk)
+    review = (await open_task(desk.reviewer, record_id))["id"]
+    cancelled = await desk.admin.post(f"{TASKS}/{review}/actions/cancel")
     assert cancelled.status == "SUCCESS", cancelled.text
+    # There is no verdict; the last rule asks for another answer.
     assert (await open_task(desk.admin, record_id))["label__v"] == "Answer"
 
 
-async def test_tasks_and_workflows_of_a_user_go_to_another_one(
-    desk: Desk, admin: Api
-) -> None:
+async def done_in_bulk(admin: Api, action: str, **fields: int) -> None:
+    """Carry out an action on several tasks or workflows, after a look at its prompts."""
+    asked = await admin.get(f"/object/workflow/actions/{action}")
+    (control,) = asked.data["controls"]
+    assert {prompt["name"] for prompt in control["prompts"]} >= set(fields)
+    sent = {name: str(number) for name, number in fields.items()}
+    begun = await admin.post(f"/object/workflow/actions/{action}", data=sent)
+    job = await finished(admin, begun.data["job_id"])
+    assert job["status"] == "SUCCESS", job
+
+
+async def test_all_tasks_of_a_user_go_to_another_one(desk: Desk) -> None:
     record_id = await started(desk)
-    task = await open_task(desk.agent, record_id)
-    heir, _ = await new_user(admin, security_profile__v="business_user__v")
-    changes: dict[str, dict[str, int]] = {
-        "reassigntasks": {
-            "current_task_assignee": desk.agent_id,
-            "new_task_assignee": heir,
-        },
-        "replaceworkflowowner": {
-            "current_workflow_owner": desk.agent_id,
-            "new_workflow_owner": heir,
-        },
-    }
-    path = f"/objects/objectworkflows/{task['workflow__v']}"
+    heir, _ = await new_user(desk.admin, security_profile__v="business_user__v")
+    await done_in_bulk(
+        desk.admin,
+        "reassigntasks",
+        current_task_assignee=desk.agent_id,
+        new_task_assignee=heir,
+    )
+    assert (await open_task(desk.admin, record_id))["assignee__v"] == str(heir)
+
+
+async def test_all_workflows_of_a_user_go_to_another_one(desk: Desk) -> None:
+    workflow = await workflow_of(desk, await started(desk))
+    path = f"/objects/objectworkflows/{workflow['id']}"
     mine = {"new_workflow_owner": f"user:{desk.agent_id}"}
-    await admin.post(f"{path}/actions/replaceworkflowowner", data=mine)
-    for action, fields in changes.items():
-        asked = await admin.get(f"/object/workflow/actions/{action}")
-        (control,) = asked.data["controls"]
-        assert {prompt["name"] for prompt in control["prompts"]} == set(fields)
-        sent_fields = {name: str(number) for name, number in fields.items()}
-        begun = await admin.post(f"/object/workflow/actions/{action}", data=sent_fields)
-        job = await finished(admin, begun.data["job_id"])
-        assert job["status"] == "SUCCESS", job
-    assert (await open_task(admin, record_id))["assignee__v"] == str(heir)
-    assert (await admin.get(path)).data[0]["initiator__v"] == heir
-    by_user = {"user_ids": str(heir)}
-    begun = await admin.post("/object/workflow/actions/canceltasks", data=by_user)
-    assert (await finished(admin, begun.data["job_id"]))["status"] == "SUCCESS"
+    await desk.admin.post(f"{path}/actions/replaceworkflowowner", data=mine)
+    heir, _ = await new_user(desk.admin, security_profile__v="business_user__v")
+    await done_in_bulk(
+        desk.admin,
+        "replaceworkflowowner",
+        current_workflow_owner=desk.agent_id,
+        new_workflow_owner=heir,
+    )
+    assert (await desk.admin.get(path)).data[0]["initiator__v"] == heir
+
+
+async def test_all_tasks_of_a_user_are_cancelled(desk: Desk) -> None:
+    record_id = await started(desk)
+    begun = await desk.admin.post(
+        "/object/workflow/actions/canceltasks", data={"user_ids": str(desk.agent_id)}
+    )
+    job = await finished(desk.admin, begun.data["job_id"])
+    assert job["status"] == "SUCCESS", job
     # The answer was cancelled: the workflow goes on with the review.
-    assert (await open_task(admin, record_id))["label__v"] == "Review"
+    assert (await open_task(desk.admin, record_id))["label__v"] == "Review"
