@@ -53,6 +53,7 @@ async def apart(
 
 
 def sandbox(dsn: str, amqp_url: str, files: Path) -> Vault:
+    """Return a Vault of a sandbox domain, not started; several on one database are processes of one Vault."""
     made = settings(dsn, amqp_url, files)
     domain = {"domain_type": DomainType.SANDBOX}
     return Vault(MEDICAL_VAULT, made.model_copy(update=domain))
@@ -66,6 +67,7 @@ async def admin(apart: Apart) -> AsyncIterator[Api]:
 
 
 async def switched_on(admin: Api, **fields: object) -> str:
+    """Switch a fault on with these fields, and return the id of the switch."""
     sent = {name: str(value) for name, value in fields.items()}
     answer = await admin.post(SWITCHES, data=sent)
     assert answer.status == "SUCCESS", answer.text
@@ -77,4 +79,5 @@ async def switches(admin: Api) -> list[dict[str, object]]:
 
 
 def patience(fault: str) -> float:
+    """Return the seconds that a client waits for the answer to a call that a fault strikes."""
     return IMPATIENT if fault in ENDLESS else PATIENT

@@ -78,7 +78,7 @@ async def parcels(desk: Desk) -> Desk:
 
 
 async def sent(desk: Desk, *weights: int) -> tuple[list[str], str]:
-    """Start the workflow with parcels of these weights, by turns for two carriers; their ids, and the workflow's."""
+    """Start the workflow with parcels of these weights, by turns for two carriers; return their ids and its own."""
     carriers = (desk.agent_id, desk.reviewer_id)
     rows = [
         {

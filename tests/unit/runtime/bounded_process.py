@@ -96,6 +96,7 @@ QUICK: dict[str, Any] = {
     "stall_seconds": 0.3,
     "bytes_per_second": 10_000,
 }
+
 # Each address may have a quarter of all places.
 SHARED: dict[str, Any] = {"connections": 16, "address_connections": 4}
 # Longer than the patience of the tests: it is not time that makes room.
@@ -108,6 +109,8 @@ PATIENCE = 60.0
 
 @dataclass
 class Served:
+    """A running process, and the certificates that its clients trust if it serves HTTPS."""
+
     port: int
     child: asyncio.subprocess.Process
     trust: ssl.SSLContext | None = None
@@ -145,6 +148,8 @@ class Served:
 
 @dataclass
 class Connection:
+    """A connection over which a client sends any bytes."""
+
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
@@ -206,6 +211,7 @@ async def served(tls: LocalTls | None = None, **bounds: Any) -> AsyncIterator[Se
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> LocalTls:
+    """The certificate and key of a process that serves HTTPS."""
     made = LocalTls(tmp_path_factory.mktemp("tls") / "tls")
     made.ensure()
     return made
