@@ -52,7 +52,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Return whether this process still runs; a later one with its id does not count."""
+        """Return whether this process still runs, and not only a later one that has its id."""
         current = Process.of(self.pid)
         return current == self
 

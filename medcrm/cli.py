@@ -245,7 +245,7 @@ def _selected(place: Path, types: list[str] | None) -> Configuration:
 
 
 def _outside(place: Path, types: list[str]) -> Configuration:
-    """Return the configuration of the folder that an export of some types does not replace."""
+    """Return the part of the configuration in a folder that an export of these types does not replace."""
     if not place.is_dir():
         return Configuration()
     try:

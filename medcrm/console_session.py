@@ -189,7 +189,7 @@ def failed(error: Exception) -> typer.Exit:
 
 
 def _text(error: Exception) -> str:
-    """Return the text of an error; that of a file without the number of the operating system."""
+    """Return the text of an error; of an error about a file, without the error number of the operating system."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
     return str(error)

@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _system() -> System:
-    """Return the running system or, when none runs, one with two Vault CRMs, for the last chapter."""
+    """Return the running system; when none runs, one with two Vault CRMs, which the last chapter needs."""
     system = System(DEFAULT_DIRECTORY)
     if system.running:
         return system

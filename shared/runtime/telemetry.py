@@ -167,7 +167,7 @@ class _TransferMetrics:
 
 
 class _ReconciliationMetrics:
-    """Metrics of the latest reconciliation of each connection as a whole."""
+    """Metrics of the latest reconciliation of each connection that compared all its integrations."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.reconciliation_findings = Gauge(

@@ -117,7 +117,7 @@ class Consumer:
         return self._subscribed.is_set()
 
     async def check(self) -> str | None:
-        """Return why no deliveries can arrive, once that has lasted 30 s, else None; a health check."""
+        """Return, as a health check, why no deliveries can arrive; None unless that has lasted 30 s."""
         seconds = time.monotonic() - self._unsubscribed_since
         if self.is_subscribed or seconds < STEADY_SECONDS:
             return None

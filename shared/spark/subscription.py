@@ -72,7 +72,7 @@ class Unsettled:
 
 
 class Subscription:
-    """Deliveries of one consumer tag. When :attr:`lost` is set, every tag of it is void."""
+    """Deliveries of one consumer tag. Once :attr:`lost` is set, none of them can be acknowledged."""
 
     def __init__(
         self,

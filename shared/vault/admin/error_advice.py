@@ -34,7 +34,7 @@ def advice_on(error: ApiError) -> str:
 
 
 class Labelled(Protocol):
-    """An input of a form, as far as texts about it need it."""
+    """An input of a form, with the two names that errors and pages have for it."""
 
     @property
     def name(self) -> str:

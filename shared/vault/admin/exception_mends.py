@@ -158,7 +158,10 @@ def _reference_links(
 
 
 def _object_link(context: PageContext, name: str | None, before: str) -> list[Link]:
-    """Return a link to the list of an object's records, if the caller may read them."""
+    """Return a link to the list of an object's records, none if the caller may not read them.
+
+    ``before`` is text in front of the object's name, empty for none.
+    """
     target = context.registry.objects.get(name or "")
     if target is None or not target.active:
         return []
@@ -177,7 +180,7 @@ def _referenced(context: PageContext, part: Component) -> str:
 
 
 def _is_coded(context: PageContext, part: Component) -> bool:
-    """Return whether the source keys of a field rule's lookup may be part of an address."""
+    """Return whether the source keys of a field rule's lookup are codes, which an address may show."""
     if part.text("query_object") in PEOPLE:
         return False
     if part.text("reference_lookup_type") in CODED:

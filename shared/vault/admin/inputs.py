@@ -347,7 +347,7 @@ def changed(
 
 
 def digests(fields: Sequence[Field], record: Mapping[str, Any]) -> str:
-    """Return what a form says of the values that it shows: ``field:digest`` of each, separated by commas."""
+    """Return ``field:digest`` of each value that a form shows, separated by commas; ``touched`` compares with it."""
     texts = {field.name: _comparable(field, record.get(field.name)) for field in fields}
     return ",".join(f"{name}:{_digest(text)}" for name, text in texts.items())
 

@@ -369,7 +369,7 @@ def _notification(state: LifecycleState, values: Mapping[str, Input]) -> Compone
 
 
 def _free_name(state: LifecycleState, action: str) -> str:
-    """Return an unused name for another entry action of a state, which may run the same action several times."""
+    """Return a name for a new entry action of a state; it is numbered, as a state may run an action several times."""
     taken = {each.name for each in state.entry_actions}
     numbered = (f"{action}_{number}__c" for number in range(1, len(taken) + 2))
     return next(each for each in numbered if each not in taken)

@@ -208,7 +208,7 @@ def _values(component: Component, name: str, values: Sequence[str]) -> Iterator[
 
 
 def _full(value: str, attribute: str) -> str:
-    """Return a reference with its type, which the attribute may omit."""
+    """Return a reference as ``Type.name``; values of some attributes leave the type out."""
     return (
         f"{PERMISSION_SET}.{value}" if attribute == SETS and "." not in value else value
     )

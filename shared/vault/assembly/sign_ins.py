@@ -1,4 +1,4 @@
-"""Stores the users and the connection's remote Vault id that the settings define, on every start."""
+"""Stores at every start what the settings define: the users, and the remote Vault id of the connection."""
 
 from __future__ import annotations
 

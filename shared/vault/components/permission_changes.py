@@ -1,4 +1,4 @@
-"""Checks changes of permission sets and security profiles, independent of the caller."""
+"""Checks changes of permission sets and security profiles, whoever makes them."""
 
 from __future__ import annotations
 

@@ -130,10 +130,10 @@ class ComponentService:
     async def lock_for_writing(
         self, connection: Connection, tables: Collection[str]
     ) -> int:
-        """Lock the components of tables until the transaction ends, and return their revision; refresh the registry.
+        """Lock the components of tables until the transaction ends, and return the revision of all components.
 
-        The registry is refreshed if it is older. Components of other tables may still change: call ``confirm`` after
-        writing such tables.
+        A registry of an older revision is refreshed. Components of other tables may still change: a caller who writes
+        those tables, too, calls ``confirm`` afterwards.
         """
         revision = await lock_for_writing(connection, tables)
         if revision > self.revision:

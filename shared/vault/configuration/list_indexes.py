@@ -109,7 +109,7 @@ class ListedConditions:
         self._day = date.min
 
     async def note(self, compiled: vql.CompiledQuery, registry: Registry) -> None:
-        """Remember the condition of a list, at most once a day."""
+        """Store the condition of a list of many records, once a day in each process."""
         today = datetime.now(UTC).date()
         if self._day != today:
             self._day = today

@@ -71,7 +71,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """The result of an upload: the connection's state, and the acceptance to upload in the other Vault, or None."""
+    """The result of an upload: the connection and its state now.
+
+    ``acceptance`` is to be uploaded in the other Vault; None when the uploaded file was itself an acceptance.
+    """
 
     connection: str
     state: State

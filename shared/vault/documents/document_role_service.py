@@ -159,7 +159,10 @@ def _labels(registry: Registry) -> dict[str, str]:
 
 
 def _read(rows: Source, roles: frozenset[str]) -> list[_Row]:
-    """Return rows with their documents and role columns; one with unknown columns, or without roles, has an error."""
+    """Return each row with its document and its role columns.
+
+    A row that cannot be carried out has an error: it has unknown columns, names no role, or names the owner.
+    """
     plain, columns = split_roles(rows, roles)
     read: list[_Row] = []
     for fields, assigned in zip(plain, columns, strict=True):

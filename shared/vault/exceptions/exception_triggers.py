@@ -78,7 +78,7 @@ class ItemTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Return an error when the caller may not record failures and changes recorded data; else None."""
+        """Return an error if the recorded data are changed by a caller who may not record failures; else None."""
         return refusal(caller, stored, changes)
 
     def before_delete(self, caller: Caller, stored: Record) -> ApiError | None:
@@ -138,7 +138,7 @@ def refusal(
     stored: Mapping[str, object] | Record,
     changes: Mapping[str, object],
 ) -> ApiError | None:
-    """Return an error when the caller may not record failures and changes recorded data; else None.
+    """Return an error if the recorded data are changed by a caller who may not record failures; else None.
 
     The error status, and custom fields, may be changed by every caller who may edit the record.
     """
@@ -173,7 +173,7 @@ class MessageTrigger:
     def before_update(
         self, caller: Caller, stored: Record, changes: dict[str, object]
     ) -> ApiError | None:
-        """Return an error when the caller may not record failures and changes recorded data; else None.
+        """Return an error if the recorded data are changed by a caller who may not record failures; else None.
 
         The count of failed items of a message that becomes ignored or resolved is set to 0.
         """

@@ -276,7 +276,7 @@ def _kind(task_id: str, row: Mapping[str, object], kinds: Mapping[str, object]) 
 def _object(task_id: str, row: Mapping[str, object]) -> str:
     """Return the name of a task's object.
 
-    :raises VaultFault: PARAMETER_REQUIRED, INVALID_DATA.
+    :raises VaultFault: PARAMETER_REQUIRED when the task names none; INVALID_DATA when it is no name of an object.
     """
     name = _text(task_id, row, "object")
     if not NAME.fullmatch(name):

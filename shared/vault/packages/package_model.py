@@ -27,7 +27,7 @@ class PackageStatus(StrEnum):
 
 
 class DataAction(StrEnum):
-    """The action of a data step with its rows."""
+    """What a data step does with its rows."""
 
     CREATE = "Create"
     UPDATE = "Update"

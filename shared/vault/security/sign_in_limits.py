@@ -77,22 +77,22 @@ class Attempt:
 
     @property
     def own(self) -> bytes:
-        """Return the key of wrong passwords for the name at the address."""
+        """Return the key under which wrong passwords for the name at the address are counted."""
         return _key("failures", self.username, self.address)
 
     @property
     def elsewhere(self) -> bytes:
-        """Return the key of wrong passwords for the name at all addresses where its user is not known."""
+        """Return the key of the count of wrong passwords for the name at all addresses where its user is not known."""
         return _key("failures", self.username)
 
     @property
     def at_address(self) -> bytes:
-        """Return the key of wrong passwords for all names at the address."""
+        """Return the key under which wrong passwords at the address are counted, whatever the name."""
         return _key("address", self.address)
 
 
 class SignInLimits:
-    """Counts sign-ins (at most ``calls`` a minute of a user name, at one DNS and address), and failures."""
+    """Counts sign-ins and wrong passwords; a user name has ``calls`` sign-ins a minute at one DNS name and address."""
 
     def __init__(
         self,
@@ -105,7 +105,10 @@ class SignInLimits:
         self._delay = delay
 
     async def count(self, username: str, dns: str, address: str) -> Usage:
-        """Count a call and return the limit's usage: with a delay above half of the limit, exceeded above all of it."""
+        """Count a call, and return the usage of the limit.
+
+        The usage has a delay above half of the limit, and is exceeded above the limit itself.
+        """
         async with self._database.connection() as connection:
             attempts = await count_calls(connection, "calls", username, dns, address)
         remaining = max(0, self._calls - attempts)

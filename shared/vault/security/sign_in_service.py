@@ -185,9 +185,9 @@ class SignInService:
         delegate_user_id: int | None = None,
         connection: Connection | None = None,
     ) -> Caller:
-        """Return the user with an id as the caller, for work in their name without a session, or by their delegate.
+        """Return the caller for work in the name of a user without a session, or by the user's delegate.
 
-        Within a transaction, pass its ``connection``: the call might have to wait for a second one.
+        Within a transaction, pass its ``connection``: waiting for a second one might never end.
 
         :raises VaultFault: INACTIVE_USER when there is no such active user; INSUFFICIENT_ACCESS when the delegate may
             not act for them any more.

@@ -49,7 +49,10 @@ SORTED = {
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """The users to find: those with a value of an attribute, in the order of another, and the page of them."""
+    """Which users to find, and which page of them.
+
+    Users are found by the ``value`` of an ``attribute``, all without one, and sorted by the attribute ``sort_by``.
+    """
 
     attribute: str | None = None
     value: str = ""

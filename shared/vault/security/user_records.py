@@ -175,7 +175,10 @@ class UserTrigger:
 async def _taken_names(
     connection: Connection, rows: Sequence[NewRow]
 ) -> dict[str, str]:
-    """Lock user names; return stored names equal to those of the rows but for case, by the lower-case name."""
+    """Return the stored user names that rows repeat, in small letters or capitals, each by its name in small letters.
+
+    Until the end of the transaction no other one can take a name.
+    """
     names = [str(row.values[NAME]).lower() for row in rows if row.values.get(NAME)]
     if not names:
         return {}

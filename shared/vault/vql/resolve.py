@@ -190,7 +190,7 @@ class Statement:
         return CHANGED if has_both else None
 
     def _own_rows(self, source: VaultObject, option: SourceOption) -> str:
-        """Return the rows of FAVORITES or RECENT in parentheses; RECENT are the rows that the caller changed last."""
+        """Return a sub-query of the rows of FAVORITES or RECENT; RECENT are those that the caller changed last."""
         target = self.targets.get(source.name)
         every = table(source.name) if target is None else target.relation
         changed = self._changed(source)

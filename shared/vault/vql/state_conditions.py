@@ -46,7 +46,9 @@ def in_document_states(
     condition: Comparison,
     value: StateFunction,
 ) -> str:
-    """Return the condition that a document is in a state that a function names, which is found by two fields.
+    """Return the condition that a document is in one of the states that a function names.
+
+    It compares two fields, lifecycle and status.
 
     :raises VqlNameError: the field is not a document's state, or the operator is not = or !=.
     """

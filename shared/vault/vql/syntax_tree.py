@@ -123,7 +123,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One selected field, perhaps within a function, whose name is in upper case."""
+    """One selected field, and the name in upper case of the function around it, if any."""
 
     path: Path
     # The parser takes any name here: which functions there are depends on the clause and the target.

@@ -293,7 +293,10 @@ class TokenReader:
         return True
 
     def _take_word(self, word: str) -> bool:
-        """Read the next token if it is this word in any case, a keyword only here; return whether it was."""
+        """Read the next token if it is this word, in capitals or small letters; return whether it was.
+
+        The word is no keyword elsewhere.
+        """
         if self._token.upper() != word:
             return False
         self._advance()

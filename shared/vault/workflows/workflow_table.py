@@ -312,7 +312,7 @@ async def end_workflow(
 async def open_tasks(
     connection: Connection, workflow_id: int, task: TaskRow | None = None
 ) -> int:
-    """Return the number of open tasks of a workflow; with ``task``, only of its step in the same iteration."""
+    """Return the number of open tasks of a workflow, or only of those of the step and iteration of ``task``."""
     step, iteration = (task.step, task.iteration) if task else (None, None)
     found: int = await connection.fetchval(OPEN, workflow_id, step, iteration)
     return found

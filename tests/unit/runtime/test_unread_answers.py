@@ -12,7 +12,7 @@ import pytest
 
 from local.tls import LocalTls
 from shared.runtime.unread_answers import LEAST_SECONDS, UnreadAnswers
-from tests.unit.runtime.test_connection_bounds import PATIENCE, Served, served
+from tests.unit.runtime.bounded_process import PATIENCE, Served, served
 
 MOST = 1000
 
