@@ -21,6 +21,7 @@ from shared.vault.model.field_types import table
 from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
+from shared.vault.records.batch_columns import Columns
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
@@ -125,7 +126,7 @@ class Batch:
             creation.fill(row, identifier, target, self.registry)
         fields = new.insert_fields(target, rows)
         ordered = rules.in_key_order(target, rows)
-        columns = statements.Columns.of(fields, [row.values for row in ordered])
+        columns = Columns.of(fields, [row.values for row in ordered])
         ids = await self._stored(fields, columns, len(rows))
         inserted = set(ids)
         left_out = [row for row in rows if row.values["id"] not in inserted]
@@ -140,7 +141,7 @@ class Batch:
             await raise_revision(connection, target.name, deleted=False)
 
     async def _stored(
-        self, fields: Sequence[Field], columns: statements.Columns, count: int
+        self, fields: Sequence[Field], columns: Columns, count: int
     ) -> list[str]:
         """Insert ``count`` records, and return the ids of those that break no unique field."""
         connection, target = self.connection, self.object
@@ -337,7 +338,7 @@ class Batch:
         for names, group in groups.items():
             fields = [f for f in self.object.fields.values() if f.name in names]
             ids = [record_id for record_id, _ in group]
-            columns = statements.Columns.of(fields, [values for _, values in group])
+            columns = Columns.of(fields, [values for _, values in group])
             sql = statements.update_statement(
                 self.object, fields, columns.shared, later=later
             )
