@@ -60,4 +60,5 @@ def session_type() -> type[DriverSession]:
 
 def _is_lasting(row: asyncpg.Record) -> bool:
     """Return whether a type stays what it is, under the same number, as long as the database exists."""
-    return row["oid"] < FIRST_OWN_OID or row["ns"] == PLATFORM
+    own: bool = row["oid"] >= FIRST_OWN_OID
+    return not own or row["ns"] == PLATFORM
