@@ -123,8 +123,10 @@ Line = tuple[str, object, object]
 
 def text_of(value: object) -> str | None:
     """Return a column's value as text, None for an empty one; cut long text and end it in an ellipsis."""
-    # A bool is an int, and a datetime is a date: the narrower type comes first.
+    # Most values are texts. A bool is an int, and a datetime is a date: the narrower type comes first.
     match value:
+        case str():
+            return cut(value)
         case None:
             return None
         case bool():

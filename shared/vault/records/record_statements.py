@@ -173,8 +173,10 @@ async def resolve_references(
     A caller who may not read an object's records cannot refer to them by key: the result would reveal which keys exist.
     """
     for row in rows:
-        _refuse_unreadable(target, caller, row)
+        if row.lookups:
+            _refuse_unreadable(target, caller, row)
     found: dict[tuple[str, str], dict[object, str]] = {}
+    incomplete: set[str] = set()
     for (object_name, key_field), keys in referenced_keys(target, rows).items():
         sql = _referred(object_name, registry.objects[object_name].fields[key_field])
         records = await connection.fetch(sql, list(keys))
@@ -185,11 +187,13 @@ async def resolve_references(
             alone = record["number"] == 1 and key not in ids
             ids[key] = record["id"] if alone else SEVERAL
         found[object_name, key_field] = ids
-    # Fields that no row sets by id refer to no object that was looked for.
+        if key_field == "id" and len(ids) < len(keys):
+            incomplete.add(object_name)
+    # Hardly a call names an id that no record has.
     references = [
         field
         for field in target.fields.values()
-        if _is_reference(field) and (field.object, "id") in found
+        if _is_reference(field) and field.object in incomplete
     ]
     return [resolved(target, row, found, references) for row in rows]
 
@@ -256,16 +260,17 @@ def resolved(
 ) -> ResolvedRow:
     """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
-    ``references`` are the object's fields that refer to records which are named by their ids in a row of the call.
+    It takes over what the row consists of. ``references`` are the object's fields to check, which refer to records that
+    may not exist.
     """
     following = ResolvedRow(
         index=row.index,
         key=row.key,
-        values=dict(row.values),
+        values=row.values,
         guarded=row.guarded,
         source_modified=row.source_modified,
         lineage=row.lineage,
-        errors=list(row.errors),
+        errors=row.errors,
     )
     for field in references:
         value = row.values.get(field.name)

@@ -85,8 +85,12 @@ class RowReader:
         if rows is None:
             # A row names its errors in the order of its keys.
             rows = [ReadRow(index=first + place) for place in range(len(sources))]
+            plain = [each.name for each in setters if isinstance(each, _PlainSetter)]
             for row, source in zip(rows, sources, strict=True):
                 self._fill(row, source, setters)
+                # As in rows that are read key by key: audit entries follow this order.
+                first_values = {n: row.values[n] for n in plain if n in row.values}
+                row.values = first_values | row.values
         return rows
 
     def _setters_of(
@@ -275,9 +279,9 @@ def _by_columns(
             if stored is not column:
                 changed[name] = stored
         rows = _copied(sources, first, others.keys(), changed)
-        for setter, column in others.values():
-            for row, value in zip(rows, column, strict=True):
-                setter(row, value)
+        for other, sent in others.values():
+            for row, value in zip(rows, sent, strict=True):
+                other(row, value)
     except InvalidValue:
         return None
     return None if any(row.errors for row in rows) else rows
@@ -314,8 +318,7 @@ class _PlainSetter:
     required: bool = False
 
     def __call__(self, row: ReadRow, value: object) -> None:
-        stored = self.coerce(value)
-        if stored is None and self.required:
+        if (stored := self.coerce(value)) is None and self.required:
             _fail_missing(row, self.name)
         _set_once(row, self.name, stored)
 
@@ -340,10 +343,8 @@ def _set_unless_null(name: str, coerce: Coercion) -> Setter:
 
 
 def _source_modified_setter(coerce: Coercion) -> Setter:
-    read = cast("Callable[[object], datetime | None]", coerce)
-
     def set_source_modified(row: ReadRow, value: object) -> None:
-        row.source_modified = read(value)
+        row.source_modified = cast("datetime | None", coerce(value))
 
     return set_source_modified
 
@@ -351,8 +352,7 @@ def _source_modified_setter(coerce: Coercion) -> Setter:
 def _guard(name: str, coerce: Coercion) -> Setter:
     def guard(row: ReadRow, value: object) -> None:
         # Whether it is the stored value is known when the record is.
-        stored = coerce(value)
-        row.guarded[name] = stored
+        row.guarded[name] = coerce(value)
 
     return guard
 
