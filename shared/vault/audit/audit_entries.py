@@ -13,6 +13,7 @@ from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.model.field_types import DOCUMENTS, quoted, table
+from shared.vault.storage.array_text import array_text
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -66,12 +67,13 @@ SUCCESS = "SUCCESS"
 
 CREATED = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id)
-SELECT 'object', $1, $2, $3, 'Create', $4, u.id FROM unnest($5::text[]) AS u(id)
+SELECT 'object', $1, $2, $3, 'Create', $4, u.id FROM unnest($5::text::text[]) AS u(id)
 """
 EDITED = """
 INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
-SELECT 'object', $1, $2, $3, 'Edit', $4, u.* FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
+SELECT 'object', $1, $2, $3, 'Edit', $4, u.*
+FROM unnest($5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[]) AS u
 """
 ONE_VALUE = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, new_value)
@@ -143,8 +145,7 @@ def cut(text: str, length: int = MAX_VALUE) -> str:
     """Return the text, at most ``length`` characters of it."""
     if len(text) <= length:
         return text
-    beginning = text[: length - 1]
-    return beginning + CUT
+    return text[: length - 1] + CUT
 
 
 def author(caller: Caller) -> Author:
@@ -170,7 +171,8 @@ async def write_creations(
 ) -> None:
     """Write entries for records that have been created."""
     if ids and is_audited(registry, object_name):
-        await connection.execute(CREATED, *author(caller), object_name, ids)
+        created = array_text(ids)
+        await connection.execute(CREATED, *author(caller), object_name, created)
 
 
 async def write_edits(
@@ -186,15 +188,15 @@ async def write_edits(
     """
     if not changes or not is_audited(registry, object_name):
         return
-    lines: list[tuple[object, ...]] = []
+    lines: list[tuple[str, str, str | None, str | None]] = []
     for before, after in changes:
         for name, value in after.items():
             former = before.get(name)
             # In the mode that writes equal values as well, some values have not changed.
             if former != value:
-                lines.append((before["id"], name, text_of(former), text_of(value)))
+                lines.append((str(before["id"]), name, text_of(former), text_of(value)))
     if lines:
-        columns = _columns(lines)
+        columns = map(array_text, zip(*lines, strict=True))
         await connection.execute(EDITED, *author(caller), object_name, *columns)
 
 
