@@ -192,10 +192,11 @@ def _number(field: Field) -> Coercion:
     low = None if field.min_value is None else Decimal(str(field.min_value))
     high = None if field.max_value is None else Decimal(str(field.max_value))
     scale = field.scale or 0
+    step = Decimal(1).scaleb(-scale)
 
     def convert(value: object) -> int | Decimal:
         number = _decimal(field, value)
-        rounded = number.quantize(Decimal(1).scaleb(-scale), context=EXACT)
+        rounded = number.quantize(step, context=EXACT)
         # More decimals are refused, not rounded: the caller would read another number than was sent.
         if number != rounded:
             raise InvalidValue(f"Field [{field.name}] takes at most {scale} decimals")
@@ -215,6 +216,8 @@ def _decimal(field: Field, value: object) -> Decimal:
 
     :raises InvalidValue: when it is not a number, or too large.
     """
+    if type(value) is int and -BIGINT < value < BIGINT:
+        return Decimal(value)
     text = str(value).strip()
     # The length is checked first: an exponent or a long number could take seconds to convert.
     readable = len(text) <= MAX_NUMBER_TEXT and NUMBER.fullmatch(text)
