@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Collection, Iterator
-from typing import cast
+from itertools import chain
+from typing import TypeGuard, cast
 
 import orjson
 
@@ -25,6 +26,8 @@ from shared.vault.records.rows import MAX_ROWS
 
 WHOLE_BYTES = 2**20  # decoded in one step of some 20 ms at most, whatever it holds
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MAX_CHARACTER = 4  # bytes of a character in memory
+MAX_TEXT_OVERHEAD = 80  # bytes of a text in memory, beside its characters
 SCALARS = frozenset({str, bool, int, float, type(None)})
 
 # Strings whole, so that no mark within one counts; an unterminated one ends where the text ends.
@@ -49,7 +52,8 @@ def parse_json_rows(body: bytes) -> list[dict[str, object]]:
     if len(rows) > MAX_ROWS:
         message = f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent"
         raise VaultFault(ErrorType.INVALID_DATA, message)
-    return _checked(rows)
+    # Most bodies keep all bounds, which is found out for all of their values together.
+    return rows if _keeps_bounds(rows, len(text)) else _checked(rows)
 
 
 def parse_json_record(
@@ -150,6 +154,31 @@ def _decoded(element: bytes, number: int) -> object:
         return exact_json.loads(element)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise unreadable(f"row {number} is not JSON") from error
+
+
+def _keeps_bounds(rows: list[object], size: int) -> TypeGuard[list[dict[str, object]]]:
+    """Return whether rows of a text of ``size`` bytes are flat objects within all bounds.
+
+    If not, ``_checked`` finds the row to name; it also knows exactly how large texts are in memory.
+    """
+    if set(map(type, rows)) != {dict}:
+        return False
+    flat = cast("list[dict[str, object]]", rows)
+    values = list(chain.from_iterable(row.values() for row in flat))
+    lists = [value for value in values if type(value) is list]
+    items = list(chain.from_iterable(lists))
+    singles = [*values, *items] if lists else values
+    kinds = set(map(type, values)) - {list} | set(map(type, items))
+    texts = (value for value in singles if type(value) is str)
+    return (
+        kinds <= SCALARS
+        and max(map(len, flat)) <= MAX_MEMBERS
+        and max(map(len, lists), default=0) <= MAX_ITEMS
+        and len(singles) <= MAX_VALUES
+        and MAX_TEXT_OVERHEAD * len(singles) + MAX_CHARACTER * size <= MAX_TEXT_BYTES
+        # A short body has no long text.
+        and (size <= MAX_TEXT or max(map(len, texts), default=0) <= MAX_TEXT)
+    )
 
 
 def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:

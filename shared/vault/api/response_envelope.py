@@ -205,15 +205,14 @@ def _row_data(result: RowResult, records_url: str | None) -> dict[str, str]:
     data: dict[str, str] = {}
     if result.id is not None:
         data["id"] = result.id
-        if result.ok and records_url is not None:
+        if not result.errors and records_url is not None:
             data["url"] = f"{records_url}/{result.id}"
     if result.event is not None:
         data["event"] = result.event
     if result.id_param_value is not None:
         data["id_param_value"] = result.id_param_value
-    newer = date_time_text(result.newer)
-    if newer is not None:
-        data[SOURCE_MODIFIED.name] = newer
+    if result.newer is not None:
+        data[SOURCE_MODIFIED.name] = date_time_text(result.newer) or ""
     return data
 
 

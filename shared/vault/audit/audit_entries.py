@@ -13,6 +13,7 @@ from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.model.field_types import DOCUMENTS, quoted, table
+from shared.vault.storage.array_text import array_text
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -66,12 +67,13 @@ SUCCESS = "SUCCESS"
 
 CREATED = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id)
-SELECT 'object', $1, $2, $3, 'Create', $4, u.id FROM unnest($5::text[]) AS u(id)
+SELECT 'object', $1, $2, $3, 'Create', $4, u.id FROM unnest($5::text::text[]) AS u(id)
 """
 EDITED = """
 INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
-SELECT 'object', $1, $2, $3, 'Edit', $4, u.* FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
+SELECT 'object', $1, $2, $3, 'Edit', $4, u.*
+FROM unnest($5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[]) AS u
 """
 ONE_VALUE = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, new_value)
@@ -81,7 +83,7 @@ DOCUMENT = """
 INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
 SELECT 'document', $1, $2, $3, $4, 'documents', u.*
-FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) AS u
+FROM unnest($5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[]) AS u
 """
 SIGNED_IN = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, new_value)
@@ -123,6 +125,9 @@ Line = tuple[str, object, object]
 
 def text_of(value: object) -> str | None:
     """Return a column's value as text, None for an empty one; cut long text and end it in an ellipsis."""
+    # Most values are short texts.
+    if type(value) is str and len(value) <= MAX_VALUE:
+        return value
     # A bool is an int, and a datetime is a date: the narrower type comes first.
     match value:
         case None:
@@ -141,8 +146,7 @@ def cut(text: str, length: int = MAX_VALUE) -> str:
     """Return the text, at most ``length`` characters of it."""
     if len(text) <= length:
         return text
-    beginning = text[: length - 1]
-    return beginning + CUT
+    return text[: length - 1] + CUT
 
 
 def author(caller: Caller) -> Author:
@@ -168,7 +172,7 @@ async def write_creations(
 ) -> None:
     """Write entries for records that have been created."""
     if ids and is_audited(registry, object_name):
-        await connection.execute(CREATED, *author(caller), object_name, ids)
+        await connection.execute(CREATED, *author(caller), object_name, array_text(ids))
 
 
 async def write_edits(
@@ -184,13 +188,14 @@ async def write_edits(
     """
     if not changes or not is_audited(registry, object_name):
         return
-    lines: list[tuple[object, ...]] = []
+    lines: list[tuple[str | None, ...]] = []
     for before, after in changes:
+        record_id = str(before["id"])
         for name, value in after.items():
             former = before.get(name)
             # In the mode that writes equal values as well, some values have not changed.
             if former != value:
-                lines.append((before["id"], name, text_of(former), text_of(value)))
+                lines.append((record_id, name, text_of(former), text_of(value)))
     if lines:
         columns = _columns(lines)
         await connection.execute(EDITED, *author(caller), object_name, *columns)
@@ -318,9 +323,8 @@ def _definition(component: Component | None) -> str | None:
     return cut(text, MAX_DEFINITION)
 
 
-def _columns(lines: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    columns = zip(*lines, strict=True)
-    return [list(column) for column in columns]
+def _columns(lines: Sequence[tuple[str | None, ...]]) -> Iterator[str]:
+    return map(array_text, zip(*lines, strict=True))
 
 
 async def write_deletions(

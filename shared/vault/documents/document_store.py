@@ -13,6 +13,7 @@ from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
 from shared.vault.records import record_statements as statements
+from shared.vault.records.batch_columns import Columns
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -125,9 +126,9 @@ async def insert(
         for field in versions.fields.values()
         if any(field.name in values for values in rows)
     ]
-    columns = ([values.get(field.name) for values in rows] for field in fields)
-    sql = statements.insert_statement(versions, fields)
-    await connection.fetch(sql, *columns)
+    columns = Columns.of(fields, rows)
+    sql = statements.insert_statement(versions, fields, columns.shared)
+    await connection.fetch(sql, *columns.values)
 
 
 async def update(
@@ -138,9 +139,9 @@ async def update(
     """Change fields of stored versions; ``changes`` are by version id, and all have the same fields."""
     names = next(iter(changes.values())).keys()
     fields = [field for field in versions.fields.values() if field.name in names]
-    columns = ([values[field.name] for values in changes.values()] for field in fields)
-    sql = statements.update_statement(versions, fields)
-    await connection.execute(sql, list(changes), *columns)
+    columns = Columns.of(fields, list(changes.values()))
+    sql = statements.update_statement(versions, fields, columns.shared)
+    await connection.execute(sql, list(changes), *columns.values)
 
 
 async def locked(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, assert_never, cast
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
@@ -36,6 +37,7 @@ MARKS = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 """Characters without width, which come with texts that were copied from pages."""
 UNSEEN = MARKS + "".join(filter(str.isspace, map(chr, range(0x3001))))
 """White space, all of which is below U+3001, and ``MARKS``."""
+_NOTHING = frozenset(UNSEEN) | {""}
 NUMBER = re.compile(
     r"[+-]?(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]{1,4})?"
 )
@@ -76,7 +78,7 @@ def coercion(field: Field, registry: Registry) -> Coercion:
             | FieldType.RICH_TEXT
             | FieldType.OBJECT
         ):
-            return _text(field)
+            return _Text(field.name, field.max_length)
         case FieldType.NUMBER:
             convert = _number(field)
         case FieldType.BOOLEAN:
@@ -120,15 +122,18 @@ def column_type(field: Field) -> str:
             assert_never(field.type)
 
 
-def converted(coerce: Coercion, column: Sequence[object]) -> list[object]:
-    """Return the values that rows have for one field, converted by ``coerce``.
+def converted(coerce: Coercion, column: Sequence[object]) -> Sequence[object]:
+    """Return the values that rows have for one field, converted by ``coerce``; the column itself if none changes.
 
     :raises InvalidValue: when a value is not valid.
     """
     first = column[0]
     # One text in all rows, as of a type or a country, is converted once.
     if type(first) is str and column.count(first) == len(column):
-        return [coerce(first)] * len(column)
+        value = coerce(first)
+        return column if value is first else [value] * len(column)
+    if isinstance(coerce, _Text) and coerce.takes(column):
+        return column
     return list(map(coerce, column))
 
 
@@ -141,10 +146,14 @@ def _or_null(convert: Coercion) -> Coercion:
     return coerce
 
 
-def _text(field: Field) -> Coercion:
-    limit = field.max_length
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Converts values of a field of text."""
 
-    def coerce(value: object) -> str | None:
+    name: str
+    limit: int | None
+
+    def __call__(self, value: object) -> str | None:
         if isinstance(value, str):
             # What nobody sees says nothing, and would pass for an answer where a value is required.
             if not value.strip(UNSEEN):
@@ -153,29 +162,41 @@ def _text(field: Field) -> Coercion:
         elif value is None:
             return None
         elif isinstance(value, bool | list | dict):
-            raise InvalidValue(f"Field [{field.name}] takes text")
+            raise InvalidValue(f"Field [{self.name}] takes text")
         else:
             text = str(value)
-        if limit is not None and len(text) > limit:
+        if self.limit is not None and len(text) > self.limit:
             raise InvalidValue(
-                f"Field [{field.name}] takes at most {limit} characters; {len(text)} were sent"
+                f"Field [{self.name}] takes at most {self.limit} characters; {len(text)} were sent"
             )
         # PostgreSQL stores no text with this character.
         if "\x00" in text:
-            raise InvalidValue(f"Field [{field.name}] takes no NUL character")
+            raise InvalidValue(f"Field [{self.name}] takes no NUL character")
         return text
 
-    return coerce
+    def takes(self, column: Sequence[object]) -> bool:
+        """Return whether these values are obviously stored as they are, which is found out for all of them together."""
+        if set(map(type, column)) - {str, type(None)}:
+            return False
+        texts = [
+            value for value in cast("Sequence[str | None]", column) if value is not None
+        ]
+        if self.limit is not None and max(map(len, texts), default=0) > self.limit:
+            return False
+        # A text that begins with something visible is not empty.
+        begin = {text[:1] for text in texts}
+        return _NOTHING.isdisjoint(begin) and "\x00" not in "".join(texts)
 
 
 def _number(field: Field) -> Coercion:
     low = None if field.min_value is None else Decimal(str(field.min_value))
     high = None if field.max_value is None else Decimal(str(field.max_value))
     scale = field.scale or 0
+    step = Decimal(1).scaleb(-scale)
 
     def convert(value: object) -> int | Decimal:
         number = _decimal(field, value)
-        rounded = number.quantize(Decimal(1).scaleb(-scale), context=EXACT)
+        rounded = number.quantize(step, context=EXACT)
         # More decimals are refused, not rounded: the caller would read another number than was sent.
         if number != rounded:
             raise InvalidValue(f"Field [{field.name}] takes at most {scale} decimals")
@@ -195,6 +216,8 @@ def _decimal(field: Field, value: object) -> Decimal:
 
     :raises InvalidValue: when it is not a number, or too large.
     """
+    if type(value) is int and -BIGINT < value < BIGINT:
+        return Decimal(value)
     text = str(value).strip()
     # The length is checked first: an exponent or a long number could take seconds to convert.
     readable = len(text) <= MAX_NUMBER_TEXT and NUMBER.fullmatch(text)

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import orjson
 
+from shared.vault.storage.array_text import array_text
+
 FIELD = "lineage__sys"
 """The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""
 
@@ -109,7 +111,8 @@ WITH origins AS (
 )
 INSERT INTO platform.lineage (call, record_id, source_record)
 SELECT k.id, u.record, u.source
-FROM unnest($14::integer[], $15::text[], $16::text[]) AS u(kind, record, source) JOIN kinds k ON k.number = u.kind
+FROM unnest($14::text::integer[], $15::text::text[], $16::text::text[]) AS u(kind, record, source)
+    JOIN kinds k ON k.number = u.kind
 """
 # Rows and, of a call that has no other rows, the call.
 _REMOVED = """
@@ -157,20 +160,21 @@ async def note_lineage(
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
     kinds: dict[tuple[object, str], int] = {}
-    lines: list[tuple[object, ...]] = []
+    places: dict[tuple[int, str, frozenset[str]], int] = {}
+    lines: list[tuple[str, str, str | None]] = []
     for record_id, (number, message_id, source_record), fields in entries:
-        named = (number, fields)
-        if named not in origins:
-            origins[named] = _origin(call, *named)
         # Rows of one origin and message, as those of a call mostly are, share what the two say.
-        kind = (origins[named][0], message_id)
-        place = kinds.setdefault(kind, len(kinds) + 1)
-        lines.append((place, record_id, source_record))
+        alike = (number, message_id, fields)
+        if alike not in places:
+            origin = origins.setdefault((number, fields), _origin(call, number, fields))
+            places[alike] = kinds.setdefault((origin[0], message_id), len(kinds) + 1)
+        lines.append((str(places[alike]), record_id, source_record))
     head = (call.source_vault_id, call.integration, call.integration_point)
     common = (object_name, call.run, call.time)
     origin_columns = _columns(list(origins.values()))
+    line_columns = map(array_text, zip(*lines, strict=True))
     await connection.execute(
-        NOTE, *head, *origin_columns, *_columns(list(kinds)), *common, *_columns(lines)
+        NOTE, *head, *origin_columns, *_columns(list(kinds)), *common, *line_columns
     )
 
 

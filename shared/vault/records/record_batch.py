@@ -21,8 +21,10 @@ from shared.vault.model.field_types import table
 from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
+from shared.vault.records.batch_columns import Columns
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
+from shared.vault.records.row_comparison import Comparison
 from shared.vault.records.row_rules import (
     MODIFIED_DATE,
     CreationFollower,
@@ -125,7 +127,7 @@ class Batch:
             creation.fill(row, identifier, target, self.registry)
         fields = new.insert_fields(target, rows)
         ordered = rules.in_key_order(target, rows)
-        columns = statements.Columns.of(fields, [row.values for row in ordered])
+        columns = Columns.of(fields, [row.values for row in ordered])
         ids = await self._stored(fields, columns, len(rows))
         inserted = set(ids)
         left_out = [row for row in rows if row.values["id"] not in inserted]
@@ -140,7 +142,7 @@ class Batch:
             await raise_revision(connection, target.name, deleted=False)
 
     async def _stored(
-        self, fields: Sequence[Field], columns: statements.Columns, count: int
+        self, fields: Sequence[Field], columns: Columns, count: int
     ) -> list[str]:
         """Insert ``count`` records, and return the ids of those that break no unique field."""
         connection, target = self.connection, self.object
@@ -203,6 +205,7 @@ class Batch:
 
         Rows whose values are stored already are not written; with ``warn_unchanged`` their outcome has a warning.
         """
+        comparison = Comparison(again=self.mode.unchanged.written)
         outcomes: dict[int, Outcome] = {}
         changes: list[Change] = []
         touched: list[Write] = []
@@ -210,7 +213,7 @@ class Batch:
             if row.errors:
                 outcomes[row.index] = row.refused()
                 continue
-            change = self._compare(row, stored[row.key])
+            change = comparison.change(row, stored[row.key])
             if not row.errors and not change.values:
                 warning = UNCHANGED if warn_unchanged else None
                 outcomes[row.index] = change.unchanged(warning)
@@ -232,25 +235,6 @@ class Batch:
             outcome = change.refused() if refused else change.written()
             outcomes[change.row.index] = outcome
         return in_order(rows, outcomes)
-
-    def _compare(self, row: ResolvedRow, record: Record) -> Change:
-        """Return the changes that a row makes to its record; fail the row when it would change a guarded field."""
-        for name, value in row.guarded.items():
-            if name not in record or record[name] != value:
-                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
-        values: dict[str, object] = {}
-        changed: set[str] = set()
-        again = self.mode.unchanged.written
-        for name, value in row.values.items():
-            # The key of an upsert is among the values, but not the columns: it is what the record was found by.
-            if name not in record:
-                continue
-            differs = record[name] != value
-            if differs:
-                changed.add(name)
-            if differs or again:
-                values[name] = value
-        return Change(row, record, values, frozenset(changed))
 
     def _left_out(self, change: Change) -> Outcome | None:
         """Return the outcome of a row that is refused, or older than the stored state; None for a row to be written."""
@@ -337,7 +321,7 @@ class Batch:
         for names, group in groups.items():
             fields = [f for f in self.object.fields.values() if f.name in names]
             ids = [record_id for record_id, _ in group]
-            columns = statements.Columns.of(fields, [values for _, values in group])
+            columns = Columns.of(fields, [values for _, values in group])
             sql = statements.update_statement(
                 self.object, fields, columns.shared, later=later
             )

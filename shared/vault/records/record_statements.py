@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
-from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
     follows_from_id,
@@ -21,6 +19,7 @@ from shared.vault.model.field_types import (
     quoted,
     table,
 )
+from shared.vault.records.batch_columns import Parameters
 from shared.vault.records.field_values import column_type
 from shared.vault.records.rows import ReadRow, ResolvedRow
 
@@ -32,62 +31,6 @@ if TYPE_CHECKING:
 NAME_FORMAT = re.compile(r"(?P<head>[^{]*)\{(?P<digits>0+)\}(?P<tail>[^{]*)\Z")
 
 
-def stored_value_sql(field: Field, alias: str) -> str:
-    """Return the SQL of a value to store; multi-value picklists are passed as comma-separated names."""
-    if field.multi_value:
-        return f"string_to_array({alias}, ',')"
-    return alias
-
-
-# Fields that mostly have one value in all rows of a call: it is sent once then.
-COMMON = frozenset(
-    {"status__v", "lifecycle__v", "state__v", "object_type__v"}
-    | {field.name for field in AUDIT}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The values of a batch by field: an array of all rows' values, or the one value of a ``shared`` field."""
-
-    fields: Sequence[Field]
-    values: Sequence[object]
-    shared: frozenset[str]
-
-    @classmethod
-    def of(
-        cls, fields: Sequence[Field], rows: Sequence[Mapping[str, object]]
-    ) -> Columns:
-        """Return the values of rows by field, None for a value that a row lacks."""
-        values: list[object] = []
-        shared: set[str] = set()
-        for field in fields:
-            column = [row.get(field.name) for row in rows]
-            alike = field.name in COMMON and column.count(column[0]) == len(column)
-            if alike:
-                shared.add(field.name)
-            values.append(column[0] if alike else column)
-        return cls(fields, values, frozenset(shared))
-
-
-class _Parameters:
-    """The parameters of a batch's fields, numbered from ``first`` on: an array each, or the value of a shared field."""
-
-    def __init__(
-        self, fields: Sequence[Field], first: int, shared: frozenset[str]
-    ) -> None:
-        numbered = list(enumerate(fields, first))
-        many = [(n, field) for n, field in numbered if field.name not in shared]
-        self.arrays = [f"${n}::{column_type(field)}[]" for n, field in many]
-        self.aliases = [f"c{n}" for n, _ in many]
-        self.values = [
-            f"${n}::{column_type(field)}"
-            if field.name in shared
-            else stored_value_sql(field, f"u.c{n}")
-            for n, field in numbered
-        ]
-
-
 def insert_statement(
     target: VaultObject,
     fields: Sequence[Field],
@@ -95,13 +38,12 @@ def insert_statement(
     *,
     leaving_out: bool = True,
 ) -> str:
-    """Return the INSERT of a batch; it returns stored ids. ``fields``, including ``id``, are its parameters in order.
+    """Return the INSERT of a batch; it returns stored ids. ``fields`` include ``id``.
 
-    Each parameter is an array of all rows' values, or for a ``shared`` field the one value of all rows. A row that
-    would break a unique index is left out, and its id is missing from the result; without ``leaving_out`` such a row
-    fails the statement.
+    The parameters are those of ``Columns`` with these fields and ``shared`` ones. A row that would break a unique index
+    is left out, and its id is missing from the result; without ``leaving_out`` such a row fails the statement.
     """
-    parameters = _Parameters(fields, 1, shared)
+    parameters = Parameters(fields, 1, shared)
     source = (
         f"unnest({', '.join(parameters.arrays)}) AS u({', '.join(parameters.aliases)})"
     )
@@ -109,7 +51,7 @@ def insert_statement(
     values = list(parameters.values)
     if target.fields["name__v"].system_managed_name:
         names.append(quoted("name__v"))
-        values.append(_managed_name(len(fields)))
+        values.append(_managed_name(parameters.last))
         # Drawn once a row, however often the name contains it.
         drawn = f"nextval('{name_sequence(target.name)}')::text AS number"
         source = f"(SELECT u.*, {drawn} FROM {source}) u"
@@ -147,12 +89,12 @@ def update_statement(
     *,
     later: str | None = None,
 ) -> str:
-    """Return the UPDATE of a batch by id; its parameters are the array of ids, and those of ``insert_statement``.
+    """Return the UPDATE of a batch by id; its parameters are the array of ids, and those of ``Columns``.
 
     The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
     share a date, and the later state has the later date.
     """
-    parameters = _Parameters(fields, 2, shared)
+    parameters = Parameters(fields, 2, shared)
     arrays = ", ".join(["$1::text[]", *parameters.arrays])
     columns = ", ".join(["id", *parameters.aliases])
     sets: list[str] = []
@@ -231,8 +173,10 @@ async def resolve_references(
     A caller who may not read an object's records cannot refer to them by key: the result would reveal which keys exist.
     """
     for row in rows:
-        _refuse_unreadable(target, caller, row)
+        if row.lookups:
+            _refuse_unreadable(target, caller, row)
     found: dict[tuple[str, str], dict[object, str]] = {}
+    incomplete: set[str] = set()
     for (object_name, key_field), keys in referenced_keys(target, rows).items():
         sql = _referred(object_name, registry.objects[object_name].fields[key_field])
         records = await connection.fetch(sql, list(keys))
@@ -243,11 +187,13 @@ async def resolve_references(
             alone = record["number"] == 1 and key not in ids
             ids[key] = record["id"] if alone else SEVERAL
         found[object_name, key_field] = ids
-    # Fields that no row sets by id refer to no object that was looked for.
+        if key_field == "id" and len(ids) < len(keys):
+            incomplete.add(object_name)
+    # Hardly a call names an id that no record has.
     references = [
         field
         for field in target.fields.values()
-        if _is_reference(field) and (field.object, "id") in found
+        if _is_reference(field) and field.object in incomplete
     ]
     return [resolved(target, row, found, references) for row in rows]
 
@@ -314,16 +260,17 @@ def resolved(
 ) -> ResolvedRow:
     """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
-    ``references`` are the object's fields that refer to records which are named by their ids in a row of the call.
+    It takes over what the row consists of. ``references`` are the object's fields to check, which refer to records that
+    may not exist.
     """
     following = ResolvedRow(
         index=row.index,
         key=row.key,
-        values=dict(row.values),
+        values=row.values,
         guarded=row.guarded,
         source_modified=row.source_modified,
         lineage=row.lineage,
-        errors=list(row.errors),
+        errors=row.errors,
     )
     for field in references:
         value = row.values.get(field.name)

@@ -321,7 +321,7 @@ async def create_rows(
                 state,
             )
         for row, outcome in zip(left, written, strict=True):
-            decided = _final_outcome(outcome, errors)
+            decided = _final_outcome(outcome, errors) if errors else outcome
             if decided is not None:
                 outcomes[row.index] = decided
         left = [row for row in left if row.index not in outcomes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -82,11 +82,15 @@ class RowReader:
     ) -> list[ReadRow]:
         """Return rows that have these keys; ``first`` is the index of the first row in the call."""
         rows = _by_columns(sources, first, names, setters)
-        # A row names its errors in the order of its keys.
         if rows is None:
-            rows = _without_values(sources, first)
+            # A row names its errors in the order of its keys.
+            rows = [ReadRow(index=first + place) for place in range(len(sources))]
+            plain = [each.name for each in setters if isinstance(each, _PlainSetter)]
             for row, source in zip(rows, sources, strict=True):
                 self._fill(row, source, setters)
+                # As in rows that are read key by key: audit entries follow this order.
+                first_values = {n: row.values[n] for n in plain if n in row.values}
+                row.values = first_values | row.values
         return rows
 
     def _setters_of(
@@ -159,7 +163,7 @@ class RowReader:
             return _source_modified_setter(coerce)
         # Records of another system may lack what is required here, but for their name.
         if target.required and not (self._mode.migration and target.name != "name__v"):
-            return _required_setter(target.name, coerce)
+            return _PlainSetter(target.name, coerce, required=True)
         # Every record has a status: an empty one leaves it as it is.
         if target.name == "status__v":
             return _set_unless_null(target.name, coerce)
@@ -250,13 +254,8 @@ class RowReader:
 
 
 def _is_key(field: Field) -> bool:
-    """Return whether rows may refer to records by the values of this field."""
-    # Names need not be unique: a row whose name several records have is refused.
+    """Return whether rows may refer to records by this field; names need not be unique, which resolving looks at."""
     return field.unique or field.type is FieldType.ID or field.name == NAME.name
-
-
-def _without_values(sources: Sequence[object], first: int) -> list[ReadRow]:
-    return [ReadRow(index=index) for index in range(first, first + len(sources))]
 
 
 def _by_columns(
@@ -266,47 +265,72 @@ def _by_columns(
     setters: Sequence[Setter | None],
 ) -> list[ReadRow] | None:
     """Return rows of the same keys, read key by key; None when a row has an error."""
-    rows = _without_values(sources, first)
-    plain: dict[str, list[object]] = {}
+    columns = zip(*(source.values() for source in sources), strict=True)
+    changed: dict[str, Sequence[object]] = {}
+    others: dict[str, tuple[Setter, Sequence[object]]] = {}
     try:
-        for name, setter in zip(names, setters, strict=True):
+        for name, setter, column in zip(names, setters, columns, strict=True):
             if setter is None:
                 return None
-            column = [source[name] for source in sources]
-            if isinstance(setter, _PlainSetter):
-                plain[setter.name] = converted(setter.coerce, column)
+            if not isinstance(setter, _PlainSetter):
+                others[name] = setter, column
                 continue
-            for row, value in zip(rows, column, strict=True):
-                setter(row, value)
+            stored = setter.stored(column)
+            if stored is not column:
+                changed[name] = stored
+        rows = _copied(sources, first, others.keys(), changed)
+        for other, sent in others.values():
+            for row, value in zip(rows, sent, strict=True):
+                other(row, value)
     except InvalidValue:
-        return None
-    if not _set_columns(rows, plain):
         return None
     return None if any(row.errors for row in rows) else rows
 
 
-def _set_columns(rows: Sequence[ReadRow], columns: Mapping[str, list[object]]) -> bool:
-    """Set the values of fields in all rows; return False at a row where one of the fields is set already."""
-    if not columns:
-        return True
-    names = columns.keys()
-    for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True):
-        if not (names.isdisjoint(row.values) and names.isdisjoint(row.lookups)):
-            return False
-        row.values.update(zip(columns, values, strict=True))
-    return True
+def _copied(
+    sources: Sequence[Mapping[str, object]],
+    first: int,
+    omitted: Collection[str],
+    changed: Mapping[str, Sequence[object]],
+) -> list[ReadRow]:
+    """Return rows with the values that were sent, without the ``omitted`` keys, and with ``changed`` columns.
+
+    Most values are stored as they are sent, and a copy takes a fraction of what setting each value does.
+    """
+    rows: list[ReadRow] = []
+    for index, source in enumerate(sources, first):
+        values = dict(source)
+        for name in omitted:
+            del values[name]
+        rows.append(ReadRow(index=index, values=values))
+    if changed:
+        for row, stored in zip(rows, zip(*changed.values(), strict=True), strict=True):
+            row.values.update(zip(changed, stored, strict=True))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
 class _PlainSetter:
-    """Sets the value of a field that may be empty."""
+    """Sets the value of a field, which may be empty unless it is ``required``."""
 
     name: str
     coerce: Coercion
+    required: bool = False
 
     def __call__(self, row: ReadRow, value: object) -> None:
-        stored = self.coerce(value)
+        if (stored := self.coerce(value)) is None and self.required:
+            _fail_missing(row, self.name)
         _set_once(row, self.name, stored)
+
+    def stored(self, column: Sequence[object]) -> Sequence[object]:
+        """Return the values of all rows as they are stored.
+
+        :raises InvalidValue: when a value is not valid, or missing.
+        """
+        stored = converted(self.coerce, column)
+        if self.required and None in stored:
+            raise InvalidValue(_missing(self.name))
+        return stored
 
 
 def _set_unless_null(name: str, coerce: Coercion) -> Setter:
@@ -318,21 +342,9 @@ def _set_unless_null(name: str, coerce: Coercion) -> Setter:
     return set_value
 
 
-def _required_setter(name: str, coerce: Coercion) -> Setter:
-    def set_value(row: ReadRow, value: object) -> None:
-        stored = coerce(value)
-        if stored is None:
-            _fail_missing(row, name)
-        _set_once(row, name, stored)
-
-    return set_value
-
-
 def _source_modified_setter(coerce: Coercion) -> Setter:
-    read = cast("Callable[[object], datetime | None]", coerce)
-
     def set_source_modified(row: ReadRow, value: object) -> None:
-        row.source_modified = read(value)
+        row.source_modified = cast("datetime | None", coerce(value))
 
     return set_source_modified
 
@@ -340,8 +352,7 @@ def _source_modified_setter(coerce: Coercion) -> Setter:
 def _guard(name: str, coerce: Coercion) -> Setter:
     def guard(row: ReadRow, value: object) -> None:
         # Whether it is the stored value is known when the record is.
-        stored = coerce(value)
-        row.guarded[name] = stored
+        row.guarded[name] = coerce(value)
 
     return guard
 
@@ -378,13 +389,12 @@ def _set_once(
 
 def _refuse_twice(row: ReadRow, name: str) -> None:
     if name in row.values or name in row.lookups:
-        raise _set_twice(name)
-
-
-def _set_twice(name: str) -> InvalidValue:
-    return InvalidValue(f"Field [{name}] is set twice")
+        raise InvalidValue(f"Field [{name}] is set twice")
 
 
 def _fail_missing(row: ReadRow, name: str) -> None:
-    message = f"Missing required parameter [{name}]"
-    row.fail(ErrorType.PARAMETER_REQUIRED, message)
+    row.fail(ErrorType.PARAMETER_REQUIRED, _missing(name))
+
+
+def _missing(name: str) -> str:
+    return f"Missing required parameter [{name}]"

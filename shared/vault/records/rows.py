@@ -155,7 +155,7 @@ class NewRow(Row):
             source_modified=row.source_modified,
             lineage=row.lineage,
             errors=list(row.errors),
-            sent=_named(tuple(sent)),
+            sent=named_fields(tuple(sent)),
         )
 
     def created(self) -> Accepted:
@@ -226,7 +226,8 @@ class Change:
         )
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: to make a frozen one takes twice as long, and a call makes hundreds.
+@dataclass(slots=True)
 class Accepted:
     """A row that was carried out: the record's id, the event, and the fields that the row has changed."""
 
@@ -297,7 +298,7 @@ class RowResult:
 
 
 @lru_cache(maxsize=256)
-def _named(names: tuple[str, ...]) -> frozenset[str]:
+def named_fields(names: tuple[str, ...]) -> frozenset[str]:
     """Return the names as a set; equal names of a call's rows give the same set object, so that comparing is fast."""
     return frozenset(names)
 

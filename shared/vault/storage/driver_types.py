@@ -14,6 +14,7 @@ else:
     DriverSession = asyncpg.Connection
 
 FIRST_OWN_OID = 16384  # PostgreSQL's own types have smaller ones, the same in every database of a version
+PLATFORM = "platform"  # the schema of the migrations, which create a type once and never change it
 PRIOR_STATEMENT = SimpleNamespace(name="asked before")
 
 
@@ -40,7 +41,7 @@ def session_type() -> type[DriverSession]:
                 if rows is None:
                     asking = super()._introspect_types  # type: ignore[misc]  # not in the stubs
                     rows, statement = await asking((oid,), timeout)
-                if oid < FIRST_OWN_OID:
+                if all(_is_lasting(row) for row in rows):
                     types[oid] = rows
                 found += rows
             return found, statement
@@ -55,3 +56,9 @@ def session_type() -> type[DriverSession]:
             return known
 
     return Session
+
+
+def _is_lasting(row: asyncpg.Record) -> bool:
+    """Return whether a type stays what it is, under the same number, as long as the database exists."""
+    own: bool = row["oid"] >= FIRST_OWN_OID
+    return not own or row["ns"] == PLATFORM

@@ -266,3 +266,28 @@ async def test_only_the_first_session_of_a_pool_asks_for_a_type_of_postgresql(
     assert len(set(own)) == 3
     of_postgresql = [len(set(oids) - set(own)) for oids in asked]
     assert of_postgresql == [2, 0, 0]
+
+
+async def test_only_the_first_session_of_a_pool_asks_for_a_type_of_the_migrations(
+    postgres_dsn: str,
+) -> None:
+    database = Database(postgres_dsn, max_size=2)
+    await database.open()
+    sent = ("a", None, 'c "quoted"', "", None, None, None, None)
+    asked: list[int] = []
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        await migrate(database)
+        sessions = [
+            await stack.enter_async_context(database.connection()) for _ in range(2)
+        ]
+        for session in sessions:
+            queries: list[LoggedQuery] = []
+            with session.query_logger(queries.append):
+                row = await session.fetchrow(
+                    "SELECT * FROM unnest($1::platform.texts_8[])", [sent]
+                )
+            assert row is not None
+            assert tuple(row) == sent
+            asked.append(sum("typeinfo_tree" in q.query for q in queries))
+    assert asked == [1, 0]

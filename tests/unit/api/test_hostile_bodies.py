@@ -53,6 +53,36 @@ async def test_what_a_hostile_body_costs_is_bounded(hostile: HostileBody) -> Non
     assert error == hostile.error
 
 
+SINGLES = st.none() | st.booleans() | st.integers(0, 99) | st.text("aé", max_size=5)
+LISTS = st.lists(SINGLES | st.lists(st.none(), max_size=1), max_size=3)
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+ROWS = st.dictionaries(
+    NAMES, SINGLES | LISTS | st.dictionaries(NAMES, SINGLES, max_size=1), max_size=4
+)
+
+
+@given(st.lists(ROWS | SINGLES, max_size=4))
+def test_bounds_are_the_same_for_all_rows_together_and_row_by_row(
+    rows: list[object],
+) -> None:
+    body = orjson.dumps(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, bound in {"MAX_MEMBERS": 3, "MAX_ITEMS": 2, "MAX_TEXT": 4}.items():
+            patch.setattr(json_rows, name, bound)
+        together = _outcome(body)
+        patch.setattr(json_rows, "WHOLE_BYTES", 0)
+        one_by_one = _outcome(body)
+    assert together == one_by_one
+
+
+def _outcome(body: bytes) -> object:
+    """The rows of a body, or the message with which it is refused."""
+    try:
+        return parse_json_rows(body)
+    except VaultFault as fault:
+        return fault.error.message
+
+
 class _Free:
     """A place for a large body that is always free."""
 

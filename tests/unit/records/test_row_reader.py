@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.registry import object_type_id
 from shared.vault.errors import MAX_ERRORS
+from shared.vault.records import row_reader
 from shared.vault.records.lineage_entries import RowLineage
 from shared.vault.records.row_reader import RowReader
 from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
@@ -245,6 +246,26 @@ def test_rows_of_the_same_keys_are_read_as_each_is_alone(
         assert list(row.values) == list(alone.values)
         assert (row.errors, row.lookups) == (alone.errors, alone.lookups)
         assert (row.guarded, row.lineage) == (alone.guarded, alone.lineage)
+
+
+@given(
+    st.dictionaries(KEYS, st.lists(SENT, min_size=2, max_size=2)),
+    st.sampled_from([NORMAL, MIGRATION, IGNORING]),
+    st.sampled_from([None, "key__c", "id"]),
+)
+def test_rows_are_read_key_by_key_as_they_are_value_by_value(
+    columns: dict[str, list[object]], mode: WriteMode, key: str | None
+) -> None:
+    sources = [{name: column[at] for name, column in columns.items()} for at in (0, 1)]
+    reader = RowReader(THING, REGISTRY, mode)
+    key_field = THING.fields[key] if key else None
+    by_key = reader.read(sources, key_field)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_reader, "_by_columns", lambda *_: None)
+        by_value = reader.read(sources, key_field)
+
+    assert by_key == by_value
+    assert [list(row.values) for row in by_key] == [list(r.values) for r in by_value]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records import record_statements as statements
+from shared.vault.records.batch_columns import Columns, parts
 from tests.unit.records.shapes import THING, shape, text
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -54,7 +57,7 @@ def test_what_all_rows_have_alike_is_sent_once() -> None:
         for status in ("active__v", "inactive__v")
     ]
 
-    columns = statements.Columns.of([NOTE, status, date], rows)
+    columns = Columns.of([NOTE, status, date], rows)
     sql = statements.insert_statement(THING, columns.fields, columns.shared)
 
     assert columns.values == [["x", "x"], ["active__v", "inactive__v"], NOON]
@@ -66,6 +69,45 @@ def test_what_all_rows_have_alike_is_sent_once() -> None:
     )
     assert "least(greatest($4::timestamptz, t." in statements.update_statement(
         THING, columns.fields, columns.shared, later=date.name
+    )
+
+
+def test_many_texts_are_sent_as_rows() -> None:
+    names = [f"text_{number}__c" for number in range(6)]
+    target = shape("wide__c", *(text(name) for name in names))
+    fields = [
+        *(target.fields[name] for name in names),
+        target.fields["created_date__v"],
+    ]
+    rows = [{name: f"{name} {row}" for name in names[row:]} for row in range(2)]
+
+    columns = Columns.of(fields, rows)
+    sql = statements.update_statement(target, columns.fields, columns.shared)
+
+    first = tuple(f"{name} 0" for name in names)
+    second = (None, *(f"{name} 1" for name in names[1:]))
+    assert columns.values == [None, [(*first, None, None), (*second, None, None)]]
+    assert sql == (
+        'UPDATE records."wide__c" t SET "text_0__c" = u.c3_1, "text_1__c" = u.c3_2, "text_2__c" = u.c3_3,'
+        ' "text_3__c" = u.c3_4, "text_4__c" = u.c3_5, "text_5__c" = u.c3_6, "created_date__v" = $2::timestamptz'
+        " FROM unnest($1::text[], $3::platform.texts_8[])"
+        " AS u(id, c3_1, c3_2, c3_3, c3_4, c3_5, c3_6, c3_7, c3_8) WHERE t.id = u.id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "sizes"),
+    [(5, [1] * 5), (6, [6]), (32, [32]), (33, [32, 1]), (70, [32, 32, 6])],
+)
+def test_texts_go_together_from_six_on(texts: int, sizes: list[int]) -> None:
+    fields = [text(f"text_{number}__c") for number in range(texts)]
+
+    found = parts([*fields, PRICE], frozenset())
+
+    numbers = [len(part) for part in found if part != (PRICE,)]
+    assert numbers == sizes
+    assert sorted(f.name for part in found for f in part) == sorted(
+        f.name for f in [*fields, PRICE]
     )
 
 

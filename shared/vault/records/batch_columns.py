@@ -1,0 +1,127 @@
+"""Arranges the values of a batch as the parameters of one statement, and names them in its SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+from shared.vault.components.platform import AUDIT
+from shared.vault.model.component_model import Field
+from shared.vault.records.field_values import column_type
+
+# Fields that mostly have one value in all rows of a call: it is sent once then.
+COMMON = frozenset(
+    {"status__v", "lifecycle__v", "state__v", "object_type__v"}
+    | {field.name for field in AUDIT}
+)
+TEXT = "text"
+FEW = 5  # text fields that the driver encodes faster as arrays of their own
+SIZES = (8, 16, 24, 32)
+"""The numbers of text columns for which there is a type, such as ``platform.texts_8``."""
+
+Part = tuple[Field, ...]
+"""The fields of one parameter: a field alone, or several text fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The values of a batch by field, as parameters: an array for each part, or the one value of a ``shared`` field."""
+
+    fields: Sequence[Field]
+    values: Sequence[object]
+    shared: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, fields: Sequence[Field], rows: Sequence[Mapping[str, object]]
+    ) -> Columns:
+        """Return the values of rows by field, None for a value that a row lacks."""
+        columns: dict[str, list[object]] = {}
+        shared: set[str] = set()
+        for field in fields:
+            column = [row.get(field.name) for row in rows]
+            columns[field.name] = column
+            if field.name in COMMON and column.count(column[0]) == len(column):
+                shared.add(field.name)
+        values: list[object] = []
+        for part in parts(fields, shared):
+            if len(part) > 1:
+                values.append(_together([columns[field.name] for field in part]))
+                continue
+            (column,) = (columns[field.name] for field in part)
+            values.append(column[0] if part[0].name in shared else column)
+        return cls(fields, values, frozenset(shared))
+
+
+def _together(columns: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    """Return the values of text columns row by row, each row with as many as its type has."""
+    padding = [repeat(None)] * (_size(len(columns)) - len(columns))
+    return list(zip(*columns, *padding, strict=False))
+
+
+def parts(fields: Sequence[Field], shared: frozenset[str] | set[str]) -> list[Part]:
+    """Return the fields of each parameter of a batch, in the order of the parameters.
+
+    Text fields go together, as an array of rows: the driver looks at each element of an array, which takes longer than
+    encoding it.
+    """
+    texts = [
+        field
+        for field in fields
+        if field.name not in shared and column_type(field) == TEXT
+    ]
+    if len(texts) <= FEW:
+        return [(field,) for field in fields]
+    names = {field.name for field in texts}
+    alone: list[Part] = [(field,) for field in fields if field.name not in names]
+    most = SIZES[-1]
+    starts = range(0, len(texts), most)
+    return [*alone, *(tuple(texts[start : start + most]) for start in starts)]
+
+
+def _size(count: int) -> int:
+    return next(size for size in SIZES if size >= count)
+
+
+class Parameters:
+    """The SQL of a batch's parameters, numbered from ``first`` on.
+
+    ``arrays`` are to be unnested as a table ``u`` with the columns ``aliases``; ``values`` are those of the fields.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], first: int, shared: frozenset[str]
+    ) -> None:
+        self.arrays: list[str] = []
+        self.aliases: list[str] = []
+        self.last = first - 1
+        sql: dict[str, str] = {}
+        for number, part in enumerate(parts(fields, shared), first):
+            self.last = number
+            if part[0].name in shared:
+                sql[part[0].name] = f"${number}::{column_type(part[0])}"
+                continue
+            aliases = self._add(number, part)
+            for field, alias in zip(part, aliases, strict=False):
+                sql[field.name] = stored_value_sql(field, f"u.{alias}")
+        self.values = [sql[field.name] for field in fields]
+
+    def _add(self, number: int, part: Part) -> list[str]:
+        """Add the array of a part, and return the aliases of its columns."""
+        if len(part) == 1:
+            array, aliases = column_type(part[0]), [f"c{number}"]
+        else:
+            size = _size(len(part))
+            array = f"platform.texts_{size}"
+            aliases = [f"c{number}_{place}" for place in range(1, size + 1)]
+        self.arrays.append(f"${number}::{array}[]")
+        self.aliases += aliases
+        return aliases
+
+
+def stored_value_sql(field: Field, alias: str) -> str:
+    """Return the SQL of a value to store; multi-value picklists are passed as comma-separated names."""
+    if field.multi_value:
+        return f"string_to_array({alias}, ',')"
+    return alias

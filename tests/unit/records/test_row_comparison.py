@@ -1,0 +1,67 @@
+"""Rows compared with records, all fields at once: as by comparing field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.vault.records.row_comparison import Comparison
+from shared.vault.records.rows import ResolvedRow
+
+NAMES = ["key__c", "note__c", "price__c", "ready__c"]
+VALUES = st.sampled_from([None, "", "a", 0, 1, True])
+ROWS = st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES), max_size=4)
+# Every record has all columns; the key by which they were found has none.
+COLUMNS = st.fixed_dictionaries(dict.fromkeys(NAMES[1:], VALUES))
+
+
+class Stored:
+    """A record as the driver returns it: its values by place, and by name."""
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self._values = {"id": "V0A1", "key": "k", **values}
+
+    def keys(self) -> list[str]:
+        return list(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    def __getitem__(self, at: str | int) -> object:
+        return self._values[at if isinstance(at, str) else self.keys()[at]]
+
+
+@given(ROWS, COLUMNS, st.booleans())
+def test_all_fields_at_once_are_compared_as_each_alone(
+    rows: list[dict[str, object]], columns: dict[str, object], again: bool
+) -> None:
+    comparison = Comparison(again=again)
+    record: Any = Stored(columns)
+    for index, values in enumerate(rows):
+        change = comparison.change(ResolvedRow(index=index, values=values), record)
+
+        compared = {name: value for name, value in values.items() if name in columns}
+        changed = {name: v for name, v in compared.items() if v != columns[name]}
+        assert change.changed == changed.keys()
+        assert list(change.values.items()) == list(
+            (compared if again else changed).items()
+        )
+        assert change.row.errors == []
+
+
+@pytest.mark.parametrize(
+    ("guarded", "refused"),
+    [({"note__c": "a"}, False), ({"note__c": "b"}, True), ({"other__c": "a"}, True)],
+)
+def test_a_guarded_field_may_have_the_stored_value_only(
+    guarded: dict[str, object], refused: bool
+) -> None:
+    record: Any = Stored({"note__c": "a"})
+    row = ResolvedRow(index=0, guarded=guarded)
+
+    change = Comparison(again=False).change(row, record)
+
+    assert (bool(row.errors), change.values) == (refused, {})
