@@ -6,21 +6,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from services.connector.rules.compiled import (
-    CompiledRule,
-    Evaluated,
-    Targets,
+from services.connector.rules.compiled import CompiledRule, Evaluated, Targets
+from services.connector.rules.item_failures import (
+    ItemErrorType,
+    ItemFailure,
+)
+from services.connector.rules.query_plan import QueryPlan
+from services.connector.rules.references import (
     Unique,
     index,
     key_statements,
     pending_keys,
     settle,
 )
-from services.connector.rules.item_failures import (
-    ItemErrorType,
-    ItemFailure,
-)
-from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import MODIFIED, Describe, modified_field, statements
 from services.connector.vaults.record_access import RecordAccess, RecordReads
 from shared.client.results import QueryResult
@@ -154,12 +152,14 @@ def evaluate(
     evaluation = Evaluation(rule, found)
     # A column of another type than the rule declares makes every row wrong, so it is an error of each.
     mismatches = rule.mismatches(found.describe)
-    for item, row in found.rows.items():
-        evaluated = rule.evaluate(row)
-        evaluated.errors[:0] = mismatches
-        evaluation.evaluated[item] = evaluated
+    results = rule.evaluate_all(list(found.rows.values()))
+    evaluation.evaluated = dict(zip(found.rows, results, strict=True))
+    for item, evaluated in evaluation.evaluated.items():
         evaluation.targets[item] = evaluated.targets
-        evaluation.note(item)
+        if mismatches:
+            evaluated.errors[:0] = mismatches
+        if evaluated.errors or evaluated.warnings:
+            evaluation.note(item)
     return evaluation
 
 
@@ -213,9 +213,9 @@ class References:
             # Most rules refer to nothing by key.
             if not evaluation.rule.references:
                 continue
-            for item in list(evaluation.targets):
-                evaluated = evaluation.evaluated[item]
-                settle(evaluation.rule, evaluated, found)
+            evaluated = evaluation.evaluated
+            rows = {item: evaluated[item] for item in evaluation.targets}
+            for item in settle(evaluation.rule, rows, found):
                 evaluation.note(item)
 
 

@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.rules.compiled import (
-    Evaluated,
-    PendingReference,
+from services.connector.rules.compiled import Evaluated, PendingReference
+from services.connector.rules.item_failures import ItemErrorType
+from services.connector.rules.lookups import read_lookups
+from services.connector.rules.references import (
     index,
     key_statements,
     pending_keys,
     settle,
 )
-from services.connector.rules.item_failures import ItemErrorType
-from services.connector.rules.lookups import read_lookups
 from services.connector.rules.rule import RuleError
 from shared.protocol.edge_spaces import edge_space_note
 from tests.unit.connector.examples import compiled, field_rule
@@ -508,8 +507,9 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
     ]
     found = {("product__v", "external_id__v"): index("external_id__v", answer)}
     said = {}
+    noted = settle(rule, rows, found)
+    assert noted == {"E-2", "E-1 ", "E-3", "E-4"}
     for key, row in rows.items():
-        settle(rule, row, found)
         errors = [error.message.rpartition(": ")[2] for error in row.errors]
         said[key] = errors or row.targets["case_request__v"]["product__v"]
     assert said == {
@@ -545,7 +545,7 @@ def test_a_record_without_a_usable_key_is_a_warning_where_the_rule_says_so(
     evaluated = rule.evaluate({"group_identifier__v": "E-1"})
     rows = [{"id": "P1", "external_id__v": "E-1"} | usable] if usable else []
     found = {("product__v", "external_id__v"): index("external_id__v", rows)}
-    settle(rule, evaluated, found)
+    settle(rule, {"I1": evaluated}, found)
     assert (len(evaluated.errors), len(evaluated.warnings)) == (0, 1)
     assert evaluated.targets["case_request__v"] == {}
 
