@@ -186,9 +186,8 @@ async def _save(
         if isinstance(person, ItemFailure):
             outcome.fail(account, person)
             continue
-        values = {**contact.source_data, "person__v": person}
-        origin = contact.origin(contact.source_data)
-        source_data.add(contact.link, values, contact.modified, origin)
+        origin = contact.origin(contact.source_data, {"person__v": person})
+        source_data.add(contact.link, contact.modified, origin)
     results = await save(unit, SOURCE_DATA, source_data, LINK)
     for account, contact in contacts.items():
         result = results.get(contact.link)

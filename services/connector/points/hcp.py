@@ -149,17 +149,16 @@ class _Source:
         """Return the HCP of an inquiry, or why there is none."""
         key = self.key_of[inquiry]
         rule = self.rule
+        targets = self.evaluation.targets.get(key)
+        if targets is not None:
+            return Contact.of(inquiry, rule, key, self.found.rows[key], targets)
         # Unlike a filtered account of its own message, that of an inquiry is a failure: the inquiry needs its
         # contact.
         if key in self.found.filtered:
             return _left_out(rule.plan.object, key, rule.name)
         if key in self.found.missing:
             return missing_record(rule.plan.object, key, rule.name)
-        if key in self.evaluation.failures:
-            return self.evaluation.failures[key]
-        row = self.found.rows[key]
-        targets = self.evaluation.targets[key]
-        return Contact.of(inquiry, rule, key, row, targets)
+        return self.evaluation.failures[key]
 
 
 @dataclass(slots=True)
