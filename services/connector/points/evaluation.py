@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from services.connector.rules.compiled import CompiledRule, Evaluated, Targets
@@ -112,6 +112,26 @@ async def fetch(
 
     :raises ClientError: one of the calls fails.
     """
+    read = await read_rows(client, plan, ids)
+    absent = [item for item in ids if item not in read.rows]
+    filtered: frozenset[str] = frozenset()
+    # Only a filter makes a difference between a record that is left out and one that does not exist.
+    if absent and plan.filtered:
+        existing = await query_all(client, plan.existence(absent))
+        filtered = frozenset(str(row["id"]) for row in existing)
+    missing = frozenset(absent) - filtered
+    return replace(read, filtered=filtered, missing=missing)
+
+
+async def read_rows(
+    client: RecordAccess,
+    plan: QueryPlan,
+    ids: Collection[str],
+) -> SourceRows:
+    """Read the records as ``fetch`` does, without finding out why some have no row.
+
+    :raises ClientError: one of the calls fails.
+    """
     # The description comes with the rows, so that declared types are checked without a call of its own.
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}
@@ -119,15 +139,8 @@ async def fetch(
     if modified != MODIFIED:
         for row in rows.values():
             row[MODIFIED] = row[modified]
-    absent = [item for item in ids if item not in rows]
-    filtered: frozenset[str] = frozenset()
-    # Only a filter makes a difference between a record that is left out and one that does not exist.
-    if absent and plan.filtered:
-        existing = await query_all(client, plan.existence(absent))
-        filtered = frozenset(str(row["id"]) for row in existing)
-    missing = frozenset(absent) - filtered
     describe = answers[0].describe if answers else None
-    return SourceRows(rows, filtered, missing, describe)
+    return SourceRows(rows, frozenset(), frozenset(), describe)
 
 
 def missing_record(

@@ -138,11 +138,12 @@ async def transfer(unit: Transfer) -> Outcome:
             references = References(
                 unit.target, {COUNTRY_CODE: countries.result().rows}
             )
+            hcps = HcpRecords()
             # Two Vaults, neither of which needs the other's answer.
             async with concurrently() as group:
-                reading = group.create_task(read_hcps(unit, partitions))
+                group.create_task(read_hcps(unit, partitions, hcps))
                 group.create_task(references.look_up([evaluation]))
-            await _write(unit, batch, reading.result(), references)
+            await _write(unit, batch, hcps, references)
     await report_transferred(unit, rule.plan, rows, outcome)
     return outcome
 
