@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, KeysView, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
@@ -180,9 +180,9 @@ class HcpRecords:
         self._source_of.update(dict.fromkeys(inquiries, source))
 
     @property
-    def items(self) -> set[str]:
+    def items(self) -> KeysView[str]:
         """Return the inquiries, or accounts, whose HCPs have been read."""
-        return set(self._source_of)
+        return self._source_of.keys()
 
     @property
     def evaluations(self) -> list[Evaluation]:
