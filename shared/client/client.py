@@ -275,7 +275,10 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         results: list[RowResult] = []
         # One call after the other, so that rows are written in their order.
         for start in range(0, len(rows), MAX_ROWS):
-            part = [dict(row) for row in rows[start : start + MAX_ROWS]]
+            part = [
+                row if isinstance(row, dict) else dict(row)
+                for row in rows[start : start + MAX_ROWS]
+            ]
             request = Request(
                 call,
                 method,

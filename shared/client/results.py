@@ -49,8 +49,7 @@ class ApiError:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(NamedTuple):
     """The result of one row of a bulk call; a row that changed nothing is ``ok`` too.
 
     ``event`` is ``created__sys`` or ``updated__sys`` where the Vault returns it. ``newer`` is the stored source state
@@ -215,22 +214,24 @@ def _row_result(row: Row) -> RowResult:
     data = row.get("data", row)
     about = data if isinstance(data, dict) else {}
     record = about.get("id")
-    event = about.get("event")
-    newer = about.get(SOURCE_MODIFIED)
+    # Those of documents are numbers.
+    if not isinstance(record, str):
+        record = str(record) if isinstance(record, int) else None
+    event = _text_or_none(about.get("event"))
+    newer = _text_or_none(about.get(SOURCE_MODIFIED))
     status = row.get("responseStatus", about.get("responseStatus"))
-    ok = status in ("SUCCESS", "WARNING")
-    errors = read_errors(row)
+    if status in _DONE:
+        return RowResult(True, record, event, (), newer)
     # Whatever failed has an error, so that nothing fails without a word.
-    if not ok and not errors:
-        errors = (ApiError(ErrorType.UNEXPECTED_ERROR, "failed without an error"),)
-    return RowResult(
-        ok=ok,
-        # Those of documents are numbers.
-        id=str(record) if isinstance(record, str | int) else None,
-        event=event if isinstance(event, str) else None,
-        errors=() if ok else errors,
-        newer=newer if isinstance(newer, str) else None,
-    )
+    errors = read_errors(row) or (_WORDLESS,)
+    return RowResult(False, record, event, errors, newer)
+
+
+_WORDLESS = ApiError(ErrorType.UNEXPECTED_ERROR, "failed without an error")
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def text(row: Json, name: str) -> str:

@@ -28,6 +28,7 @@ from services.connector.points.hcp import (
     ACCOUNT_POINT,
     COUNTRIES,
     COUNTRY_CODE,
+    HcpRecords,
     Partitions,
     PullRule,
     PullRules,
@@ -35,6 +36,7 @@ from services.connector.points.hcp import (
     read_hcps,
     read_heads,
     read_pull_rules,
+    read_pulled,
     readable,
     rule_name,
 )
@@ -73,24 +75,36 @@ async def transfer(unit: Transfer) -> Outcome:
     outcome = Outcome()
     countries = await unit.target.query(COUNTRIES)
     pull_rules = read_pull_rules(countries.rows)
+    # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
+    keys = [(ACCOUNT, account) for account in unit.ids]
+    async with unit.locks.hold(keys):
+        hcps = await read_pulled(unit, pull_rules)
+        others = [account for account in unit.ids if account not in hcps.items]
+        if others:
+            await _read_others(unit, others, pull_rules, hcps, outcome)
+        await _write(unit, hcps, outcome, countries.rows)
+    return outcome
+
+
+async def _read_others(
+    unit: Transfer,
+    accounts: list[str],
+    pull_rules: PullRules,
+    hcps: HcpRecords,
+    outcome: Outcome,
+) -> None:
+    """Read further accounts, each by the rule of its country's agreement, if the agreement allows it."""
     # The heads say by which rule each account is read, before anything else of it is read.
-    heads = await read_heads(unit.source, unit.ids, pull_rules)
+    heads = await read_heads(unit.source, accounts, pull_rules)
     # Also where it may be read, an account of "only accounts with inquiries" waits for its first inquiry.
     partitions = await _allowed(unit, heads, pull_rules)
     excluded = heads.keys() - partitions.accounts
     outcome.skipped.update(excluded)
     outcome.excluded.update(excluded)
-    await _note_unread(
-        unit,
-        [item for item in unit.ids if item not in heads],
-        outcome,
-    )
+    unread = [account for account in accounts if account not in heads]
+    await _note_unread(unit, unread, outcome)
     if partitions.accounts:
-        # Two units with the same account, or with inquiries of it, would otherwise write its contact side by side.
-        keys = [(ACCOUNT, account) for account in partitions.accounts]
-        async with unit.locks.hold(keys):
-            await _write(unit, partitions, outcome, countries.rows)
-    return outcome
+        await read_hcps(unit, partitions, hcps)
 
 
 async def _note_unread(
@@ -152,18 +166,18 @@ async def _known(
 
 async def _write(
     unit: Transfer,
-    partitions: Partitions,
+    hcps: HcpRecords,
     outcome: Outcome,
     countries: Iterable[Row],
 ) -> None:
-    hcps = await read_hcps(unit, partitions)
     await settle_references(unit.target, hcps.evaluations, {COUNTRY_CODE: countries})
     for evaluation in hcps.evaluations:
         outcome.warn(evaluation.warnings)
     # Unlike for an inquiry, which needs a contact, an account that a filter leaves out is simply not transferred.
-    outcome.skipped.update(hcps.left_out)
+    left_out = hcps.left_out
+    outcome.skipped.update(left_out)
     contacts: dict[str, Contact] = {}
-    for account in partitions.accounts - hcps.left_out:
+    for account in hcps.items - left_out:
         contact = hcps.contact_of(account)
         if isinstance(contact, ItemFailure):
             outcome.fail(account, contact)
@@ -186,9 +200,8 @@ async def _save(
         if isinstance(person, ItemFailure):
             outcome.fail(account, person)
             continue
-        values = {**contact.source_data, "person__v": person}
-        origin = contact.origin(contact.source_data)
-        source_data.add(contact.link, values, contact.modified, origin)
+        origin = contact.origin(contact.source_data, {"person__v": person})
+        source_data.add(contact.link, contact.modified, origin)
     results = await save(unit, SOURCE_DATA, source_data, LINK)
     for account, contact in contacts.items():
         result = results.get(contact.link)

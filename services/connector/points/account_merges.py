@@ -106,7 +106,7 @@ def _rows(
             continue
         modified = text(evaluation.found.rows[item], MODIFIED)
         origin = Origin(item, MERGE, item, rule.name, values)
-        made.rows.add(str(link), values, modified, origin)
+        made.rows.add(str(link), modified, origin)
         made.owners[str(link)] = item
     return made
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.connector.points.evaluation import query_all
-from services.connector.points.saving import KeyedRows, Origin, not_saved, save
+from services.connector.points.saving import NOTHING, KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Transfer, main_links
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
@@ -24,9 +25,10 @@ LINK = "link__sys"
 VEEVA_ID = "veeva_id__v"
 EXTERNAL_ID = "external_id__v"
 _PERSON_LINK, _PERSON_VEEVA_ID = f"person__vr.{LINK}", f"person__vr.{VEEVA_ID}"
-_CASE_CONTACT = {"object_type__v.api_name__v": "case_contact__v"}
+_TYPE = "object_type__v.api_name__v"
+_CASE_CONTACT: Values = {_TYPE: "case_contact__v"}
 # A contact found by an identifier keeps its own link: it may be tied to another account as well.
-_SET_AT_CREATION = frozenset({LINK, *_CASE_CONTACT})
+_SET_AT_CREATION = frozenset({LINK, _TYPE})
 # Who a contact is says the account that its Link names; of two accounts by turns each would undo the other.
 _IDENTITY = frozenset(
     {"name__v", "first_name__sys", "last_name__sys", VEEVA_ID, EXTERNAL_ID}
@@ -49,8 +51,7 @@ Warnings = dict[str, ItemFailure]
 """Contact key → what its Case Contact has not taken over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """One HCP as the source Vault has it.
 
     ``key`` is the source record's id, ``object`` its object, ``link`` its Global ID, ``modified`` its modified date.
@@ -97,9 +98,9 @@ class Contact:
             source_data,
         )
 
-    def origin(self, ruled: Values) -> Origin:
-        """Return the origin of a row made from this contact, of which the rule has filled these fields."""
-        return Origin(self.item, self.object, self.key, self.rule.name, ruled)
+    def origin(self, ruled: Values, own: Values = NOTHING) -> Origin:
+        """Return the origin of a row made from this contact, of which the rule has filled the fields ``ruled``."""
+        return Origin(self.item, self.object, self.key, self.rule.name, ruled, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +175,12 @@ def _identified(
     candidates: Candidates,
 ) -> tuple[str | None, str | None]:
     """Return the ids of the contacts with the HCP's Veeva ID, and with its External ID."""
+    veeva_id = contact.person.get(VEEVA_ID)
+    external_id = contact.person.get(EXTERNAL_ID)
     return (
-        _find(contact.person.get(VEEVA_ID), candidates.by_veeva_id),
-        _find(contact.person.get(EXTERNAL_ID), candidates.by_external_id),
+        candidates.by_veeva_id.get(str(veeva_id)) if veeva_id else None,
+        candidates.by_external_id.get(str(external_id)) if external_id else None,
     )
-
-
-def _find(
-    identifier: object,
-    index: Mapping[str, str],
-) -> str | None:
-    return index.get(str(identifier)) if identifier else None
 
 
 async def candidates_of(
@@ -195,13 +191,14 @@ async def candidates_of(
 
     :raises ClientError: one of the calls fails.
     """
+    persons_of = [contact.person for contact in contacts]
     # Dicts instead of sets keep the order, so that the same batch asks the same statements.
-    keys: dict[str, dict[str, None]] = {VEEVA_ID: {}, EXTERNAL_ID: {}}
-    for contact in contacts:
-        for name, values in keys.items():
-            value = contact.person.get(name)
-            if value:
-                values[str(value)] = None
+    keys = {
+        name: dict.fromkeys(
+            str(person[name]) for person in persons_of if person.get(name)
+        )
+        for name in (VEEVA_ID, EXTERNAL_ID)
+    }
     head = f"SELECT id, {_IDS}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
     persons = await query_all(target, by_any_key(head, keys))
     found = read_candidates(persons, ())
@@ -210,6 +207,8 @@ async def candidates_of(
     links = dict.fromkeys(
         link for contact in unknown for link in (contact.link, contact.owner)
     )
+    if not unknown:
+        return found
     names = f"{LINK}, person__v, {_PERSON_LINK}, {_PERSON_VEEVA_ID}"
     head = f"SELECT {names} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
     source_data = await query_all(target, statements(head, LINK, links))
@@ -257,9 +256,10 @@ class _Changes:
     matched: dict[str, str] = field(default_factory=dict)
 
     def create(self, contact: Contact) -> None:
-        values = {**_CASE_CONTACT, **contact.person}
-        origin = contact.origin(contact.person)
-        self.creations.add(contact.owner, values, contact.modified, origin)
+        # The rule may choose another type.
+        own = NOTHING if _TYPE in contact.person else _CASE_CONTACT
+        origin = contact.origin(contact.person, own)
+        self.creations.add(contact.owner, contact.modified, origin)
 
     def update(
         self,
@@ -278,7 +278,7 @@ class _Changes:
             if name not in kept and (own or value is not None)
         }
         origin = contact.origin(values)
-        self.updates.add(person, values, contact.modified, origin)
+        self.updates.add(person, contact.modified, origin)
 
 
 async def _match_and_save(
@@ -350,7 +350,7 @@ async def _read(
         return contacts, finding.result()
     # Seldom: the duplicate was read before the merge, and comes after it.
     merged = [
-        replace(contact, main=mains.get(contact.link, "")) for contact in contacts
+        contact._replace(main=mains.get(contact.link, "")) for contact in contacts
     ]
     return merged, await candidates_of(unit.target, merged)
 

@@ -185,14 +185,15 @@ class _Content:
             row = rows[item]
             link = _link(row)
             ruled = targets[self.object]
-            values = {**ruled, LINK: link}
-            if item not in wanted:
-                values[STATUS] = INACTIVE
+            own = {LINK: link} if item in wanted else {LINK: link, STATUS: INACTIVE}
             # A document that was withdrawn before it came is not brought here to be inactive.
-            if link not in published and values.get(STATUS) == INACTIVE:
+            if link not in published and INACTIVE in (
+                ruled.get(STATUS),
+                own.get(STATUS),
+            ):
                 continue
-            origin = Origin(item, DOCUMENTS, item, self.rule.name, ruled)
-            content.add(link, values, text(row, MODIFIED), origin)
+            origin = Origin(item, DOCUMENTS, item, self.rule.name, ruled, own)
+            content.add(link, text(row, MODIFIED), origin)
             item_of[link] = item
         results = await save(self.unit, self.object, content, LINK)
         self._note(item_of, results)
@@ -206,8 +207,8 @@ class _Content:
         for link in await self._published(item_of):
             item = item_of[link]
             # Without a modified date the row has no source state: a deletion leaves none to send.
-            origin = Origin(item, DOCUMENTS, item)
-            content.add(link, {STATUS: INACTIVE}, "", origin)
+            origin = Origin(item, DOCUMENTS, item, own={STATUS: INACTIVE})
+            content.add(link, "", origin)
         results = await save(
             self.unit,
             self.object,

@@ -12,10 +12,11 @@ from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
 from services.connector.points.point import Point
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED
 from services.connector.rules.rule import RuleError
+from services.connector.rules.tables import Values
 from shared.client.results import text
 
 COUNTRY, FEATURE = "country__v", "feature__v"
@@ -125,9 +126,9 @@ async def _write(
             continue
         own = {CRM_ORG: copies.org, CRM_ID: part.item, DELETED: False, LINK: link}
         # A rule may set the status itself; what it does not set is active.
-        row = {**ACTIVE, **ruled, **own}
+        own |= {name: value for name, value in ACTIVE.items() if name not in ruled}
         modified = text(part.row, MODIFIED)
-        wanted.add(link, row, modified, copies.origin(part.item, ruled))
+        wanted.add(link, modified, copies.origin(part.item, own, ruled))
         owners[link] = part.item
     results = await save(copies.unit, copies.object, wanted, LINK)
     copies.note(owners, results)
@@ -172,7 +173,7 @@ async def _inactivate_others(
         gone = item in missing
         modified = "" if gone else text(rows[item], MODIFIED)
         values = GONE if gone else TAKEN_OUT
-        changed.add(record, values, modified, copies.origin(item))
+        changed.add(record, modified, copies.origin(item, values))
         owners[record] = item
     results = await save(
         copies.unit,

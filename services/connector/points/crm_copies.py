@@ -13,7 +13,14 @@ from services.connector.points.evaluation import (
     query_all,
 )
 from services.connector.points.metadata_matching import CRM_ID, CRM_ORG
-from services.connector.points.saving import KeyedRows, Origin, Values, not_saved, save
+from services.connector.points.saving import (
+    NOTHING,
+    KeyedRows,
+    Origin,
+    Values,
+    not_saved,
+    save,
+)
 from services.connector.points.transfer import Outcome, Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.rows import literal, statements
@@ -76,11 +83,12 @@ class Copies:
     def origin(
         self,
         item: str,
+        own: Values,
         ruled: Values | None = None,
     ) -> Origin:
-        """Return the origin of a row whose ``ruled`` fields the rule has filled; the point itself sets the others."""
+        """Return the origin of a row: the rule has filled its fields ``ruled``, the point itself its ``own`` ones."""
         rule = None if ruled is None else self.rule.name
-        return Origin(item, self.unit.object, item, rule, ruled or {})
+        return Origin(item, self.unit.object, item, rule, ruled or NOTHING, own)
 
     def note(
         self,
@@ -141,7 +149,7 @@ async def _org(unit: Transfer) -> str:
     org = KeyedRows()
     name = {"name__v": f"Vault CRM {vault_id}"}
     # The org belongs to no single record; its lineage names the first of the unit that made it.
-    org.add(vault_id, name, "", Origin(unit.ids[0]))
+    org.add(vault_id, "", Origin(unit.ids[0], own=name))
     results = await save(unit, ORG, org, ORG_KEY)
     made = results[vault_id]
     if not made.ok:

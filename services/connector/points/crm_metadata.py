@@ -64,13 +64,13 @@ async def _write(
     for item, record in matches.records.items():
         identity = wanted[item]
         ruled = evaluation.targets[item][copies.object]
-        values = {**ruled, CRM_ORG: copies.org, CRM_ID: item, DELETED: False}
+        own = {CRM_ORG: copies.org, CRM_ID: item, DELETED: False}
         # A record that is matched and has no Link yet is known by its id only; writing it fills the Link.
         linked = record is None or identity.link in known.by_link
         key = identity.link if linked else str(record)
         rows = by_link if linked else by_id
         modified = text(copies.found.rows[item], MODIFIED)
-        rows.add(key, values, modified, copies.origin(item, ruled))
+        rows.add(key, modified, copies.origin(item, own, ruled))
         owners[key] = item
     results = await save(
         copies.unit,
@@ -136,7 +136,7 @@ async def _flag(copies: Copies) -> None:
         item = str(copy[CRM_ID])
         owners[record] = item
         # A deletion has no modified date, and so no source state.
-        gone.add(record, GONE, "", copies.origin(item))
+        gone.add(record, "", copies.origin(item, GONE))
     results = await save(copies.unit, copies.object, gone, "id", update=True)
     copies.note(owners, results)
     copies.outcome.withdrawn.update(owners.values())

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from services.connector.rules.compiled import (
-    CompiledRule,
-    Evaluated,
-    Targets,
+from services.connector.rules.compiled import CompiledRule, Evaluated, Targets
+from services.connector.rules.item_failures import (
+    ItemErrorType,
+    ItemFailure,
+)
+from services.connector.rules.query_plan import QueryPlan
+from services.connector.rules.references import (
     Unique,
     index,
     key_statements,
     pending_keys,
     settle,
 )
-from services.connector.rules.item_failures import (
-    ItemErrorType,
-    ItemFailure,
-)
-from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import MODIFIED, Describe, modified_field, statements
 from services.connector.vaults.record_access import RecordAccess, RecordReads
 from shared.client.results import QueryResult
@@ -114,6 +112,26 @@ async def fetch(
 
     :raises ClientError: one of the calls fails.
     """
+    read = await read_rows(client, plan, ids)
+    absent = [item for item in ids if item not in read.rows]
+    filtered: frozenset[str] = frozenset()
+    # Only a filter makes a difference between a record that is left out and one that does not exist.
+    if absent and plan.filtered:
+        existing = await query_all(client, plan.existence(absent))
+        filtered = frozenset(str(row["id"]) for row in existing)
+    missing = frozenset(absent) - filtered
+    return replace(read, filtered=filtered, missing=missing)
+
+
+async def read_rows(
+    client: RecordAccess,
+    plan: QueryPlan,
+    ids: Collection[str],
+) -> SourceRows:
+    """Read the records as ``fetch`` does, without finding out why some have no row.
+
+    :raises ClientError: one of the calls fails.
+    """
     # The description comes with the rows, so that declared types are checked without a call of its own.
     answers = await _answers(client, plan.statements(ids), describe=True)
     rows = {str(row["id"]): row for answer in answers for row in answer.rows}
@@ -121,15 +139,8 @@ async def fetch(
     if modified != MODIFIED:
         for row in rows.values():
             row[MODIFIED] = row[modified]
-    absent = [item for item in ids if item not in rows]
-    filtered: frozenset[str] = frozenset()
-    # Only a filter makes a difference between a record that is left out and one that does not exist.
-    if absent and plan.filtered:
-        existing = await query_all(client, plan.existence(absent))
-        filtered = frozenset(str(row["id"]) for row in existing)
-    missing = frozenset(absent) - filtered
     describe = answers[0].describe if answers else None
-    return SourceRows(rows, filtered, missing, describe)
+    return SourceRows(rows, frozenset(), frozenset(), describe)
 
 
 def missing_record(
@@ -154,12 +165,14 @@ def evaluate(
     evaluation = Evaluation(rule, found)
     # A column of another type than the rule declares makes every row wrong, so it is an error of each.
     mismatches = rule.mismatches(found.describe)
-    for item, row in found.rows.items():
-        evaluated = rule.evaluate(row)
-        evaluated.errors[:0] = mismatches
-        evaluation.evaluated[item] = evaluated
+    results = rule.evaluate_all(list(found.rows.values()))
+    evaluation.evaluated = dict(zip(found.rows, results, strict=True))
+    for item, evaluated in evaluation.evaluated.items():
         evaluation.targets[item] = evaluated.targets
-        evaluation.note(item)
+        if mismatches:
+            evaluated.errors[:0] = mismatches
+        if evaluated.errors or evaluated.warnings:
+            evaluation.note(item)
     return evaluation
 
 
@@ -213,9 +226,9 @@ class References:
             # Most rules refer to nothing by key.
             if not evaluation.rule.references:
                 continue
-            for item in list(evaluation.targets):
-                evaluated = evaluation.evaluated[item]
-                settle(evaluation.rule, evaluated, found)
+            evaluated = evaluation.evaluated
+            rows = {item: evaluated[item] for item in evaluation.targets}
+            for item in settle(evaluation.rule, rows, found):
                 evaluation.note(item)
 
 

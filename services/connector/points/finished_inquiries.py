@@ -109,7 +109,7 @@ async def _of_transfers(
             if name.partition(".")[0] in read.result()
         }
         if fields:
-            left.add(each.link, fields, each.modified, each.origin)
+            left.add(each.link, each.modified, each.origin._replace(ruled=fields))
     return left
 
 

@@ -227,9 +227,9 @@ class _Saving:
                 continue
             # Parents are saved before: the order of the steps says so.
             linked = {link.field: self.saved[link.parent][item] for link in step.links}
-            origin = Origin(item, rule.plan.object, item, rule.name, values)
+            origin = Origin(item, rule.plan.object, item, rule.name, values, linked)
             modified = text(self.evaluation.found.rows[item], MODIFIED)
-            rows.add(str(value), {**values, **linked}, modified, origin)
+            rows.add(str(value), modified, origin)
             owners[item] = str(value)
         return rows, owners
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, KeysView, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -15,11 +15,13 @@ from services.connector.points.evaluation import (
     fetch,
     missing_record,
     query_all,
+    read_rows,
 )
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.rows import contains, statements
+from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -149,17 +151,16 @@ class _Source:
         """Return the HCP of an inquiry, or why there is none."""
         key = self.key_of[inquiry]
         rule = self.rule
+        targets = self.evaluation.targets.get(key)
+        if targets is not None:
+            return Contact.of(inquiry, rule, key, self.found.rows[key], targets)
         # Unlike a filtered account of its own message, that of an inquiry is a failure: the inquiry needs its
         # contact.
         if key in self.found.filtered:
             return _left_out(rule.plan.object, key, rule.name)
         if key in self.found.missing:
             return missing_record(rule.plan.object, key, rule.name)
-        if key in self.evaluation.failures:
-            return self.evaluation.failures[key]
-        row = self.found.rows[key]
-        targets = self.evaluation.targets[key]
-        return Contact.of(inquiry, rule, key, row, targets)
+        return self.evaluation.failures[key]
 
 
 @dataclass(slots=True)
@@ -177,6 +178,11 @@ class HcpRecords:
         """Record the source of the HCPs of these inquiries."""
         self._sources.append(source)
         self._source_of.update(dict.fromkeys(inquiries, source))
+
+    @property
+    def items(self) -> KeysView[str]:
+        """Return the inquiries, or accounts, whose HCPs have been read."""
+        return self._source_of.keys()
 
     @property
     def evaluations(self) -> list[Evaluation]:
@@ -257,8 +263,9 @@ async def read_heads(
 async def read_hcps(
     unit: Transfer,
     partitions: Partitions,
-) -> HcpRecords:
-    """Read and evaluate the HCPs, each once however many inquiries name it.
+    records: HcpRecords,
+) -> None:
+    """Read and evaluate the HCPs, each once however many inquiries name it, and add them to ``records``.
 
     :raises ConfigurationFault: a country's rule needs an integration rule that does not exist.
     :raises RuleError: an integration rule cannot be carried out.
@@ -285,13 +292,43 @@ async def read_hcps(
                     keys,
                 )
             )
-    records = HcpRecords()
     for name, rule in rules.items():
         found = reads[name].result()
         evaluation = await unit.evaluate(rule, found)
         source = _Source(rule, found, evaluation, key_of[name])
         records.add(source, partitions.by_rule[name])
+
+
+async def read_pulled(unit: Transfer, pull_rules: PullRules) -> HcpRecords:
+    """Read and evaluate those of the unit's accounts that their countries' agreements let be pulled in any case.
+
+    Others may be accounts of such a country, too: those that a query object rule leaves out.
+
+    :raises ClientError: one of the calls fails.
+    """
+    records = HcpRecords()
+    codes = _countries(pull_rules, PullRule.PULL)
+    rule = _pulling(unit) if codes else None
+    if rule is None:
+        return records
+    # The condition goes with the query, so that nothing of any other account leaves the source Vault.
+    conditions = filter(None, (rule.plan.conditions, contains(ACCOUNT_COUNTRY, codes)))
+    plan = replace(rule.plan, conditions=" AND ".join(conditions))
+    found = await read_rows(unit.source, plan, unit.ids)
+    if found.rows:
+        evaluation = await unit.evaluate(rule, found)
+        accounts = {account: account for account in found.rows}
+        records.add(_Source(rule, found, evaluation, accounts), accounts)
     return records
+
+
+def _pulling(unit: Transfer) -> CompiledRule | None:
+    """Return the compiled integration rule of the Pull Accounts Rule PULL; None where it cannot be carried out."""
+    # Whether that is a fault, the account that needs the rule shows: there may be none.
+    try:
+        return _compiled(unit, PullRule.PULL)
+    except (ConfigurationFault, RuleError):
+        return None
 
 
 def _compiled(

@@ -51,11 +51,12 @@ from services.connector.points.transfer_status import (
     fail_all,
     report_transferred,
 )
-from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, contains, statements
 from services.connector.rules.rule import IntegrationRule
+from services.connector.rules.tables import Values
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text
@@ -102,9 +103,9 @@ class Batch:
         ruled = self.request(item).get(LINK)
         return str(ruled or self.rows[item]["global_id__sys"])
 
-    def origin(self, item: str, ruled: Values) -> Origin:
-        """Return the origin of a row made from an inquiry, of which the rule has filled these fields."""
-        return Origin(item, INQUIRY, item, self.rule.name, ruled)
+    def origin(self, item: str, ruled: Values, own: Values) -> Origin:
+        """Return the origin of a row made from an inquiry, of which the rule has filled the fields ``ruled``."""
+        return Origin(item, INQUIRY, item, self.rule.name, ruled, own)
 
 
 async def transfer(unit: Transfer) -> Outcome:
@@ -137,11 +138,12 @@ async def transfer(unit: Transfer) -> Outcome:
             references = References(
                 unit.target, {COUNTRY_CODE: countries.result().rows}
             )
+            hcps = HcpRecords()
             # Two Vaults, neither of which needs the other's answer.
             async with concurrently() as group:
-                reading = group.create_task(read_hcps(unit, partitions))
+                group.create_task(read_hcps(unit, partitions, hcps))
                 group.create_task(references.look_up([evaluation]))
-            await _write(unit, batch, reading.result(), references)
+            await _write(unit, batch, hcps, references)
     await report_transferred(unit, rule.plan, rows, outcome)
     return outcome
 
@@ -266,17 +268,16 @@ async def _write_cases(
     for item in batch.live():
         contact = contacts[batch.hcp_of[item]]
         person = persons[contact.key]
-        data = {**contact.source_data, "person__v": person}
-        origin = contact.origin(contact.source_data)
-        source_data.add(contact.link, data, contact.modified, origin)
+        origin = contact.origin(contact.source_data, {"person__v": person})
+        source_data.add(contact.link, contact.modified, origin)
         if made.links[item] in known.others:
             made.links[item] = batch.link(item)
         link = made.links[item]
         # The first of a group makes its Case. Those that come later leave it as it is: it may be an agent's by then.
-        if link in known.ids or link in cases.rows:
+        if link in known.ids or link in cases:
             continue
-        origin = batch.origin(item, batch.case(item))
-        cases.add(link, made.values[item], batch.modified(item), origin)
+        origin = batch.origin(item, batch.case(item), made.own[item])
+        cases.add(link, batch.modified(item), origin)
     async with concurrently() as group:
         data_saving = group.create_task(save(unit, SOURCE_DATA, source_data, LINK))
         case_saving = group.create_task(save(unit, CASE, cases, LINK))
@@ -303,10 +304,13 @@ async def _write_cases(
 
 @dataclass(slots=True)
 class _Cases:
-    """The Cases of a batch: Link and fields by inquiry; ``shared``: the contact's id by the Link of a group's Case."""
+    """The Cases of a batch: Link, and fields that the integration point sets itself, by inquiry.
+
+    ``shared`` has the contact's id by the Link of a group's Case.
+    """
 
     links: dict[str, str] = field(default_factory=dict)
-    values: dict[str, Values] = field(default_factory=dict)
+    own: dict[str, Values] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
 
 
@@ -319,15 +323,16 @@ def _cases(
     made = _Cases()
     for item in batch.live():
         person = persons[batch.hcp_of[item]]
-        values = {**batch.case(item), CONTACT: person}
+        case = batch.case(item)
+        own: Values = {CONTACT: person}
         if item in preferred:
-            values[inquiry_cases.PREFERRED] = preferred[item]
+            own[inquiry_cases.PREFERRED] = preferred[item]
         global_id = batch.rows[item]["global_id__sys"]
-        shared = group_link(unit.source.vault_id, values, global_id)
+        shared = group_link(unit.source.vault_id, case, person, global_id)
         if shared is not None:
             made.shared[shared] = str(person)
-        made.links[item] = shared or str(values.get(LINK) or batch.link(item))
-        made.values[item] = values
+        made.links[item] = shared or str(case.get(LINK) or batch.link(item))
+        made.own[item] = own
     return made
 
 
@@ -338,9 +343,8 @@ def _add_request(
     case: str | None,
 ) -> None:
     ruled = batch.request(item)
-    values = {**ruled, "case__v": case}
-    origin = batch.origin(item, ruled)
-    requests.add(batch.link(item), values, batch.modified(item), origin)
+    origin = batch.origin(item, ruled, {"case__v": case})
+    requests.add(batch.link(item), batch.modified(item), origin)
 
 
 def _note_requests(

@@ -149,11 +149,12 @@ class GroupCases(NamedTuple):
 def group_link(
     vault_id: int,
     case: Values,
+    person: object,
     global_id: object,
 ) -> str | None:
     """Return the Link of the Case that an inquiry shares with its group; None when the inquiry has a Case of its own.
 
-    ``case`` are the fields of the Case, with its contact; the rule has filled its Link with the group's id.
+    ``case`` are the fields that the rule has filled, its Link with the group's id; ``person`` is the Case Contact.
     """
     # People type it: white space around it says nothing.
     group = str(case.get(LINK) or "").strip()
@@ -161,7 +162,7 @@ def group_link(
         return None
     # A Case is about one contact and one country: whoever else uses the same id, in any Vault CRM, has a Case apart.
     # The group's id comes last, since it alone may contain the separator, which no Global ID contains.
-    parts = (vault_id, case[CONTACT], case.get(COUNTRY) or "", group)
+    parts = (vault_id, person, case.get(COUNTRY) or "", group)
     return ":".join(map(str, parts))
 
 

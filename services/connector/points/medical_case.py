@@ -98,8 +98,8 @@ async def _save(
         link = str(row[GLOBAL_ID])
         ruled = targets[INQUIRY]
         own = {"account__v": account_of[item], STATUS: TransferStatus.SUCCESS}
-        origin = Origin(item, unit.object, item, rule.name, ruled)
-        inquiries.add(link, {**ruled, **own}, text(row, MODIFIED), origin)
+        origin = Origin(item, unit.object, item, rule.name, ruled, own)
+        inquiries.add(link, text(row, MODIFIED), origin)
         item_of[link] = item
     results = await save(unit, INQUIRY, inquiries, LINK)
     made: dict[str, object] = {}

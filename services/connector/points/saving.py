@@ -7,11 +7,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import NamedTuple
 
 from services.connector.points.document_rows import save_documents
 from services.connector.points.searched_records import write_searched
-from services.connector.points.transfer import SourceStates, Transfer, UnitLineage
+from services.connector.points.transfer import Transfer, UnitLineage
 from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.item_failures import MAX_TEXT, ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
@@ -24,30 +26,25 @@ from shared.spark.envelope import format_moment
 
 Values = Mapping[str, object]
 Rows = dict[str, Values]
+NOTHING: Values = MappingProxyType({})
 Write = Callable[[Sequence[Values]], Awaitable[list[RowResult]]]
 
 _NAMED_FIELD = re.compile(r"\[(?P<field>\w++)")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The source of one row.
+class Origin(NamedTuple):
+    """The source of one row, and what is in it.
 
     ``item`` is the id in the message that causes the write; ``object`` and ``record`` are the source record, ``ruled``
-    the fields that the rule has filled. The integration point itself sets all other fields of the row.
+    the fields that the rule has filled, ``own`` those that the integration point sets in addition or in their place.
     """
 
     item: str
     object: str | None = None
     record: str | None = None
     rule: str | None = None
-    ruled: Values = field(default_factory=dict)
-
-    def point_fields(self, row: Values) -> tuple[str, ...]:
-        """Return the names of the fields that the integration point has set."""
-        ruled = self.ruled
-        names = [name for name, value in row.items() if ruled.get(name) != value]
-        return _fields(tuple(names))
+    ruled: Values = NOTHING
+    own: Values = NOTHING
 
 
 @lru_cache(maxsize=256)
@@ -64,18 +61,20 @@ class CallLineage:
         self._unit = unit
         self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
 
-    def add(
-        self,
-        row: Values,
-        origin: Origin,
-    ) -> dict[str, object]:
-        """Return the row with its lineage: the number of its origin in the call, message id and source record."""
-        own = () if origin.rule is None else origin.point_fields(row)
-        kind = (origin.object, origin.rule, own)
+    def of(self, origin: Origin, own: Values = NOTHING) -> list[object]:
+        """Return the lineage of a row: number of its origin in the call, message id and source record.
+
+        ``own`` are the fields that the integration point itself has set.
+        """
+        names: tuple[str, ...] = ()
+        if origin.rule is not None:
+            ruled = origin.ruled
+            set_here = [name for name, value in own.items() if ruled.get(name) != value]
+            names = _fields(tuple(set_here))
+        kind = (origin.object, origin.rule, names)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
         number = self._numbers.setdefault(kind, len(self._numbers))
-        message = self._unit.messages[origin.item]
-        return {**row, LINEAGE: [number, message, origin.record]}
+        return [number, self._unit.messages[origin.item], origin.record]
 
     def header(self) -> str:
         """Return the common lineage of the call's rows as the JSON of its header."""
@@ -99,53 +98,49 @@ class CallLineage:
 class KeyedRows:
     """Rows by key value; of several rows with one key, the last modified one remains."""
 
-    rows: Rows = field(default_factory=dict)
-    _modified: dict[str, str] = field(default_factory=dict)
     _origins: dict[str, Origin] = field(default_factory=dict)
+    _modified: dict[str, str] = field(default_factory=dict)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._origins
+
+    def __len__(self) -> int:
+        return len(self._origins)
 
     def add(
         self,
         key: str,
-        values: Values,
         modified: str,
         origin: Origin,
     ) -> None:
         """Add a row, unless a newer one has its key; ``modified`` is the source's date as the API writes it."""
         # With equal dates the later row wins, as it would if both were written one after the other.
-        if key not in self.rows or modified >= self._modified[key]:
-            self.rows[key] = values
-            self._modified[key] = modified
+        if key not in self._origins or modified >= self._modified[key]:
             self._origins[key] = origin
+            self._modified[key] = modified
 
-    def keyed(self, key: str) -> Rows:
-        """Return the rows to write, each with its key value in the field ``key``."""
-        return {value: {**values, key: value} for value, values in self.rows.items()}
-
-    def with_lineage(
+    def rows(
         self,
-        rows: Rows,
-        lineage: CallLineage,
+        key: str,
+        lineage: CallLineage | None = None,
+        moment: Callable[[str, str], str] | None = None,
     ) -> Rows:
-        """Return rows by key, each with its lineage."""
-        return {key: lineage.add(row, self._origins[key]) for key, row in rows.items()}
+        """Return the rows to write, each with its key value in the field ``key``, and its lineage.
 
-    def with_states(
-        self,
-        rows: Rows,
-        object_name: str,
-        states: SourceStates,
-    ) -> Rows:
-        """Return rows by key, each with its source state; rows without a modified date stay as they are."""
-        dated: Rows = {}
-        for key, row in rows.items():
-            modified = self._modified[key]
+        ``moment`` returns the source state of a row, by its key value and the source's date.
+        """
+        rows: Rows = {}
+        for value, origin in self._origins.items():
+            own = {**origin.own, key: value}
+            row = {**origin.ruled, **own}
+            if lineage is not None:
+                row[LINEAGE] = lineage.of(origin, own)
+            modified = self._modified[value]
             # A row that stands for a deletion has no date to send.
-            if not modified:
-                dated[key] = row
-                continue
-            moment = states.moment(object_name, key, modified)
-            dated[key] = {**row, SOURCE_MODIFIED: moment}
-        return dated
+            if moment is not None and modified:
+                row[SOURCE_MODIFIED] = moment(value, modified)
+            rows[value] = row
+        return rows
 
 
 async def save(
@@ -164,19 +159,17 @@ async def save(
     :raises OutdatedRead: rows may be older than the stored records.
     :raises ClientError: one of the calls fails.
     """
-    if not keyed.rows:
+    if not keyed:
         return {}
-    rows = keyed.keyed(key)
     if object_name == DOCUMENTS:
-        return await save_documents(unit, rows, key)
+        return await save_documents(unit, keyed.rows(key), key)
     # Lineage goes with the call that writes: what a Vault did not take has none.
     lineage = CallLineage(unit.lineage) if unit.lineage else None
-    if lineage:
-        rows = keyed.with_lineage(rows, lineage)
     target = unit.configuration.targets.get(object_name)
     # Only objects that say so keep the state of their source.
-    if target is not None and SOURCE_MODIFIED in target.fields:
-        rows = keyed.with_states(rows, object_name, unit.states)
+    is_dated = target is not None and SOURCE_MODIFIED in target.fields
+    moment = partial(unit.states.moment, object_name) if is_dated else None
+    rows = keyed.rows(key, lineage, moment)
     header = lineage.header() if lineage else None
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
@@ -205,7 +198,11 @@ async def write_with_retries(
     """Write rows; repeat a few times for rows that another transaction was changing at that moment."""
     results = await write(rows)
     for _ in range(LOST_RACE.attempts - 1):
-        again = [place for place, result in enumerate(results) if _lost_race(result)]
+        again = [
+            place
+            for place, result in enumerate(results)
+            if result.errors and _lost_race(result)
+        ]
         if not again:
             break
         repeated = await write([rows[place] for place in again])
@@ -325,7 +322,7 @@ async def write_rows(
     if unit is not None:
         lineage = CallLineage(unit)
         # The point itself writes the row, of the record that it is; so no rule and no other record is named.
-        rows = [lineage.add(row, Origin(str(row["id"]))) for row in rows]
+        rows = [{**row, LINEAGE: lineage.of(Origin(str(row["id"])))} for row in rows]
         header = lineage.header()
 
     async def write(part: Sequence[Values]) -> list[RowResult]:

@@ -17,10 +17,13 @@ from services.connector.rules.conversion import (
     Convert,
     DefaultType,
     EmptySource,
+    Unchanged,
     Unfit,
     computed,
     constant,
     converter,
+    never,
+    unchanged,
 )
 from services.connector.rules.lookups import (
     Lookups,
@@ -96,12 +99,20 @@ class _Compilation:
             case _:
                 assert_never(kind)
 
+    def unchanged(self, *, empty: bool) -> Unchanged:
+        """Return the function that says whether the target field takes the values of a column as they are."""
+        if self.lookup is not None or self.reference() is not None:
+            return never
+        return unchanged(self._stored_field(), empty=empty)
+
     def _stored(self) -> Convert:
-        target = self.target
+        return converter(self._stored_field(), length=self.part.length_check)
+
+    def _stored_field(self) -> FieldMetadata:
         # The limit of a field that is sent as a name is that of the id stored in it.
-        if target.name in SENT_AS:
-            target = replace(target, max_length=None)
-        return converter(target, length=self.part.length_check)
+        if self.target.name in SENT_AS:
+            return replace(self.target, max_length=None)
+        return self.target
 
     def _fit_reference(self) -> Convert:
         field = self.part.target_field_lookup or _NAME_FIELD
@@ -187,6 +198,9 @@ def _field(
     selection = plan.selections.get(part.name)
     owner = plan.related.get(part.name)
     refers = work.reference() is not None
+    default = work.default()
+    # A row without a value has to be looked at only where something takes the value's place.
+    plain = owner is None and default is nothing
     return CompiledField(
         rule=part.name,
         target_object=part.target_object,
@@ -197,9 +211,10 @@ def _field(
         declared=None if part.query_field_select else part.query_field_type,
         source=reader(selection) if selection else nothing,
         fit=fit,
-        default=work.default(),
+        default=default,
         lookup=lookup,
         by_key=refers or part.field_default_type is DefaultType.REFERENCE,
+        unchanged=work.unchanged(empty=plain),
         owner=reader(owner) if owner else nothing,
         clears=_clears(part, target),
         warns=part.missing_lookup is MissingLookup.WARNING,

@@ -1,13 +1,19 @@
-"""Runs a compiled rule over source rows, and replaces its references by key by record ids."""
+"""Runs a compiled rule over source rows, field by field; references by key are still pending afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import NamedTuple, assert_never
+from functools import lru_cache
+from typing import NamedTuple
 
-from services.connector.rules.conversion import Convert, Unfit, is_empty
+from services.connector.rules.conversion import (
+    Convert,
+    Unchanged,
+    Unfit,
+    is_empty,
+    never,
+)
 from services.connector.rules.item_failures import FieldError, ItemErrorType
 from services.connector.rules.lookups import (
     KeyedEntries,
@@ -17,45 +23,24 @@ from services.connector.rules.lookups import (
     UseDefault,
     source_key,
 )
-from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import (
     Describe,
     Read,
     Row,
     Selection,
+    SourceColumns,
     described_types,
     mismatch,
     nothing,
-    statements,
 )
-from shared.protocol.edge_spaces import edge_space_note
+from services.connector.rules.tables import Table, Values
 
-Values = dict[str, object]
 Targets = dict[str, Values]
 """Target object → field → value; None empties a field, and a field that is to keep its value is absent."""
 
-Unique = tuple[str, str]
-"""(object, field by whose value its records are known)."""
-
-
-class Unusable(Enum):
-    """The reasons why an existing key identifies no record: several records have it, or its record is inactive."""
-
-    AMBIGUOUS = auto()
-    INACTIVE = auto()
-
-
-Found = Mapping[Unique, Mapping[str, str | Unusable]]
-"""Record id by key, or why the records with the key cannot be referred to."""
-
-_STATUS = "status__v"
-# A picklist comes as a list.
-_INACTIVE = (["inactive__v"], "inactive__v")
 # The errors that a field rule may turn into warnings.
 _OF_KEYS = frozenset({ItemErrorType.LOOKUP, ItemErrorType.REFERENCE})
-MAX_SHOWN_KEY = 100
-"""Characters of a key that an error text shows."""
 
 
 class Reference(NamedTuple):
@@ -76,6 +61,11 @@ class PendingReference(NamedTuple):
 def by_key(reference: Reference) -> Convert:
     """Return the function that converts a value to the key of a reference; it raises ``Unfit`` for an invalid key."""
 
+    # Many rows refer to few records.
+    @lru_cache(maxsize=256)
+    def pending(key: str) -> PendingReference:
+        return PendingReference(reference.object, reference.field, key)
+
     def convert(value: object) -> object:
         # A key may be a picklist value, which comes as a list.
         if isinstance(value, list) and len(value) == 1:
@@ -84,7 +74,7 @@ def by_key(reference: Reference) -> Convert:
             raise Unfit(
                 "the value cannot be the key of a record; map a source field that contains one key"
             )
-        return PendingReference(reference.object, reference.field, str(value))
+        return pending(str(value))
 
     return convert
 
@@ -99,6 +89,13 @@ class BlankKey(Unfit):
         )
 
 
+class Column(NamedTuple):
+    """What a field rule makes of rows: their values, and the problems of rows without a value, by place."""
+
+    values: list[object]
+    problems: dict[int, Unfit]
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledField:
     """One field rule ready to run: reads the source value or the default, translates and converts it.
@@ -106,6 +103,7 @@ class CompiledField:
     * ``sent_as`` is the target field's name in a row that is written.
     * ``declared`` is the query field type with which the source Vault's description has to agree, if any.
     * ``by_key``: the value may be a PendingReference.
+    * ``unchanged`` returns whether all values of a column are stored as they are read.
     * ``owner`` reads the id of the related record that ``source`` is a key of.
     * ``clears``: a source without a value empties the target field.
     * ``warns``: a record without a usable key is transferred with a warning.
@@ -122,17 +120,31 @@ class CompiledField:
     default: Read
     lookup: LookupSet | None
     by_key: bool
+    unchanged: Unchanged = never
     owner: Read = nothing
     clears: bool = False
     warns: bool = False
 
-    def value(self, row: Row) -> object:
+    def column(self, rows: Sequence[Row], sources: SourceColumns) -> Column:
+        """Return the target values of rows in their order, None for no value, and the problems of rows without one."""
+        values = sources.values(self.selection)
+        problems: dict[int, Unfit] = {}
+        if self.unchanged(values):
+            return Column(values, problems)
+        for place, (row, source) in enumerate(zip(rows, values, strict=True)):
+            try:
+                values[place] = self._value(row, source)
+            except Unfit as problem:
+                values[place] = None
+                problems[place] = problem
+        return Column(values, problems)
+
+    def _value(self, row: Row, source: object) -> object:
         """Return the target value of a row; None for no value.
 
         :raises Unfit: the target field cannot take the row's value.
         :raises BlankKey: a related record exists and has no key, for which there is no default either.
         """
-        source = self.source(row)
         if is_empty(source):
             default = self.default(row)
             if default is None and not is_empty(self.owner(row)):
@@ -181,19 +193,24 @@ class CompiledRule:
 
     def evaluate(self, row: Row) -> Evaluated:
         """Return the target values of one source row, and the errors and warnings of fields without one."""
-        evaluated = Evaluated({name: {} for name in self.target_objects})
+        (evaluated,) = self.evaluate_all([row])
+        return evaluated
+
+    def evaluate_all(self, rows: Sequence[Row]) -> list[Evaluated]:
+        """Return the target values of source rows, and the errors and warnings of fields without one."""
+        # Field by field: what the rows have in common is then decided once, and not for each of them.
+        evaluated = [Evaluated({}) for _ in rows]
+        sources = SourceColumns(rows)
+        tables = {name: Table(len(rows)) for name in self.target_objects}
         for part in self.fields:
-            try:
-                value = part.value(row)
-            except Unfit as problem:
-                evaluated.note(part, self.error(part, problem))
-                continue
-            values = evaluated.targets[part.target_object]
-            if value is not None:
-                values[part.sent_as] = value
-            # Another field rule may have filled the field: of several, one with a value decides.
-            elif part.clears:
-                values.setdefault(part.sent_as, None)
+            values, problems = part.column(rows, sources)
+            table = tables[part.target_object]
+            table.set(part.sent_as, values, problems, clears=part.clears)
+            for place, problem in problems.items():
+                evaluated[place].note(part, self.error(part, problem))
+        for name, table in tables.items():
+            for each, target in zip(evaluated, table.rows(), strict=True):
+                each.targets[name] = target
         return evaluated
 
     def mismatches(self, describe: Describe | None) -> list[FieldError]:
@@ -278,104 +295,3 @@ def _error_type(problem: Unfit) -> ItemErrorType:
     if isinstance(problem, BlankKey):
         return ItemErrorType.REFERENCE
     return ItemErrorType.FIELD_VALUE
-
-
-def pending_keys(
-    compiled: CompiledRule,
-    rows: Iterable[Targets],
-) -> dict[Unique, dict[str, None]]:
-    """Return the distinct keys that the rows refer to, by object and field, in order of first mention."""
-    keys: dict[Unique, dict[str, None]] = {}
-    for targets in rows:
-        for part in compiled.references:
-            value = targets[part.target_object].get(part.sent_as)
-            if isinstance(value, PendingReference):
-                unique = (value.object, value.field)
-                keys.setdefault(unique, {})[value.key] = None
-    return keys
-
-
-def key_statements(
-    unique: Unique,
-    keys: Iterable[str],
-) -> Iterator[str]:
-    """Yield the VQL that finds the records of these keys in the target Vault."""
-    name, field = unique
-    # The status of a document is the state of its lifecycle, and decides nothing here.
-    columns = ("id", field) if name == DOCUMENTS else ("id", field, _STATUS)
-    names = ", ".join(dict.fromkeys(columns))
-    head = f"SELECT {names} FROM {name}"  # noqa: S608  VQL, literals quoted
-    return statements(head, field, keys)
-
-
-def index(
-    field: str,
-    rows: Iterable[Row],
-) -> dict[str, str | Unusable]:
-    """Return key → record id, or why no record can be referred to, from rows of ``key_statements``."""
-    found: dict[str, str | Unusable] = {}
-    for row in rows:
-        key = str(row.get(field))
-        known = found.get(key, Unusable.INACTIVE)
-        record = str(row["id"])
-        # An inactive record does not stand in the way of an active one with its key.
-        if row.get(_STATUS) in _INACTIVE:
-            found[key] = known
-        # The same record may be among the rows twice.
-        elif known in (Unusable.INACTIVE, record):
-            found[key] = record
-        else:
-            found[key] = Unusable.AMBIGUOUS
-    return found
-
-
-def settle(
-    compiled: CompiledRule,
-    evaluated: Evaluated,
-    found: Found,
-) -> None:
-    """Replace a row's pending references by record ids; note the keys that do not lead to one active record."""
-    for part in compiled.references:
-        values = evaluated.targets[part.target_object]
-        value = values.get(part.sent_as)
-        if not isinstance(value, PendingReference):
-            continue
-        records = found.get((value.object, value.field), {})
-        record = records.get(value.key)
-        if isinstance(record, str):
-            values[part.sent_as] = record
-            continue
-        # What the field refers to now stays, as with any value that cannot be translated.
-        del values[part.sent_as]
-        problem = _unusable(value, record)
-        error = compiled.error(part, problem, ItemErrorType.REFERENCE)
-        evaluated.note(part, error)
-
-
-def _unusable(reference: PendingReference, reason: Unusable | None) -> Unfit:
-    """Return why a reference leads to no record; ``reason`` is None when no record has the key."""
-    name, field, key = reference
-    record = f"{name} with {field} {_shown(key)}"
-    match reason:
-        case None:
-            note = edge_space_note(key)
-            return Unfit(
-                f"no {record} exists in the target Vault; add it or correct the source record{note}"
-            )
-        case Unusable.AMBIGUOUS:
-            return Unfit(
-                f"several {name} records have {field} {_shown(key)}; leave only one of them"
-            )
-        case Unusable.INACTIVE:
-            return Unfit(
-                f"the {record} is inactive in the target Vault; activate it or correct the source record"
-            )
-        case _:
-            assert_never(reason)
-
-
-def _shown(key: str) -> str:
-    # An address or a sentence in a key field may be personal; codes and external ids are not.
-    code = key.strip()
-    is_code = len(key) <= MAX_SHOWN_KEY and "@" not in code and " " not in code
-    return code if is_code else "as in the source record"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import assert_never
+from typing import assert_never, cast
 
 from services.connector.rules.object_metadata import FieldMetadata, FieldType
-from services.connector.rules.rows import Read, Row
+from services.connector.rules.rows import Read, Row, nothing
 
 Convert = Callable[[object], object]
+Unchanged = Callable[[Sequence[object]], bool]
 
 _DATE_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})"
@@ -84,6 +85,50 @@ def converter(
             return _text(field.max_length, length)
         case _:
             assert_never(field.type)
+
+
+def unchanged(
+    field: FieldMetadata,
+    *,
+    empty: bool,
+) -> Unchanged:
+    """Return whether ``field`` takes all values of a column as they are; with ``empty`` also None, as no value.
+
+    The function may return False of values that the field would take.
+    """
+    match field.type:
+        case (
+            FieldType.ID
+            | FieldType.STRING
+            | FieldType.LONG_TEXT
+            | FieldType.RICH_TEXT
+            | FieldType.OBJECT
+        ):
+            kinds: frozenset[type] = frozenset({str, type(None)} if empty else {str})
+            return _texts(kinds, field.max_length)
+        case _:
+            return never
+
+
+def never(_values: Sequence[object]) -> bool:
+    """Return False: values have to be converted one by one."""
+    return False
+
+
+def _texts(
+    kinds: frozenset[type],
+    limit: int | None,
+) -> Unchanged:
+    """Return whether all values are non-empty texts of at most ``limit`` characters, or of another of these kinds."""
+
+    def fit(values: Sequence[object]) -> bool:
+        # Nothing but texts is compared and measured, which is fast for all of them together.
+        if not kinds.issuperset(map(type, values)) or "" in values:
+            return False
+        texts = cast("Iterable[str]", filter(None, values))
+        return limit is None or max(map(len, texts), default=0) <= limit
+
+    return fit
 
 
 def is_empty(value: object) -> bool:
@@ -270,7 +315,7 @@ CODES: Mapping[str, Read] = {
 
 def constant(value: object) -> Read:
     """Return a function with the same value for every row."""
-    return lambda _row: value
+    return nothing if value is None else lambda _row: value
 
 
 def computed(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import methodcaller
 from typing import assert_never
 
 from services.connector.rules.object_metadata import DOCUMENTS
@@ -22,6 +23,8 @@ MODIFIED = "modified_date__v"
 
 def literal(value: str) -> str:
     """Return a string as a VQL literal."""
+    if "\\" not in value and "'" not in value:
+        return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
@@ -31,8 +34,14 @@ def contains(
     values: Iterable[str],
 ) -> str:
     """Return the VQL condition that the value of ``field`` is one of ``values``."""
-    literals = ",".join(map(literal, values))
-    return f"{field} CONTAINS ({literals})"
+    return _contains(field, map(literal, values))
+
+
+def _contains(
+    field: str,
+    literals: Iterable[str],
+) -> str:
+    return f"{field} CONTAINS ({','.join(literals)})"
 
 
 def statements(
@@ -46,18 +55,22 @@ def statements(
     """Yield ``{head} WHERE {field} CONTAINS (…) [AND {conditions}]``, split by the limits on keys and text length."""
     tail = f" AND {conditions}" if conditions else ""
     room = MAX_STATEMENT - len(head) - len(tail) - len(field) - _SYNTAX
+    literals = list(map(literal, values))
     chunk: list[str] = []
     used = 0
-    for value in values:
-        size = len(literal(value)) + 1  # and a comma
+    # Most lists fit one statement, which need not be looked for literal by literal.
+    if 0 < len(literals) <= keys and sum(map(len, literals)) + len(literals) <= room:
+        chunk, literals = literals, []
+    for each in literals:
+        size = len(each) + 1  # and a comma
         if chunk and (used + size > room or len(chunk) == keys):
-            yield f"{head} WHERE {contains(field, chunk)}{tail}"
+            yield f"{head} WHERE {_contains(field, chunk)}{tail}"
             chunk = []
             used = 0
-        chunk.append(value)
+        chunk.append(each)
         used += size
     if chunk:
-        yield f"{head} WHERE {contains(field, chunk)}{tail}"
+        yield f"{head} WHERE {_contains(field, chunk)}{tail}"
 
 
 def by_any_key(
@@ -115,17 +128,37 @@ def reader(selection: Selection) -> Read:
     child = selection.child
     key = selection.key
     if child is None:
-        return lambda row: row.get(key)
+        return methodcaller("get", key)
 
-    def read(row: Row) -> object:
-        answer = row.get(child)
-        # As JSON is read: of dicts and lists, which are told apart faster than any mapping.
-        rows = answer.get("data") if isinstance(answer, dict) else answer
-        # A record without related records has no value, as in an outer join.
-        first = rows[0] if isinstance(rows, list) and rows else None
-        return first.get(key) if isinstance(first, dict) else None
+    # A record without related records has no value, as in an outer join.
+    return lambda row: _first(row.get(child)).get(key)
 
-    return read
+
+class SourceColumns:
+    """Reads source rows column by column; values are those that ``reader`` reads row by row."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self._firsts: dict[str, list[Row]] = {}
+
+    def values(self, selection: Selection | None) -> list[object]:
+        """Return the value of each row; None for a row without the value, and without a selection."""
+        if selection is None:
+            return [None] * len(self._rows)
+        child = selection.child
+        # Several fields of one related record are the rule: it is looked for once.
+        if child is not None and child not in self._firsts:
+            self._firsts[child] = [_first(row.get(child)) for row in self._rows]
+        rows = self._rows if child is None else self._firsts[child]
+        return list(map(methodcaller("get", selection.key), rows))
+
+
+def _first(answer: object) -> Row:
+    """Return the first related record in the answer to a sub-query; an empty row for a record without any."""
+    # As JSON is read: of dicts and lists, which are told apart faster than any mapping.
+    rows = answer.get("data") if isinstance(answer, dict) else answer
+    first = rows[0] if isinstance(rows, list) and rows else None
+    return first if isinstance(first, dict) else {}
 
 
 def nothing(_row: Row) -> object:

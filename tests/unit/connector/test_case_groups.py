@@ -54,14 +54,13 @@ def cases(vaults: Pair) -> dict[str, str]:
     ],
 )
 def test_the_link_of_a_group(case: Mapping[str, object], link: str | None) -> None:
-    values = {"case_contact__v": "N1", **case}
-    assert group_link(CRM_ID, values, "20202_I1") == link
+    assert group_link(CRM_ID, case, "N1", "20202_I1") == link
 
 
 def test_no_other_contact_country_or_vault_has_the_link_of_a_group() -> None:
     group = {"link__sys": "G"}
     links = [
-        group_link(vault, {**group, "case_contact__v": contact, **place}, None)
+        group_link(vault, {**group, **place}, contact, None)
         for vault in (CRM_ID, 30303)
         for contact in ("N1", "N2")
         for place in ({"country__v": "C1"}, {"country__v": "C2"}, {})
@@ -71,9 +70,9 @@ def test_no_other_contact_country_or_vault_has_the_link_of_a_group() -> None:
 
 @pytest.mark.parametrize("group", ["G", " G", "G\t", "\u00a0G "])
 def test_white_space_around_a_group_makes_no_other_one(group: str) -> None:
-    case = {"link__sys": group, "case_contact__v": "N1"}
-    assert group_link(CRM_ID, case, None) == f"{CRM_ID}:N1::G"
-    assert group_link(CRM_ID, case, "G") is None
+    case = {"link__sys": group}
+    assert group_link(CRM_ID, case, "N1", None) == f"{CRM_ID}:N1::G"
+    assert group_link(CRM_ID, case, "N1", "G") is None
 
 
 @pytest.mark.parametrize("together", [True, False])

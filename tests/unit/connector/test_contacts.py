@@ -97,7 +97,11 @@ def test_the_most_restrictive_rule_holds_where_nothing_is_said() -> None:
 
 def test_of_several_rows_with_one_key_the_last_modified_is_kept() -> None:
     rows = KeyedRows()
-    rows.add("G-1", {"city__v": "old"}, "2026-01-01T00:00:00.000Z", Origin("A1"))
-    rows.add("G-1", {"city__v": "new"}, "2026-01-02T00:00:00.000Z", Origin("A2"))
-    rows.add("G-1", {"city__v": "older"}, "2025-12-31T00:00:00.000Z", Origin("A3"))
-    assert rows.rows == {"G-1": {"city__v": "new"}}
+    for item, city, day in (
+        ("A1", "old", "2026-01-01"),
+        ("A2", "new", "2026-01-02"),
+        ("A3", "older", "2025-12-31"),
+    ):
+        origin = Origin(item, own={"city__v": city})
+        rows.add("G-1", f"{day}T00:00:00.000Z", origin)
+    assert rows.rows("link__sys") == {"G-1": {"city__v": "new", "link__sys": "G-1"}}

@@ -94,7 +94,38 @@ async def test_of_an_account_that_may_not_be_pulled_only_the_id_is_read(
     await accounts(vaults, of)
     last = vaults.crm.asked[-1]
     assert last == f"SELECT id FROM account__v WHERE id CONTAINS ('{of}')"
-    assert not any("name__v" in each for each in vaults.crm.asked)
+    reading = [each for each in vaults.crm.asked if "name__v" in each]
+    assert [each.partition(" AND ")[2] for each in reading] == [
+        "primary_country__vr.country_code__v CONTAINS ('US')"
+    ]
+
+
+async def test_accounts_that_may_be_pulled_in_any_case_are_read_by_one_query(
+    vaults: Pair,
+) -> None:
+    pulled = {account(vaults.crm), account(vaults.crm)}
+    assert (await accounts(vaults, *pulled)).done == pulled
+    assert vaults.crm.queries_of(ACCOUNT) == 1
+
+
+async def test_a_unit_may_have_accounts_of_countries_with_different_rules(
+    vaults: Pair,
+) -> None:
+    pulled, waiting, kept = (account(vaults.crm, code) for code in ("US", "DE", "CH"))
+    with_inquiry = account(vaults.crm, "DE")
+    known(vaults, with_inquiry)
+    outcome = await accounts(vaults, pulled, waiting, kept, with_inquiry, "V4A9")
+    assert outcome.done == {pulled, with_inquiry}
+    assert outcome.skipped == outcome.excluded == {waiting, kept}
+    assert outcome.failures.keys() == {"V4A9"}
+
+
+async def test_a_missing_rule_concerns_only_accounts_that_need_it() -> None:
+    vaults = pair("ALTER Integrationrule account__v ( active(false) );")
+    waiting = account(vaults.crm, "DE")
+    assert (await accounts(vaults, waiting)).skipped == {waiting}
+    with pytest.raises(ConfigurationFault, match="no active integration rule account"):
+        await accounts(vaults, account(vaults.crm))
 
 
 async def test_where_inquiries_make_accounts_known_an_inquiry_opens_the_way(

@@ -8,12 +8,14 @@ from services.connector.rules.compiled import (
     CompiledRule,
     Evaluated,
     PendingReference,
+)
+from services.connector.rules.item_failures import ItemErrorType
+from services.connector.rules.references import (
     index,
     key_statements,
     pending_keys,
     settle,
 )
-from services.connector.rules.item_failures import ItemErrorType
 from shared.protocol.edge_spaces import edge_space_note
 from tests.unit.connector.examples import Json, compiled, field_rule
 
@@ -40,7 +42,7 @@ def ruled(**more: str) -> CompiledRule:
 def settled(rule: CompiledRule, key: str | None, *products: Json) -> Evaluated:
     """Return the fields of a row with this key, after these products were found."""
     row = rule.evaluate({"group_identifier__v": key})
-    settle(rule, row, {KEY: index("external_id__v", products)})
+    settle(rule, {"I1": row}, {KEY: index("external_id__v", products)})
     return row
 
 
