@@ -8,6 +8,7 @@ from http import HTTPStatus
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Protocol
 
+from shared.runtime.connection_shares import ConnectionShare
 from shared.runtime.unread_answers import UnreadAnswers
 
 Network = IPv4Network | IPv6Network
@@ -130,9 +131,13 @@ class CountedConnection(Protocol):
 
 @dataclass(slots=True)
 class ConnectionCount:
-    """The open connections of one process, over all its ports."""
+    """The open connections of one process, over all its ports.
+
+    A worker has a ``share``, by which the others know how many it has.
+    """
 
     bounds: ConnectionBounds
+    share: ConnectionShare | None = None
     # By the client, or None; the oldest first.
     _clients: dict[CountedConnection, str | None] = field(default_factory=dict)
     _by_client: Counter[str] = field(default_factory=Counter)
@@ -168,17 +173,24 @@ class ConnectionCount:
         self._clients[connection] = client
         if client is not None:
             self._by_client[client] += 1
+        self._note()
         return None
 
     def leave(self, connection: CountedConnection) -> None:
         """Stop counting a connection, if it is counted."""
         client = self._clients.pop(connection, None)
+        self._note()
         if client is None:
             return
         self._by_client[client] -= 1
         # Addresses come and go; only those with connections have an entry.
         if not self._by_client[client]:
             del self._by_client[client]
+
+    def _note(self) -> None:
+        """Let the other workers know the number of connections."""
+        if self.share is not None:
+            self.share.note(len(self._clients))
 
     def _make_room(self, own_count: int) -> bool:
         """Close a connection to make room for a client that has ``own_count`` of them.

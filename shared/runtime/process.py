@@ -18,6 +18,7 @@ from typing import cast
 import uvicorn
 from fastapi import FastAPI
 
+from shared.runtime.acceptor import accepting
 from shared.runtime.bounded_protocol import BoundedProtocol
 from shared.runtime.connection_bounds import ConnectionBounds, ConnectionCount
 from shared.runtime.health import stop_being_ready
@@ -84,17 +85,31 @@ class _Server(uvicorn.Server):
         # Read before the application starts, so that a wrong file ends the process at once.
         context = self._tls.context() if self._tls else None
         await super().startup(sockets)
-        if self._tls is None or context is None or self.should_exit:
+        if self.should_exit:
             return
+        share = self._count.share
+        if self._shared is not None and share is not None:
+            # Earlier, the others would leave connections to a worker that does not listen yet.
+            share.note(0)
+            listener = self._shared_listener(self._shared.http)
+            server = accepting(listener, self._connection, share)
+            self.servers.append(cast("asyncio.Server", server))
+        if self._tls is not None and context is not None:
+            await self._start_tls(self._tls, context, sockets)
+
+    async def _start_tls(
+        self,
+        tls: TlsListener,
+        context: ssl.SSLContext,
+        sockets: list[socket.socket] | None,
+    ) -> None:
         try:
-            listener = self._listen_tls(self._tls)
+            listener = self._listen_tls(tls)
         except OSError as error:
-            _log.error(
-                "cannot listen for TLS", port=self._tls.port, reason=error.strerror
-            )
+            _log.error("cannot listen for TLS", port=tls.port, reason=error.strerror)
             await self.shutdown(sockets)
             raise SystemExit(3) from error
-        server = TlsServer(listener, context, self._count, self._connection)
+        server = TlsServer(listener, context, self._count, self._tls_connection)
         # Stopped as the server of the other port is.
         self.servers.append(cast("asyncio.Server", server))
 
@@ -104,21 +119,29 @@ class _Server(uvicorn.Server):
         :raises OSError: the address is in use.
         """
         if self._shared is not None and self._shared.tls is not None:
-            listener = socket.socket(fileno=self._shared.tls)
-            listener.listen(self.config.backlog)
-            listener.setblocking(False)
-            return listener
+            return self._shared_listener(self._shared.tls)
         return listening_socket(self.config.host, tls.port, self.config.backlog)
 
-    def _connection(self, *, handshake: Handshake) -> asyncio.Protocol:
-        """Return the HTTP protocol of a TLS connection; a connection on the other port never counts as HTTPS."""
+    def _shared_listener(self, descriptor: int) -> socket.socket:
+        """Return a socket that listens on a port of all workers."""
+        listener = socket.socket(fileno=descriptor)
+        listener.listen(self.config.backlog)
+        listener.setblocking(False)
+        return listener
+
+    def _connection(self, *, handshake: Handshake | None = None) -> BoundedProtocol:
+        """Return the HTTP protocol of a connection."""
         protocol = cast("Protocols", self.config.http_protocol_class)
-        connection = protocol(
+        return protocol(
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,
             handshake=handshake,
         )
+
+    def _tls_connection(self, *, handshake: Handshake) -> asyncio.Protocol:
+        """Return the HTTP protocol of a TLS connection; a connection on the other port never counts as HTTPS."""
+        connection = self._connection(handshake=handshake)
         connection.app = StrictTransport(self.config.loaded_app)
         return connection
 
@@ -181,7 +204,8 @@ def serve(
     :raises OSError: certificate or key cannot be used.
     """
     _collect_seldom()
-    count = ConnectionCount(bounds or ConnectionBounds())
+    share = None if shared is None else shared.share()
+    count = ConnectionCount(bounds or ConnectionBounds(), share)
     protocol = partial(BoundedProtocol, count=count)
     config = uvicorn.Config(
         AnswersInPieces(PrivateAnswers(HeadRequests(app))),
@@ -205,7 +229,8 @@ def serve(
         server.run()
     else:
         shared.end_with_parent()
-        server.run([socket.socket(fileno=shared.http)])
+        # Connections of its port are accepted by another server than uvicorn's own.
+        server.run([])
     # The exit status has a supervisor see that the start failed.
     if not server.started:
         raise SystemExit(3)

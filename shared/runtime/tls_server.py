@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 import ssl
 from functools import partial
 from typing import Protocol
 
+from shared.runtime.acceptor import Acceptor
 from shared.runtime.connection_bounds import TOO_MANY, ConnectionCount, Refusal
-from shared.runtime.logging import get_logger
 from shared.runtime.telemetry import metrics
-from shared.runtime.waiting import end
-
-_log = get_logger(__name__)
-
-# The process or the machine has no more of what a connection takes; some is given back when others end.
-SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-SHORT_SECONDS = 1.0
 
 
 class ServesHandshake(Protocol):
@@ -64,40 +56,23 @@ class TlsServer:
         count: ConnectionCount,
         protocol: ServesHandshake,
     ) -> None:
-        self._listener = listener
         self._context = context
         self._count = count
         self._protocol = protocol
         self._shaking: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = asyncio.create_task(
-            self._accept(), name="accept TLS"
-        )
+        self._acceptor = Acceptor(listener, self._begin, count.share)
 
     def close(self) -> None:
         """Accept no more connections, and end those whose handshake is not over."""
-        for task in (self._accepting, *self._shaking):
-            if task is not None:
-                task.cancel()
+        self._acceptor.close()
+        for task in self._shaking:
+            task.cancel()
 
     async def wait_closed(self) -> None:
         """Wait until no more connections are accepted, and release the port."""
-        await end(self._accepting)
-        self._listener.close()
+        await self._acceptor.wait_closed()
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, address = await loop.sock_accept(self._listener)
-            except OSError as error:
-                # A connection that has gone again is none.
-                if error.errno in SHORT_OF:
-                    _log.error("cannot accept connections", reason=error.strerror)
-                    await asyncio.sleep(SHORT_SECONDS)
-                continue
-            self._begin(connection, address[0])
-
-    def _begin(self, connection: socket.socket, address: str) -> None:
+    async def _begin(self, connection: socket.socket, address: str) -> None:
         """Count a connection and begin its handshake; close it when there are too many."""
         handshake = Handshake()
         refusal = self._count.enter(handshake, address)

@@ -10,10 +10,11 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from shared.runtime.connection_shares import ConnectionShare, SharedCounts
 from shared.runtime.logging import get_logger
 from shared.runtime.retry_policies import LOST_WORKER
 
@@ -28,13 +29,16 @@ END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class SharedSockets:
     """The file descriptors that a worker inherits from its parent process.
 
-    ``http`` and ``tls`` are bound, and shared with the other workers; any free worker accepts a connection. ``alive``
-    is the end of a pipe that closes when the parent process has ended.
+    ``http`` and ``tls`` are bound, and shared with the other workers; a worker that has no more connections than
+    another accepts a new one. ``alive`` is the end of a pipe that closes when the parent process has ended. ``counts``
+    is the memory with the connections of each worker, of which this one has the ``number``.
     """
 
     http: int
     tls: int | None
     alive: int
+    counts: int
+    number: int
 
     @classmethod
     def read(cls, text: str) -> SharedSockets:
@@ -42,18 +46,23 @@ class SharedSockets:
 
         :raises ValueError: the text has another form.
         """
-        http, tls, alive = text.split(",")
-        return cls(int(http), int(tls) if tls else None, int(alive))
+        http, tls, *others = text.split(",")
+        return cls(int(http), int(tls) if tls else None, *map(int, others))
 
     def text(self) -> str:
         """Return the descriptors as an argument of a command line."""
-        return f"{self.http},{'' if self.tls is None else self.tls},{self.alive}"
+        tls = "" if self.tls is None else self.tls
+        return f"{self.http},{tls},{self.alive},{self.counts},{self.number}"
 
     @property
     def passed(self) -> tuple[int, ...]:
         """Return the descriptors that a worker inherits."""
-        every = (self.http, self.tls, self.alive)
+        every = (self.http, self.tls, self.alive, self.counts)
         return tuple(each for each in every if each is not None)
+
+    def share(self) -> ConnectionShare:
+        """Return the connections of this worker beside those of the others."""
+        return ConnectionShare(SharedCounts(self.counts), self.number)
 
     def end_with_parent(self) -> None:
         """Stop this process as by SIGTERM once its parent process has ended."""
@@ -89,7 +98,8 @@ def run_workers(
         stack.callback(os.close, alive)
         descriptors = [each.fileno() for each in bound]
         tls = descriptors[1] if len(descriptors) > 1 else None
-        shared = SharedSockets(descriptors[0], tls, alive)
+        counts = stack.enter_context(SharedCounts.made(count))
+        shared = SharedSockets(descriptors[0], tls, alive, counts.descriptor, 0)
         workers = _Workers(command, shared, environment, folder)
         return asyncio.run(workers.run(count, bound))
 
@@ -115,7 +125,7 @@ class _Workers:
         environment: Mapping[str, str],
         metrics_folder: str,
     ) -> None:
-        self._command = [part.format(sockets=shared.text()) for part in command]
+        self._command = command
         self._shared = shared
         self._environment = environment
         self._metrics_folder = metrics_folder
@@ -130,7 +140,7 @@ class _Workers:
         loop = asyncio.get_running_loop()
         for number in END_SIGNALS:
             loop.add_signal_handler(number, self._end)
-        kept = [self._keep(number) for number in range(1, count + 1)]
+        kept = [self._keep(number) for number in range(count)]
         statuses = await asyncio.gather(*kept)
         for each in bound:
             each.close()
@@ -152,10 +162,10 @@ class _Workers:
             if self._ending.is_set():
                 break
             if status >= 0:
-                _log.critical("worker.ended", worker=number, status=status)
+                _log.critical("worker.ended", worker=number + 1, status=status)
                 self._end()
                 break
-            _log.error("worker.lost", worker=number, signal=-status)
+            _log.error("worker.lost", worker=number + 1, signal=-status)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), next(pauses))
         # Who was asked to end and is ended by it has done what it should.
@@ -165,18 +175,21 @@ class _Workers:
 
     async def _worker(self, number: int) -> int:
         """Run one worker to its end; return its status, negative for a signal."""
+        sockets = replace(self._shared, number=number).text()
         process = await asyncio.create_subprocess_exec(
-            *self._command,
+            *(part.format(sockets=sockets) for part in self._command),
             pass_fds=self._shared.passed,
             env=self._environment,
         )
         self._running.add(process)
-        _log.info("worker.started", worker=number, process=process.pid)
+        _log.info("worker.started", worker=number + 1, process=process.pid)
         # The signal may have come while it was begun.
         if self._ending.is_set():
             process.terminate()
         status = await process.wait()
         self._running.discard(process)
+        # The others no longer leave connections to it.
+        SharedCounts(self._shared.counts).forget(number)
         # What it has counted stays; what it was measuring is over.
         mark_process_dead(process.pid, self._metrics_folder)  # type: ignore[no-untyped-call]
         return status

@@ -1,4 +1,4 @@
-"""Serves calls of routes whose parameters are plain texts, without the framework's handling of parameters."""
+"""Serves calls of routes whose parameters are single texts or numbers, without the framework's router."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from functools import cached_property
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import ParamTypes
 from fastapi.routing import APIRoute
 from starlette.convertors import StringConvertor
 from starlette.requests import Request
 
 from shared.vault.api.request_context import VersionConvertor
-from shared.vault.api.response_envelope import failure
+from shared.vault.api.response_envelope import failure, on_invalid_parameter
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 Arguments = dict[str, Any]
 Solve = Callable[[Request], Awaitable[Any]]
 """A function that calls an endpoint with the parameters of a request, and returns its result."""
+
+
+TEXT = (str, str | None)
+# Others are read from several texts, as lists are, or by rules of their own.
+SINGLE = (*TEXT, int, bool, int | None)
 
 
 class _Parameter(Protocol):
@@ -40,8 +47,17 @@ class _Parameter(Protocol):
         """Return the name of the parameter in the call."""
 
     @property
+    def default(self) -> Any:
+        """Return the value of the parameter when it is missing."""
+
+    @property
     def field_info(self) -> Any:
         """Return the annotation, default and bounds of the parameter."""
+
+    def validate(
+        self, value: object, *, loc: tuple[str, ...]
+    ) -> tuple[Any, list[dict[str, Any]]]:
+        """Return the value of a text, and what is wrong with it; ``loc`` is where it is in the call."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,8 @@ class PlainRoutes:
             response = await solve(request)
         except VaultFault as fault:
             response = failure(fault.error)
+        except RequestValidationError as error:
+            response = await on_invalid_parameter(request, error)
         await response(scope, receive, send)
 
     def _solve(self, scope: Scope) -> Solve | None:
@@ -114,14 +132,17 @@ def _served(route: APIRoute) -> _Served:
     # What is converted or made an answer of is the framework's to do, and what a class of routes adds is that class's.
     own = route.response_field or any(map(_converts, route.param_convertors.values()))
     others = bool(own) or type(route) is not APIRoute
-    return _Served(route, None if others else _solver(route.dependant, set()))
+    solve = None if others else _solver(route.dependant, set(), endpoint=True)
+    return _Served(route, solve)
 
 
 def _converts(convertor: Convertor[Any]) -> bool:
     return not isinstance(convertor, StringConvertor | VersionConvertor)
 
 
-def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
+def _solver(
+    dependant: Dependant, known: set[int], *, endpoint: bool = False
+) -> Solve | None:
     """Return the function that calls an endpoint or dependency with plain parameters; None when it has others."""
     call = dependant.call
     others = (
@@ -133,9 +154,12 @@ def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
         dependant.background_tasks_param_name,
         dependant.security_scopes_param_name,
     )
-    texts = all(_is_text(each, str) for each in dependant.path_params)
-    asked = all(_is_text(each, str | None) for each in dependant.query_params)
-    if call is None or id(call) in known or any(others) or not (texts and asked):
+    # What is wrong with a value is an error only when all dependencies have admitted the call.
+    plain = _is_single if endpoint else _is_text
+    parameters = [*dependant.path_params, *dependant.query_params]
+    if call is None or id(call) in known or any(others):
+        return None
+    if not all(map(plain, parameters)):
         return None
     known.add(id(call))
     awaited = iscoroutinefunction(call) or iscoroutinefunction(
@@ -148,11 +172,17 @@ def _solver(dependant: Dependant, known: set[int]) -> Solve | None:
     return _calling(call, dependant, solvers)
 
 
-def _is_text(parameter: _Parameter, annotation: object) -> bool:
-    """Return whether a parameter takes any text; an optional one is None when missing."""
+def _is_text(parameter: _Parameter) -> bool:
+    """Return whether a parameter takes any text."""
     info = parameter.field_info
-    plain = info.annotation == annotation and not info.metadata
-    return plain and (annotation is str or info.default is None)
+    return _is_single(parameter) and info.annotation in TEXT and not info.metadata
+
+
+def _is_single(parameter: _Parameter) -> bool:
+    """Return whether a parameter is converted from one text, and has a default if it can be missing."""
+    info = parameter.field_info
+    never_missing = info.in_ is ParamTypes.path or not info.is_required()
+    return never_missing and info.annotation in SINGLE
 
 
 def _calling(
@@ -161,8 +191,8 @@ def _calling(
     solvers: Mapping[str, Solve],
 ) -> Solve:
     name = dependant.request_param_name or dependant.http_connection_param_name
-    in_path: Sequence[_Parameter] = dependant.path_params
-    in_query: Sequence[_Parameter] = dependant.query_params
+    in_path = [_Read(each) for each in dependant.path_params]
+    in_query = [_Read(each) for each in dependant.query_params]
 
     async def solve(request: Request) -> object:
         arguments: Arguments = {
@@ -170,10 +200,37 @@ def _calling(
         }
         if name is not None:
             arguments[name] = request
+        errors: list[dict[str, Any]] = []
         for each in in_path:
-            arguments[each.name] = request.path_params[each.alias]
+            errors += each.add_to(arguments, request.path_params)
         for each in in_query:
-            arguments[each.name] = request.query_params.get(each.alias)
+            errors += each.add_to(arguments, request.query_params)
+        if errors:
+            raise RequestValidationError(errors)
         return await call(**arguments)
 
     return solve
+
+
+class _Read:
+    """Reads one parameter of the path or the query."""
+
+    def __init__(self, parameter: _Parameter) -> None:
+        self._parameter = parameter
+        self._name = parameter.name
+        self._alias = parameter.alias
+        self._default = parameter.default
+        self._is_text = _is_text(parameter)
+        self._place = (parameter.field_info.in_.value, parameter.alias)
+
+    def add_to(
+        self, arguments: Arguments, texts: Mapping[str, str]
+    ) -> Sequence[dict[str, Any]]:
+        """Add the value to the arguments of the function, and return what is wrong with its text."""
+        text = texts.get(self._alias)
+        if text is None or self._is_text:
+            arguments[self._name] = self._default if text is None else text
+            return ()
+        value, errors = self._parameter.validate(text, loc=self._place)
+        arguments[self._name] = value
+        return errors

@@ -222,11 +222,15 @@ class RunService:
 
         :raises VaultFault: INVALID_DATA when the integration has no run with this id.
         """
-        record = await _record(connection, integration)
         run: Run | None = None
-        if 0 < job_id <= MAX_ID:
-            run = await table.read_run(connection, record, job_id, self._patience)
+        # PostgreSQL takes no NUL character in a text.
+        if 0 < job_id <= MAX_ID and "\x00" not in integration:
+            run = await table.read_run_of_named(
+                connection, integration, job_id, self._patience
+            )
         if run is None:
+            # The more general error first: there may be no such integration.
+            await _record(connection, integration)
             message = f"The integration has no run [{job_id}]"
             raise VaultFault(ErrorType.INVALID_DATA, message)
         return run

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import orjson
+
 from shared.vault.integrations.run_model import JOB_TYPE, Batch, Counts, Paging, Run
 from shared.vault.jobs.job_model import JobStatus
 
@@ -25,14 +27,22 @@ VALUES ($1, $2, $3, EXISTS (
 """
 COLUMNS = """j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
     r.changed_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches, r.paged,
-    r.more_stages, r.error,
-    r.progress_date < now() - $1::interval AS stalled"""
-RUNS = f"""
+    r.more_stages, r.error, r.progress_date < now() - $1::interval AS stalled,
+    (SELECT json_agg(point) FROM (
+        SELECT integration_point, count(*) AS batches, sum(read) AS read, sum(mapped) AS mapped,
+            sum(skipped) AS skipped, sum(written) AS written, sum(failed) AS failed
+        FROM platform.integration_run_batch b WHERE b.job_id = j.job_id
+        GROUP BY integration_point ORDER BY min(batch)) point) AS points"""
+_RUNS = f"""
 SELECT {COLUMNS}
 FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
-WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = $2
+WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' =
 """
+RUNS = f"{_RUNS} $2"
 ONE_RUN = f"{RUNS} AND j.job_id = $3"
+RUN_OF_NAMED = f"""
+{_RUNS} (SELECT id FROM records.integration__sys WHERE integration_api_name__sys = $2) AND j.job_id = $3
+"""
 PAGE_OF_RUNS = f"{RUNS} ORDER BY j.job_id DESC LIMIT $3 OFFSET $4"
 LATEST_OF_EACH = f"""
 SELECT DISTINCT ON (integration) * FROM (
@@ -40,12 +50,6 @@ SELECT DISTINCT ON (integration) * FROM (
     FROM platform.job j LEFT JOIN platform.integration_run r USING (job_id)
     WHERE j.job_type = '{JOB_TYPE}' AND j.parameters ->> 'integration' = ANY($2::text[])
 ) runs ORDER BY integration, job_id DESC
-"""
-POINTS = """
-SELECT job_id, integration_point, count(*) AS batches, sum(read)::int AS read, sum(mapped)::int AS mapped,
-    sum(skipped)::int AS skipped, sum(written)::int AS written, sum(failed)::int AS failed
-FROM platform.integration_run_batch WHERE job_id = ANY($1::integer[])
-GROUP BY job_id, integration_point ORDER BY job_id, min(batch)
 """
 UNDER_WAY = """
 SELECT r.job_id FROM platform.integration_run r JOIN platform.job j USING (job_id)
@@ -67,6 +71,7 @@ WHERE job_id = $1 AND stage = $2 AND NOT paged AND batches = $3 - CASE WHEN $5 T
 # A batch that was delivered twice counts once, as the delivery in which more failed: the other
 # one may have found its records written already.
 REPORT = """
+WITH progressed AS (UPDATE platform.integration_run SET progress_date = now() WHERE job_id = $1)
 INSERT INTO platform.integration_run_batch AS b
     (job_id, batch, integration_point, read, mapped, skipped, written, failed)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -74,9 +79,6 @@ ON CONFLICT (job_id, batch) DO UPDATE SET read = excluded.read, mapped = exclude
     written = excluded.written, failed = excluded.failed
 WHERE excluded.failed > b.failed
 """
-PROGRESSED = (
-    "UPDATE platform.integration_run SET progress_date = now() WHERE job_id = $1"
-)
 NEXT_STAGE = """
 UPDATE platform.integration_run SET stage = stage + 1, position = '', paged = false, progress_date = now()
 WHERE job_id = $1 RETURNING stage
@@ -111,9 +113,19 @@ async def read_run(
     patience: timedelta,
 ) -> Run | None:
     """Return a run of an integration (record id); ``stalled`` after ``patience`` without a report."""
-    rows = await connection.fetch(ONE_RUN, patience, integration, job_id)
-    runs = await _runs(connection, rows)
-    return runs[0] if runs else None
+    row = await connection.fetchrow(ONE_RUN, patience, integration, job_id)
+    return None if row is None else _run(row)
+
+
+async def read_run_of_named(
+    connection: Connection,
+    integration: str,
+    job_id: int,
+    patience: timedelta,
+) -> Run | None:
+    """Return a run of an integration (API name) as ``read_run`` does; None also when there is no such integration."""
+    row = await connection.fetchrow(RUN_OF_NAMED, patience, integration, job_id)
+    return None if row is None else _run(row)
 
 
 async def list_runs(
@@ -132,7 +144,7 @@ async def list_runs(
         limit,
         offset,
     )
-    return await _runs(connection, rows)
+    return [_run(row) for row in rows]
 
 
 async def latest_of_each(
@@ -141,8 +153,7 @@ async def latest_of_each(
 ) -> Mapping[str, Run]:
     """Return the latest run of each of these integrations (record ids) that has one."""
     rows = await connection.fetch(LATEST_OF_EACH, None, list(integrations))
-    runs = await _runs(connection, rows)
-    return {row["integration"]: run for row, run in zip(rows, runs, strict=True)}
+    return {row["integration"]: _run(row) for row in rows}
 
 
 async def lock_unfinished(connection: Connection, job_id: int) -> bool:
@@ -178,7 +189,6 @@ async def report(connection: Connection, job_id: int, batch: Batch) -> None:
         counts.written,
         counts.failed,
     )
-    await connection.execute(PROGRESSED, job_id)
 
 
 async def next_stage(connection: Connection, job_id: int) -> int:
@@ -187,16 +197,9 @@ async def next_stage(connection: Connection, job_id: int) -> int:
     return stage
 
 
-async def _runs(connection: Connection, rows: Sequence[Record]) -> list[Run]:
-    """Return the runs of these rows, each with the counts of its points."""
-    job_ids = [row["job_id"] for row in rows]
-    points: dict[int, list[Record]] = {job_id: [] for job_id in job_ids}
-    for point in await connection.fetch(POINTS, job_ids):
-        points[point["job_id"]].append(point)
-    return [_run(row, points[row["job_id"]]) for row in rows]
-
-
-def _run(row: Record, points: Sequence[Record]) -> Run:
+def _run(row: Record) -> Run:
+    # The database returns no rows of a subquery, but their JSON.
+    points = orjson.loads(row["points"] or "[]")
     return Run(
         job_id=row["job_id"],
         status=JobStatus(row["status"]),
@@ -221,7 +224,7 @@ def _run(row: Record, points: Sequence[Record]) -> Run:
     )
 
 
-def _counts(point: Record) -> Counts:
+def _counts(point: Mapping[str, int]) -> Counts:
     return Counts(
         read=point["read"],
         mapped=point["mapped"],

@@ -339,8 +339,8 @@ def among_texts(left: LeftSide, values: Sequence[Literal], at: int) -> str:
     :raises VqlNameError: a literal does not suit the field.
     """
     # Most values have one form only: a list of thousands of ids stays the list that it is.
-    texts = (value for value in values if isinstance(value, str))
-    further = [form for text in texts for form in _forms(left, text)[1:]]
+    several = [text for text in values if isinstance(text, str) and not text.isascii()]
+    further = [form for text in several for form in _forms(left, text)[1:]]
     holder = left.bind_list([*values, *further] if further else values, at)
     if left.ignore_case:
         # Both sides are lowered by PostgreSQL, whose rules for case are not Python's.

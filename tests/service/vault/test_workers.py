@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
@@ -23,7 +25,9 @@ from tests.service.vault.served import MDL, Api
 from tests.service.vault.vault_databases import vault_database
 
 WORKERS = {"VAULT_WORKERS": "2"}
-CONNECTIONS = 100  # opened at most until each worker has one
+CONNECTIONS = 8  # opened at once until each worker has one
+MANY = 16
+ESTABLISHED = "01"  # as /proc/net/tcp writes it
 COUNTED = re.compile(r"^api_calls_total\{.*\} (\S+)$", re.MULTILINE)
 
 
@@ -92,16 +96,20 @@ async def opened_connection(vault: Fleet, stack: AsyncExitStack) -> tuple[int, A
 
 def taken_by(vault: Fleet, port: int) -> int:
     """The process that has the connection from a client's port."""
-    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    file = accepted(vault)[port]
+    return next(each for each in running(vault) if file in open_files(each))
+
+
+def accepted(vault: Fleet) -> dict[int, str]:
+    """The open connections of all workers: the client's port, and the socket as their open files name it."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     there = vault.state.ports["medical_vault"]
-    inode = next(
-        fields[9]
-        for fields in sockets[1:]
-        if (fields[1][-4:], fields[2][-4:]) == (f"{there:04X}", f"{port:04X}")
-    )
-    return next(
-        each for each in running(vault) if f"socket:[{inode}]" in open_files(each)
-    )
+    rows = [line.split() for line in lines]
+    return {
+        int(row[2][-4:], 16): f"socket:[{row[9]}]"
+        for row in rows
+        if row[1][-4:] == f"{there:04X}" and row[3] == ESTABLISHED
+    }
 
 
 def running(vault: Fleet) -> list[int]:
@@ -119,6 +127,17 @@ def open_files(process: int) -> set[str]:
         with suppress(FileNotFoundError):
             found.add(str(each.readlink()))
     return found
+
+
+async def test_connections_spread_evenly(vault: Fleet, workers: list[Worker]) -> None:
+    async with AsyncExitStack() as stack:
+        opened = [opened_connection(vault, stack) for _ in range(MANY)]
+        taken = Counter(process for process, _ in await asyncio.gather(*opened))
+        # Those that the fixture has opened count as well.
+        established = set(accepted(vault).values())
+        counts = [len(established & open_files(worker.process)) for worker in workers]
+    assert sum(counts) >= MANY, taken
+    assert max(counts) - min(counts) <= 2, taken
 
 
 async def test_what_one_worker_does_holds_at_the_other_at_once(

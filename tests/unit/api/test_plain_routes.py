@@ -7,7 +7,7 @@ from typing import Annotated
 import aiohttp
 import orjson
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse, Response
 from yarl import URL
@@ -66,9 +66,52 @@ async def upsert(
     return shown(request, object_name, key)
 
 
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
 @router.get("/{object_name}")
-async def listed(request: Request, object_name: str, limit: int = 5) -> Response:
-    return shown(request, object_name, limit)
+async def listed(
+    request: Request,
+    name: Named,
+    object_name: str,
+    limit: Limit = 5,
+    hidden: bool = False,
+    size: int | None = None,
+) -> Response:
+    return shown(request, object_name, limit, hidden, size)
+
+
+@router.get("/{object_name}/lists/of")
+async def several(
+    request: Request, object_name: str, names: Annotated[list[str], Query()]
+) -> Response:
+    return shown(request, object_name, *names)
+
+
+@router.get("/{object_name}/needed/text")
+async def needing(request: Request, object_name: str, text: str) -> Response:
+    return shown(request, object_name, text)
+
+
+@router.put("/{object_name}/runs/{number}")
+async def numbered(
+    request: Request,
+    name: Named,
+    object_name: str,
+    number: Annotated[int, Path(ge=1, le=9)],
+) -> Response:
+    return shown(request, name, object_name, number)
+
+
+async def page_number(page: int = 1) -> int:
+    return page
+
+
+@router.get("/{object_name}/pages/all")
+async def paged(
+    request: Request, object_name: str, page: Annotated[int, Depends(page_number)]
+) -> Response:
+    return shown(request, object_name, page)
 
 
 @router.put("/{object_name}")
@@ -120,9 +163,20 @@ def application() -> FastAPI:
         ("DELETE", "/a__v/roles", "plain:roles:a__v"),
         ("POST", "/a__v", "plain:a__v:None"),
         ("POST", "/a__v?idParam=x&idParam=y%20z", "plain:a__v:y z"),
-        ("GET", "/a__v", "router:a__v:5"),
-        ("GET", "/a__v?limit=7", "router:a__v:7"),
-        ("GET", "/a__v?limit=x", "422"),
+        ("GET", "/a__v", "plain:a__v:5:False:None"),
+        ("GET", "/a__v?limit=7&hidden=on&size=2", "plain:a__v:7:True:2"),
+        ("GET", "/a__v?limit=x", "[limit]"),
+        ("GET", "/a__v?limit=201&hidden=%20&size=", "[limit, hidden, size]"),
+        ("GET", "/shut__v?limit=x", "not for you"),
+        ("GET", "/a__v/lists/of?names=x&names=y", "router:a__v:x:y"),
+        ("GET", "/a__v/needed/text?text=x", "router:a__v:x"),
+        ("GET", "/a__v/needed/text", "422"),
+        ("PUT", "/a__v/runs/9", "plain:nobody:a__v:9"),
+        ("PUT", "/a__v/runs/010", "[number]"),
+        ("PUT", "/a__v/runs/x", "[number]"),
+        ("PUT", "/shut__v/runs/x", "not for you"),
+        ("GET", "/a__v/pages/all?page=2", "router:a__v:2"),
+        ("GET", "/a__v/pages/all?page=x", "422"),
         ("PUT", "/a__v", "router:nobody:nobody:a__v"),
         ("GET", "/files/x/a/b", "router:a/b"),
         ("GET", "/plain/y/z", "router"),
@@ -137,7 +191,13 @@ async def test_who_serves_a_call(method: str, path: str, answer: str) -> None:
         async with client.request(method, address) as answered:
             text = await answered.text()
     status = answered.status
-    assert (text if status == 200 else str(status)) == answer
+    if status != 200:
+        assert str(status) == answer
+    elif text.startswith("{"):
+        (error,) = orjson.loads(text)["errors"]
+        assert error["message"].endswith(answer)
+    else:
+        assert text == answer
 
 
 async def test_a_refusal_is_an_envelope() -> None:

@@ -19,10 +19,12 @@ with open({file!r}, "a") as notes:
     print(sys.argv[1], os.environ["PROMETHEUS_MULTIPROC_DIR"], file=notes)
 if len(open({file!r}).readlines()) < 3:
     os.kill(os.getpid(), signal.SIGKILL)
-http, tls, alive = sys.argv[1].split(",")
+http, tls, alive, counts, number = sys.argv[1].split(",")
 import socket
 assert socket.socket(fileno=int(http)).getsockname()[1] == {port}
 assert not tls
+assert os.fstat(int(counts)).st_size == 8
+assert number == "0"
 sys.exit(7)
 """
 
@@ -64,10 +66,13 @@ def test_an_address_in_use_is_refused_before_any_worker_begins(tmp_path: Path) -
         )
 
 
-@pytest.mark.parametrize("sockets", [SharedSockets(3, None, 4), SharedSockets(3, 5, 4)])
+@pytest.mark.parametrize(
+    "sockets", [SharedSockets(3, None, 4, 6, 0), SharedSockets(3, 5, 4, 6, 1)]
+)
 def test_sockets_are_read_as_they_are_written(sockets: SharedSockets) -> None:
     assert SharedSockets.read(sockets.text()) == sockets
-    assert set(sockets.passed) == {sockets.http, sockets.alive, sockets.tls} - {None}
+    every = {sockets.http, sockets.tls, sockets.alive, sockets.counts}
+    assert set(sockets.passed) == every - {None}
 
 
 @pytest.mark.parametrize("workers", ["0", "65", "two"])
