@@ -77,7 +77,7 @@ class OrderedFields:
         self._database = database
         self._changed = changed
         self._recorded: dict[OrderedField, date] = {}
-        self._counted: dict[str, float] = {}
+        self._numbers: dict[str, tuple[int, float]] = {}
 
     async def note(self, compiled: vql.CompiledQuery, total: int) -> None:
         """Remember by what a query orders its ``total`` records, and whose modified dates it compares."""
@@ -94,25 +94,42 @@ class OrderedFields:
                 await self._remember(ordered)
         await self.note_dated(dated)
 
+    async def note_searched(self, compiled: vql.CompiledQuery) -> None:
+        """Remember the picklists outside of the search index by whose values a search of many records looks."""
+        if compiled.find is None:
+            return
+        for field in compiled.source.fields.values():
+            if not field.search and f'"{field.name}" = ANY(' in compiled.matching:
+                ordered = OrderedField(
+                    compiled.object_name, field.name, descending=False
+                )
+                await self._note_use(ordered, MANY_RECORDS)
+
     async def note_dated(self, names: Iterable[str]) -> None:
         """Remember those of the objects that have many records as found by their modified date."""
         for name in names:
             ordered = OrderedField(name, MODIFIED, descending=False)
-            if not self._is_recorded(ordered) and await self._has_many(name):
-                await self._remember(ordered)
+            await self._note_use(ordered, MANY_DATED)
+
+    async def _note_use(self, ordered: OrderedField, bound: int) -> None:
+        """Remember the use of a field if its object has so many records."""
+        if self._is_recorded(ordered):
+            return
+        if await self._number_of(ordered.object) >= bound:
+            await self._remember(ordered)
 
     def _is_recorded(self, ordered: OrderedField) -> bool:
         return self._recorded.get(ordered) == datetime.now(UTC).date()
 
-    async def _has_many(self, name: str) -> bool:
-        """Return whether an object has many records, as far as they were counted within the last minute."""
+    async def _number_of(self, name: str) -> int:
+        """Return the number of an object's records, which is counted once a minute at most."""
+        number, counted = self._numbers.get(name, (0, -COUNT_SECONDS))
         now = time.monotonic()
-        if now - self._counted.get(name, -COUNT_SECONDS) < COUNT_SECONDS:
-            return False
-        self._counted[name] = now
-        async with self._database.connection() as connection:
-            number: int = await connection.fetchval(COUNT, name)
-        return number >= MANY_DATED
+        if now - counted >= COUNT_SECONDS:
+            async with self._database.connection() as connection:
+                number = await connection.fetchval(COUNT, name)
+            self._numbers[name] = number, now
+        return number
 
     async def _remember(self, ordered: OrderedField) -> None:
         """Store the use of a field, at most once a day."""

@@ -123,6 +123,9 @@ class QueryService:
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
         size, offset = extras.bounded(compiled.pagesize), compiled.pageoffset
+        if self._ordered_fields is not None:
+            # Before the search, which may take too long without the index.
+            await self._ordered_fields.note_searched(compiled)
         async with self._database.connection() as connection:
             run = _Run(connection, caller, compiled, execution, extras)
             rows = await self._fetch(run, size, offset, None)
