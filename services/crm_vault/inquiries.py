@@ -29,9 +29,8 @@ REASON = "transfer_error__v"
 SUCCESS = "success__v"
 CLOSED = "closed__v"
 
-STORED = (
-    f"SELECT id, state__v, {STATUS} FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
-)
+TRANSFERRED = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND {STATUS} = '{SUCCESS}'"  # noqa: S608
+STATES = f"SELECT state__v AS state, array_agg(id) AS ids FROM records.{OBJECT} WHERE id = ANY($1::text[]) GROUP BY 1"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
 # A connection that is gone may have been one with Medical.
 TO_RECEIVERS_ALONE = """
@@ -53,13 +52,12 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
         message = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
         return dict.fromkeys(context.ids, error)
-    rows = await context.connection.fetch(STORED, list(context.ids))
-    transferred = [row["id"] for row in rows if row[STATUS] == SUCCESS]
+    transferred = await context.connection.fetch(TRANSFERRED, list(context.ids))
     if transferred:
         message = "The inquiry has been transferred already"
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
-        return dict.fromkeys(transferred, error)
-    incomplete = await _incomplete(context, rows)
+        return {row["id"]: error for row in transferred}
+    incomplete = await _incomplete(context)
     if incomplete:
         return incomplete
     changed = await context.records.change_in(
@@ -78,14 +76,15 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     return {}
 
 
-async def _incomplete(
-    context: ActionContext, rows: Sequence[Record]
-) -> Mapping[str, ApiError]:
+async def _incomplete(context: ActionContext) -> Mapping[str, ApiError]:
     """Return the inquiries that no longer meet the entry criteria of their state, with their errors."""
     # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
-    by_state: dict[str, list[str]] = {}
-    for row in rows:
-        by_state.setdefault(row["state__v"], []).append(row["id"])
+    by_state: dict[str, Sequence[str]] = {}
+    if context.state is None:
+        rows = await context.connection.fetch(STATES, list(context.ids))
+        by_state = {row["state"]: row["ids"] for row in rows}
+    else:
+        by_state[context.state] = context.ids
     lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
     refused: dict[str, ApiError] = {}
     for name, ids in by_state.items():
