@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -10,6 +11,7 @@ from shared.vault.access.permissions import writes_for_connection
 from shared.vault.connections.connection_rules import ConnectionType
 from shared.vault.errors import ApiError
 from shared.vault.integrations.integration_triggers import is_active
+from shared.vault.model.component_model import EntryCriterion
 from shared.vault.queues.outbox import send
 from shared.vault.records.state_criteria import unsatisfied
 
@@ -29,9 +31,13 @@ REASON = "transfer_error__v"
 SUCCESS = "success__v"
 CLOSED = "closed__v"
 
-STORED = (
-    f"SELECT id, state__v, {STATUS} FROM records.{OBJECT} WHERE id = ANY($1::text[])"  # noqa: S608
+# Beside the criteria of the inquiry's state, so that one statement checks all.
+NOT_TRANSFERRED = EntryCriterion(
+    "not_transferred",
+    f"{STATUS} != '{SUCCESS}'",
+    "The inquiry has been transferred already",
 )
+STATES = f"SELECT state__v AS state, array_agg(id) AS ids FROM records.{OBJECT} WHERE id = ANY($1::text[]) GROUP BY 1"  # noqa: S608
 STILL_PENDING = f"SELECT id FROM records.{OBJECT} WHERE id = ANY($1::text[]) AND transfer_status__v = 'pending__v'"  # noqa: S608
 # A connection that is gone may have been one with Medical.
 TO_RECEIVERS_ALONE = """
@@ -53,15 +59,9 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
         message = "The Medical Inquiry Details Integration or its connection is not active in this Vault"
         error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
         return dict.fromkeys(context.ids, error)
-    rows = await context.connection.fetch(STORED, list(context.ids))
-    transferred = [row["id"] for row in rows if row[STATUS] == SUCCESS]
-    if transferred:
-        message = "The inquiry has been transferred already"
-        error = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
-        return dict.fromkeys(transferred, error)
-    incomplete = await _incomplete(context, rows)
-    if incomplete:
-        return incomplete
+    unready = await _unready(context)
+    if unready:
+        return unready
     changed = await context.records.change_in(
         context.connection, context.caller, context.object, context.ids, {}, PENDING
     )
@@ -78,22 +78,25 @@ async def transfer_to_medical(context: ActionContext) -> Mapping[str, ApiError]:
     return {}
 
 
-async def _incomplete(
-    context: ActionContext, rows: Sequence[Record]
-) -> Mapping[str, ApiError]:
-    """Return the inquiries that no longer meet the entry criteria of their state, with their errors."""
+async def _unready(context: ActionContext) -> Mapping[str, ApiError]:
+    """Return the inquiries that are transferred, or no longer meet the entry criteria of their state, with errors."""
     # An inquiry may have been emptied since it was submitted, or was created in its state by record migration.
-    by_state: dict[str, list[str]] = {}
-    for row in rows:
-        by_state.setdefault(row["state__v"], []).append(row["id"])
+    by_state: dict[str, Sequence[str]] = {}
+    if context.state is None:
+        rows = await context.connection.fetch(STATES, list(context.ids))
+        by_state = {row["state"]: row["ids"] for row in rows}
+    else:
+        by_state[context.state] = context.ids
     lifecycle = context.registry.lifecycles[context.object.lifecycle or ""]
     refused: dict[str, ApiError] = {}
     for name, ids in by_state.items():
+        state = lifecycle.states[name]
+        criteria = (NOT_TRANSFERRED, *state.entry_criteria)
         refused |= await unsatisfied(
             context.connection,
             context.registry,
             context.object,
-            lifecycle.states[name],
+            replace(state, entry_criteria=criteria),
             ids,
         )
     return refused

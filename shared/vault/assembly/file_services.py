@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from shared.vault.assembly.vault_settings import VaultSettings
     from shared.vault.audit.audit_service import AuditService
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.configuration.order_indexes import OrderedFields
     from shared.vault.jobs.job_service import JobService
     from shared.vault.queries.queries import QueryService
     from shared.vault.records.record_service import RecordService
@@ -63,6 +64,7 @@ class FileServices:
     jobs: JobService
     records: RecordService
     queries: QueryService
+    ordered_fields: OrderedFields
 
     def _add_files(self) -> None:
         settings = self.settings
@@ -178,6 +180,7 @@ class FileServices:
             self.jobs,
             self.files,
             self.vault_id,
+            self.ordered_fields,
             scheduled=self.settings.direct_data,
         )
         self.record_jobs = RecordJobs(self.records, self.jobs, self.files)

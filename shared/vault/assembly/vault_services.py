@@ -281,11 +281,12 @@ class VaultServices(FileServices):
             "vault.name": self.definition.label,
             "vault.dns": self.settings.host_name,
         }
+        self.ordered_fields = OrderedFields(self.database, self.search_indexes.wake)
         self.queries = QueryService(
             self.database,
             self.components,
             tokens,
-            OrderedFields(self.database, self.search_indexes.wake),
+            self.ordered_fields,
             ListedConditions(self.database, self.search_indexes.wake),
         )
         self.finder = RecordFinder(self.database, self.components)

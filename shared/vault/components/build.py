@@ -172,6 +172,7 @@ def _field(
         format_mask=component.optional_text("format_mask"),
         multi_value=component.flag("multi_value"),
         no_copy=component.flag("no_copy"),
+        search=component.flag("search", True),
         object=component.reference("object"),
         relationship_type=_relationship_type(component) if is_object else None,
         relationship_deletion=_relationship_deletion(component),

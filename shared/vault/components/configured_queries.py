@@ -22,11 +22,11 @@ __all__ = [
     "ComponentError",
     "check_criterion",
     "check_entry_criteria",
+    "criteria_query",
     "readable_paths",
     "rendered",
     "satisfied_query",
     "token_paths",
-    "value_query",
     "value_text",
     "values_query",
 ]
@@ -184,18 +184,21 @@ def satisfied_query(
     return _query_of("id", f" AND ({criteria})", object_name, registry, ids, targets)
 
 
-def value_query(
-    field: str,
+def criteria_query(
+    criteria: Collection[str],
+    fields: Collection[str],
     object_name: str,
     registry: Registry,
     ids: Collection[str],
-    targets: Mapping[str, vql.Target] = NO_TARGETS,
 ) -> vql.CompiledQuery:
-    """Return the query for the values of a field of the records; its columns are the id and the value.
+    """Return the query for the values of fields of the records, and for whether each record meets each of the criteria.
 
-    :raises VqlError: if the object does not have the field.
+    Its columns are the id, the fields without the id, and the criteria, each in the given order.
+
+    :raises VqlError: if criteria are not VQL, or name a missing field; VqlLimitError if they are too much together.
     """
-    return _query_of(f"id, {field}", "", object_name, registry, ids, targets)
+    columns = ", ".join(dict.fromkeys(["id", *fields]))
+    return _query_of(columns, "", object_name, registry, ids, tested=tuple(criteria))
 
 
 def _query_of(
@@ -204,20 +207,21 @@ def _query_of(
     object_name: str,
     registry: Registry,
     ids: Collection[str],
-    targets: Mapping[str, vql.Target],
+    targets: Mapping[str, vql.Target] = NO_TARGETS,
+    tested: tuple[str, ...] = (),
 ) -> vql.CompiledQuery:
     """Return the query for columns of the records that meet further conditions.
 
     :raises VqlError: if columns or conditions are not VQL, or name a missing field.
     """
-    key = (columns, conditions, object_name)
+    key = (columns, conditions, object_name, *tested)
     known = registry.record_queries.get(key)
     if known is None:
         listed = _literals(object_name, ids)
         text = f"SELECT {columns} FROM {object_name} WHERE id CONTAINS ({listed}){conditions}"
-        compiled = vql.compile_query(
-            vql.parse(text), registry, _everything, targets=targets
-        )
+        expressions = [vql.parse_criteria(each).expression for each in tested]
+        query = replace(vql.parse(text), tested=tuple(expressions))
+        compiled = vql.compile_query(query, registry, _everything, targets=targets)
         # Those of documents are compiled with more than the registry, and their ids are numbers.
         if targets or object_name == DOCUMENTS:
             return compiled

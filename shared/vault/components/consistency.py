@@ -182,6 +182,11 @@ def _check_stored_field(
         raise ComponentError(f"{path}: a Picklist field needs the attribute picklist.")
     if field_type is FieldType.OBJECT:
         _check_relationship(field, path)
+    if not field.flag("search", True) and (
+        field.flag("multi_value") or field_type is not FieldType.PICKLIST
+    ):
+        message = "search(false) is for picklists of one value."
+        raise ComponentError(f"{path}: {message}")
     _check_naming(field, path)
 
 

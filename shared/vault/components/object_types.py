@@ -95,6 +95,7 @@ FIELD = ComponentType(
         flag("editable"),
         flag("list_column"),
         flag("searchable"),
+        flag("search"),
         flag("facetable"),
         flag("encrypted"),
         flag("no_copy"),

@@ -167,8 +167,8 @@ class Registry:
         return users_of(self.components)
 
     @cached_property
-    def record_queries(self) -> dict[tuple[str, str, str], CompiledQuery]:
-        """Return the queries compiled of this configuration so far, by columns, conditions and object."""
+    def record_queries(self) -> dict[tuple[str, ...], CompiledQuery]:
+        """Return the queries compiled of this configuration so far, by columns, conditions, object and criteria."""
         return {}
 
     def inbound(self, object_name: str) -> Mapping[str, tuple[str, Field]]:

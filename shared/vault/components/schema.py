@@ -21,9 +21,7 @@ FILES = "platform.field_file (handle)"  # what fields of type Attachment refer t
 _IDENTIFIER = re.compile(r"[a-z0-9_]{1,63}")
 _MAX_IDENTIFIER = 63  # bytes; PostgreSQL cuts off the rest without an error
 _DIGEST_LENGTH = 12
-_INDEXED = frozenset(
-    {"modified_date__v", "document_id__sys", "version_modified_date__v"}
-)
+_INDEXED = frozenset({"document_id__sys", "version_modified_date__v"})
 
 
 def quote(identifier: str) -> str:

@@ -126,9 +126,8 @@ def _renamed_parts(
     if needs_unique_index(field):
         yield _rename_index(before, after, "key")
     # Other fields with such an index belong to documents, whose table is never renamed.
-    if refers(field) or field.name == "modified_date__v":
-        yield _rename_index(before, after, "idx")
     if refers(field):
+        yield _rename_index(before, after, "idx")
         old = quote(schema_name(*before, "fkey"))
         new = quote(schema_name(*after, "fkey"))
         yield f"ALTER TABLE {table(after[0])} RENAME CONSTRAINT {old} TO {new}"

@@ -26,7 +26,7 @@ from shared.vault.components.schema import (
     table,
 )
 from shared.vault.configuration import order_indexes
-from shared.vault.configuration.order_indexes import BUILD_SECONDS, sorts
+from shared.vault.configuration.order_indexes import BUILD_SECONDS, COUNT, sorts
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.vql import Operator
 
@@ -43,7 +43,6 @@ FULL = 100
 DIGEST_LENGTH = 12
 STATE = "state__v"
 FIRST_ALIAS = "t0"  # of the object selected from, in every compiled statement
-COUNT = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = $1"
 NOTE = """
 INSERT INTO platform.listed_condition AS c (statement, keys) VALUES ($1, $2)
 ON CONFLICT (statement, keys) DO UPDATE SET used_date = now() WHERE c.used_date < now() - interval '1 day'

@@ -1,8 +1,14 @@
-"""Creates indexes for the fields by which pages and queries order many records, after their first use."""
+"""Creates indexes of the fields by which many records are ordered, or found by date, after their first use.
+
+The modified date changes with each change of a record, so that its index takes an entry of each, and keeps PostgreSQL
+from changing the record without any entry (HOT). So it too is an index of those objects alone that are read by date.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -16,10 +22,11 @@ from shared.vault.components.schema import (
     needs_unique_index,
     order_index,
 )
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, FieldType
 from shared.vault.model.field_types import NEVER_EMPTY, traits
 
 if TYPE_CHECKING:
+    from shared.vault import vql
     from shared.vault.components.registry import Registry
     from shared.vault.storage.database import Connection, Database
 
@@ -27,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 # Records from which on an index pays: fewer are sorted in no time, and each write keeps an index up to date.
 MANY_RECORDS = 10_000
+MANY_DATED = 1_000  # of these a run reads a page at a time, all of them for each page
 MOST_INDEXES = 8  # of one object, those that were used last
 # Characters: an entry of an index has at most a third of a page, and a character up to four bytes.
 MOST_CHARACTERS = 600
@@ -44,7 +52,13 @@ EXISTING = """
 SELECT i.relname AS name, x.indisvalid AS whole FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
 WHERE i.relnamespace = to_regnamespace($1) AND i.relname ~ '_(asc|desc)$'
 """
+COUNT = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = $1"
+COUNT_SECONDS = 60.0  # between two counts of one object's records
 BUILD_SECONDS = 6 * 3600.0
+MODIFIED = "modified_date__v"
+# In compiled statements: tables with their aliases, and the aliases whose modified date is compared.
+_ALIASED = re.compile(r'records\."(\w+)" (\w+)')
+_DATED = re.compile(rf'(\w+)\."{MODIFIED}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +71,84 @@ class OrderedField:
 
 
 class OrderedFields:
-    """Remembers the fields by which records are ordered; ``changed`` is called for a new one."""
+    """Remembers the fields by which records are ordered or dated; ``changed`` is called for a new one."""
 
     def __init__(self, database: Database, changed: Callable[[], None]) -> None:
         self._database = database
         self._changed = changed
         self._recorded: dict[OrderedField, date] = {}
+        self._numbers: dict[str, tuple[int, float]] = {}
 
-    async def note(self, owner: VaultObject, ordered: OrderedField, total: int) -> None:
-        """Remember that ``total`` records were ordered by a field, at most once a day for each field."""
-        today = datetime.now(UTC).date()
-        if total < MANY_RECORDS or self._recorded.get(ordered) == today:
+    async def note(self, compiled: vql.CompiledQuery, total: int) -> None:
+        """Remember by what a query orders its ``total`` records, and whose modified dates it compares."""
+        first = compiled.order[0]
+        dated = dated_objects(compiled.matching)
+        if first.field == MODIFIED:
+            dated.add(compiled.object_name)
+        elif first.field and total >= MANY_RECORDS:
+            field = compiled.source.fields.get(first.field)
+            if field is not None and _gets_index(field, descending=first.descending):
+                ordered = OrderedField(
+                    compiled.object_name, field.name, first.descending
+                )
+                await self._remember(ordered)
+        await self.note_dated(dated)
+
+    async def note_searched(self, compiled: vql.CompiledQuery) -> None:
+        """Remember the picklists outside of the search index by whose values a search of many records looks."""
+        if compiled.find is None:
             return
-        self._recorded[ordered] = today
-        field = owner.fields.get(ordered.field)
-        if field is None or not _gets_index(field, descending=ordered.descending):
+        for field in compiled.source.fields.values():
+            if not field.search and f'"{field.name}" = ANY(' in compiled.matching:
+                ordered = OrderedField(
+                    compiled.object_name, field.name, descending=False
+                )
+                await self._note_use(ordered, MANY_RECORDS)
+
+    async def note_dated(self, names: Iterable[str]) -> None:
+        """Remember those of the objects that have many records as found by their modified date."""
+        for name in names:
+            ordered = OrderedField(name, MODIFIED, descending=False)
+            await self._note_use(ordered, MANY_DATED)
+
+    async def _note_use(self, ordered: OrderedField, bound: int) -> None:
+        """Remember the use of a field if its object has so many records."""
+        if self._is_recorded(ordered):
             return
+        if await self._number_of(ordered.object) >= bound:
+            await self._remember(ordered)
+
+    def _is_recorded(self, ordered: OrderedField) -> bool:
+        return self._recorded.get(ordered) == datetime.now(UTC).date()
+
+    async def _number_of(self, name: str) -> int:
+        """Return the number of an object's records, which is counted once a minute at most."""
+        number, counted = self._numbers.get(name, (0, -COUNT_SECONDS))
+        now = time.monotonic()
+        if now - counted >= COUNT_SECONDS:
+            async with self._database.connection() as connection:
+                number = await connection.fetchval(COUNT, name)
+            self._numbers[name] = number, now
+        return number
+
+    async def _remember(self, ordered: OrderedField) -> None:
+        """Store the use of a field, at most once a day."""
+        if self._is_recorded(ordered):
+            return
+        self._recorded[ordered] = datetime.now(UTC).date()
         async with self._database.connection() as connection:
             names = ordered.object, ordered.field, ordered.descending
             is_new = await connection.fetchval(NOTE, *names)
         if is_new:
             self._changed()
+
+
+def dated_objects(matching: str) -> set[str]:
+    """Return the objects whose modified dates a compiled condition compares."""
+    if MODIFIED not in matching:
+        return set()
+    aliases = set(_DATED.findall(matching))
+    return {name for name, alias in _ALIASED.findall(matching) if alias in aliases}
 
 
 def sorts(field: Field) -> bool:
@@ -92,6 +163,9 @@ def _gets_index(field: Field, *, descending: bool) -> bool:
     """Return whether an order by a field needs an index of its own, since no other index serves it."""
     if not sorts(field):
         return False
+    # Nearly all values differ: the index of the ascending order is read from its end.
+    if field.name == MODIFIED:
+        return not descending
     # Every index has the order in which it ascends, and that in which it descends where no value is missing.
     has_other = (
         field.type is FieldType.ID or needs_index(field) or needs_unique_index(field)

@@ -34,6 +34,7 @@ from shared.vault.storage.clock import read_clock
 
 if TYPE_CHECKING:
     from shared.vault.configuration.component_service import ComponentService
+    from shared.vault.configuration.order_indexes import OrderedFields
     from shared.vault.files.file_store import FileStore
     from shared.vault.jobs.job_service import JobService
     from shared.vault.storage.database import Connection, Database
@@ -78,6 +79,7 @@ class DirectDataJobs:
         jobs: JobService,
         files: FileStore,
         vault_id: int,
+        ordered_fields: OrderedFields,
         *,
         scheduled: bool,
         part_bytes: int = PART_BYTES,
@@ -87,6 +89,7 @@ class DirectDataJobs:
         self._jobs = jobs
         self._files = files
         self._vault_id = vault_id
+        self._ordered_fields = ordered_fields
         self._scheduled = scheduled
         self._part_bytes = part_bytes
         self._table = FileTable(database)
@@ -216,6 +219,9 @@ class DirectDataJobs:
         """Write and pack the content of a file; the database connection is released before packing begins."""
         contents = Path(tempfile.mkdtemp(dir=scratch))
         # Before the snapshot, which then has all changes that are dated before this moment.
+        if plan.extract_type is ExtractType.INCREMENTAL:
+            # It finds the changed records of each object by their dates.
+            await self._ordered_fields.note_dated(self._components.registry.objects)
         clock = await read_clock(self._database)
         async with snapshot(self._database, self._components) as (connection, registry):
             writing = FileContents(connection, registry, contents)

@@ -90,7 +90,8 @@ class Field:
 
     ``relationship_outbound_name`` is the to-one name, e.g. ``account__vr``; ``relationship_inbound_name`` the to-many
     name on the referenced object, e.g. ``addresses__vr``. ``shown_type`` is the type in metadata where that is not
-    a FieldType, as for some fields of documents. ``no_copy`` leaves the field out of copies of a record.
+    a FieldType, as for some fields of documents. ``no_copy`` leaves the field out of copies of a record. Without
+    ``search``, the values of a picklist are no words of the search index; searches find them nevertheless.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Field:
     format_mask: str | None = None
     value_format: str | None = None  # e.g. CR-{000000}, for system-managed names
     no_copy: bool = False
+    search: bool = True
     shown_type: str | None = None
 
 

@@ -327,7 +327,7 @@ def _choices(fields: list[Field], before: str) -> str:
     picklists = [
         field
         for field in fields
-        if field.type is FieldType.PICKLIST and not field.system
+        if field.type is FieldType.PICKLIST and field.search and not field.system
     ]
     single = [field.name for field in picklists if not field.multi_value]
     multiple = [field.name for field in picklists if field.multi_value]

@@ -14,7 +14,6 @@ import orjson
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
-from shared.vault.configuration.order_indexes import OrderedField
 from shared.vault.errors import VaultFault
 from shared.vault.queries.cursors import Cursor, CursorStore, read_address
 from shared.vault.queries.query_pages import (
@@ -124,6 +123,9 @@ class QueryService:
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
         size, offset = extras.bounded(compiled.pagesize), compiled.pageoffset
+        if self._ordered_fields is not None:
+            # Before the search, which may take too long without the index.
+            await self._ordered_fields.note_searched(compiled)
         async with self._database.connection() as connection:
             run = _Run(connection, caller, compiled, execution, extras)
             rows = await self._fetch(run, size, offset, None)
@@ -352,11 +354,9 @@ class QueryService:
     async def _note(
         self, compiled: vql.CompiledQuery, page: QueryPage, extras: Extras
     ) -> None:
-        """Note the field by which a large result is ordered and the condition of a list, so that they get indexes."""
-        first = compiled.order[0]
-        if self._ordered_fields is not None and first.field:
-            ordered = OrderedField(compiled.object_name, first.field, first.descending)
-            await self._ordered_fields.note(compiled.source, ordered, page.total)
+        """Note what a large result is ordered or found by and the condition of a list, so that they get indexes."""
+        if self._ordered_fields is not None:
+            await self._ordered_fields.note(compiled, page.total)
         if self._listed_conditions is not None and not extras.counted:
             await self._listed_conditions.note(compiled, self._components.registry)
 

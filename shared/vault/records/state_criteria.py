@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
-from shared.vault.components.configured_queries import satisfied_query, value_query
+from shared.vault.components.configured_queries import criteria_query, satisfied_query
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import ValueFormat
 from shared.vault.records.email_addresses import is_one_address
@@ -44,19 +44,8 @@ async def unsatisfied(
     :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
     """
     entering = _EnteringRecords(connection, registry, target.name, ids)
-    complete = await entering.complete(state.entry_criteria)
-    failed: dict[str, list[EntryCriterion]] = {}
-    malformed: dict[str, list[EntryCriterion]] = {}
-    for criterion in state.entry_criteria:
-        concerned = ids
-        if criterion.condition is not None:
-            concerned = await entering.concerned(criterion.condition)
-        for record_id in await entering.malformed(criterion, concerned):
-            malformed.setdefault(record_id, []).append(criterion)
-        if criterion.condition is None and criterion.required_field is not None:
-            concerned = [record_id for record_id in ids if record_id not in complete]
-        for record_id in await entering.failing(criterion, concerned):
-            failed.setdefault(record_id, []).append(criterion)
+    await entering.check(state.entry_criteria)
+    failed, malformed = entering.failed, entering.malformed
     errors: dict[str, ApiError] = {}
     for record_id in {**failed, **malformed}:
         message = failure_message(
@@ -146,12 +135,26 @@ async def meeting(
     :raises VaultFault: OPERATION_NOT_ALLOWED when the criteria are not VQL, or name fields that the object does not
         have.
     """
-    records = _EnteringRecords(connection, registry, object_name, ids, targets)
-    return await records.meeting(criteria, ids)
+    if not ids:
+        return frozenset()
+    try:
+        compiled = satisfied_query(criteria, object_name, registry, ids, targets or {})
+    except vql.VqlError as error:
+        raise _invalid(object_name, error) from error
+    rows = await _rows(connection, compiled, len(ids))
+    # The id of a document is a number in its rows.
+    return frozenset(str(row[0]) for row in rows)
+
+
+Records = Sequence[tuple[str, "Record | tuple[None, ...]"]]
+"""Ids of records with the answers about each."""
 
 
 class _EnteringRecords:
-    """Evaluates criteria on the records that enter a state, each condition once."""
+    """Checks criteria on the records that enter a state, and collects those that each record does not meet.
+
+    ``malformed`` has the criteria whose field has a value in another format than they demand.
+    """
 
     def __init__(
         self,
@@ -159,92 +162,97 @@ class _EnteringRecords:
         registry: Registry,
         object_name: str,
         ids: Sequence[str],
-        targets: Mapping[str, vql.Target] | None = None,
     ) -> None:
         self._connection = connection
         self._registry = registry
         self._object = object_name
         self._ids = ids
-        self._targets = targets or {}
-        self._concerned: dict[str, list[str]] = {}
+        self.failed: dict[str, list[EntryCriterion]] = {}
+        self.malformed: dict[str, list[EntryCriterion]] = {}
 
-    async def complete(self, criteria: Sequence[EntryCriterion]) -> frozenset[str]:
-        """Return the records in which every field that unconditional criteria require has a value."""
-        texts = [
-            criterion.criteria
-            for criterion in criteria
-            if criterion.required_field is not None and criterion.condition is None
-        ]
-        # One query for what nearly all records meet, in place of one for each field.
-        if not texts:
-            return frozenset()
-        return await self.meeting(" AND ".join(texts), self._ids)
+    async def check(self, criteria: Sequence[EntryCriterion]) -> None:
+        """Check criteria by one statement, or by several if one would be larger than this Vault accepts.
 
-    async def concerned(self, condition: str) -> list[str]:
-        """Return the records to which a criterion with this condition applies."""
-        if condition not in self._concerned:
-            met = await self.meeting(condition, self._ids)
-            self._concerned[condition] = [each for each in self._ids if each in met]
-        return self._concerned[condition]
+        :raises VaultFault: OPERATION_NOT_ALLOWED when a criterion is not a valid condition on the object.
+        """
+        if not criteria or not self._ids:
+            return
+        fields = _formatted_fields(criteria)
+        tests = _conditions(criteria)
+        try:
+            compiled = criteria_query(
+                tests, fields, self._object, self._registry, self._ids
+            )
+        except vql.VqlError as error:
+            too_large = isinstance(error, vql.VqlLimitError) and len(criteria) > 1
+            if not too_large:
+                raise _invalid(self._object, error) from error
+            middle = len(criteria) // 2
+            await self.check(criteria[:middle])
+            await self.check(criteria[middle:])
+            return
+        rows = await _rows(self._connection, compiled, len(self._ids))
+        names = [*dict.fromkeys(["id", *fields]), *tests]
+        columns = {name: number for number, name in enumerate(names)}
+        found = {row[0]: row for row in rows}
+        # A record that is gone meets nothing.
+        nothing = (None,) * len(names)
+        records: Records = [(each, found.get(each, nothing)) for each in self._ids]
+        for criterion in criteria:
+            self._compare(criterion, columns, records)
 
-    async def failing(
+    def _compare(
         self,
         criterion: EntryCriterion,
-        ids: Sequence[str],
-    ) -> list[str]:
-        """Return the records among ``ids`` that do not meet the criterion."""
-        met = await self.meeting(criterion.criteria, ids)
-        return [record_id for record_id in ids if record_id not in met]
-
-    async def malformed(
-        self,
-        criterion: EntryCriterion,
-        ids: Sequence[str],
-    ) -> list[str]:
-        """Return the records among ``ids`` whose field has a value in another format than the criterion demands."""
+        columns: Mapping[str, int],
+        records: Records,
+    ) -> None:
+        """Add the records to which a criterion applies, and which do not meet it."""
+        condition, meets = criterion.condition, columns[criterion.criteria]
+        if condition is not None:
+            applies = columns[condition]
+            records = [each for each in records if each[1][applies]]
+        for record_id, row in records:
+            if not row[meets]:
+                self.failed.setdefault(record_id, []).append(criterion)
         value_format, field = criterion.value_format, criterion.required_field
         if value_format is None or field is None:
-            return []
-        rows = await self._rows(value_query, field, ids)
-        # The columns after these two are those that pages are ordered by.
-        values = {str(row[0]): row[1] for row in rows}
-        return [
-            record_id
-            for record_id, value in values.items()
-            if value and not has_format(value_format, str(value))
-        ]
+            return
+        place = columns[field]
+        for record_id, row in records:
+            value = row[place]
+            if value and not has_format(value_format, str(value)):
+                self.malformed.setdefault(record_id, []).append(criterion)
 
-    async def meeting(self, text: str, ids: Sequence[str]) -> frozenset[str]:
-        """Return the records among ``ids`` that meet criteria in VQL.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when the criteria are not VQL, or name fields that the object does not
-            have.
-        """
-        rows = await self._rows(satisfied_query, text, ids)
-        # The id of a document is a number in its rows.
-        return frozenset(str(row[0]) for row in rows)
+def _formatted_fields(criteria: Sequence[EntryCriterion]) -> Sequence[str]:
+    """Return the fields whose values have to have a format, each once."""
+    fields = [
+        criterion.required_field
+        for criterion in criteria
+        if criterion.value_format is not None and criterion.required_field is not None
+    ]
+    return list(dict.fromkeys(fields))
 
-    async def _rows(
-        self,
-        query: Callable[..., vql.CompiledQuery],
-        text: str,
-        ids: Sequence[str],
-    ) -> Sequence[Record]:
-        """Compile a configured text into a query about records, and return its rows.
 
-        :raises VaultFault: OPERATION_NOT_ALLOWED when the text is not VQL, or names fields that the object does not
-            have.
-        """
-        if not ids:
-            return []
-        try:
-            compiled = query(text, self._object, self._registry, ids, self._targets)
-        except vql.VqlError as error:
-            message = f"Criteria of the configuration are not a valid condition on [{self._object}]: {error}"
-            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message) from error
-        sql, parameters = compiled.page(len(ids), 0)
-        if compiled.deferred:
-            # Times like now() are those of the moment at which the statement runs.
-            execution = vql.Execution(datetime.now(UTC), {}, "")
-            parameters = vql.resolve(parameters, execution)
-        return await self._connection.fetch(sql, *parameters)
+def _conditions(criteria: Sequence[EntryCriterion]) -> Sequence[str]:
+    """Return all that is asked about each record, each once: criteria, and conditions on which they apply."""
+    texts = [criterion.condition for criterion in criteria if criterion.condition]
+    return list(dict.fromkeys([*texts, *(each.criteria for each in criteria)]))
+
+
+def _invalid(object_name: str, error: vql.VqlError) -> VaultFault:
+    message = f"Criteria of the configuration are not a valid condition on [{object_name}]: {error}"
+    return VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
+
+
+async def _rows(
+    connection: Connection, compiled: vql.CompiledQuery, count: int
+) -> Sequence[Record]:
+    """Return the rows of a configured query about so many records."""
+    sql, parameters = compiled.page(count, 0)
+    if compiled.deferred:
+        # Times like now() are those of the moment at which the statement runs.
+        execution = vql.Execution(datetime.now(UTC), {}, "")
+        parameters = vql.resolve(parameters, execution)
+    return await connection.fetch(sql, *parameters)

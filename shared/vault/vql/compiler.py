@@ -20,7 +20,7 @@ from shared.vault.vql.columns import (
     order_terms,
     sub_select,
 )
-from shared.vault.vql.conditions import matching_sql
+from shared.vault.vql.conditions import condition_sql, matching_sql
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -205,6 +205,7 @@ def compile_query(
     terms = order_terms(scope, select.order, select.find)
     order, backward, keyset = _orders(scope, select, terms)
     texts = [_as_json(sql, column) for sql, column in selected]
+    texts += [condition_sql(scope, each) for each in query.tested]
     columns = tuple(column for _, column in selected)
     limits = select.limits
     by_rank = _is_ranked(scope, select)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ class SearchedText:
     """The text of a record, all of a phrase's scopes joined into one, as SQL without case and accents.
 
     ``indexed``: the search index has all its words. Of picklists the index has only the names of values; ``labels``
-    are their labels as JSON. ``fields`` is False for text that is only the content of files.
+    are their labels as JSON. ``outside`` are the labels of picklists that the index leaves out, by column and name.
+    ``fields`` is False for text that is only the content of files.
     """
 
     sql: str
     fields: bool
     indexed: bool
     labels: str | None = None
+    outside: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def without_index(self) -> SearchedText:
         """Return the same text, to be searched without the index."""

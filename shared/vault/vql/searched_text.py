@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType
-from shared.vault.model.field_types import covers, traits
+from shared.vault.model.field_types import covers, quoted, traits
 from shared.vault.vql.functions import (
     Function,
     labels_of,
@@ -34,7 +34,14 @@ def narrowed_by(
     """Return a condition for texts that contain ``searched``, by the index if the index has the text."""
     if not text.indexed:
         return condition
-    return narrowed(scope, condition, searched, whole=whole, labels=text.labels)
+    return narrowed(
+        scope,
+        condition,
+        searched,
+        whole=whole,
+        labels=text.labels,
+        outside=text.outside,
+    )
 
 
 def searched_text(scope: Scope, phrase: Phrase) -> SearchedText:
@@ -57,10 +64,16 @@ def _text(scope: Scope, phrase: Phrase) -> SearchedText:
     own = [each.field for each in columns if _is_own(scope, each)]
     indexed = len(own) == len(columns)
     labels: dict[str, str] = {}
+    outside: dict[str, Mapping[str, str]] = {}
     if not columns and phrase.fields:
         fields = _text_fields(scope)
         sql = [_own(scope, field) for field in fields]
-        labels = _labels(scope, fields)
+        labels = _labels(scope, [field for field in fields if field.search])
+        outside = {
+            f"{scope.alias}.{quoted(field.name)}": _labels(scope, [field])
+            for field in fields
+            if not field.search
+        }
     if phrase.content:
         content = _content(scope, phrase)
         sql += content
@@ -70,6 +83,7 @@ def _text(scope: Scope, phrase: Phrase) -> SearchedText:
         fields=phrase.fields,
         indexed=indexed,
         labels=json.dumps(labels) if labels else None,
+        outside=outside,
     )
 
 

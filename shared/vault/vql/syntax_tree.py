@@ -303,10 +303,14 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A whole statement with its text, to which the positions in errors refer."""
+    """A whole statement with its text, to which the positions in errors refer.
+
+    ``tested`` are conditions that rows need not meet: whether a row meets each of them is a column behind its keys.
+    """
 
     select: Select
     text: str
+    tested: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Mapping
+
 from shared.vault.model.field_types import has_index, words_sql
 from shared.vault.vql.resolve import Scope
+
+# As platform.folded in migration 0030.
+_MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff]")
+_LETTERS = str.maketrans(
+    dict(
+        zip(
+            "\u0131\u0142\u00f8\u0111\u0127\u0167\u0180\u0268\u0138\u03c2",
+            "ilodhtbiq\u03c3",
+            strict=True,
+        )
+    )
+    | {"\u00df": "ss", "\u00e6": "ae", "\u0153": "oe", "\u00fe": "th"}
+)
+
+NOTHING: Mapping[str, Mapping[str, str]] = {}
 
 
 def narrowed(
@@ -13,11 +32,13 @@ def narrowed(
     *,
     whole: bool,
     labels: str | None = None,
+    outside: Mapping[str, Mapping[str, str]] = NOTHING,
 ) -> str:
     """Return a condition that is met only by records with the words of ``searched``, together with these words.
 
-    The words must be in fields that the search index covers, or in ``labels`` of picklist values, as JSON. Without
-    ``whole``, the last one may be the beginning of a word. The condition is returned unchanged where no index helps.
+    The words must be in fields that the search index covers, in ``labels`` of picklist values, as JSON, or in labels of
+    values ``outside`` of the index, by column and name. Without ``whole``, the last word may be the beginning of one.
+    The condition is returned unchanged where no index helps.
     """
     # A text of punctuation alone has no words.
     has_words = any(map(str.isalnum, searched))
@@ -29,4 +50,38 @@ def narrowed(
     shown = "NULL" if labels is None else statement.bind(labels, "jsonb")
     # In a sub-select, which PostgreSQL carries out once for all records.
     query = f"(SELECT platform.search_query({text}, {str(whole).lower()}, {shown}))"
-    return f"({words} @@ {query} AND {condition})"
+    terms = [f"{words} @@ {query}"]
+    for column, values in outside.items():
+        named = matching_values(searched, values)
+        if named:
+            terms.append(f"{column} = ANY({statement.bind(named, 'text[]')})")
+    # The value first: words are made for each record that no index finds.
+    either = " OR ".join(reversed(terms))
+    return (
+        f"(({either}) AND {condition})"
+        if len(terms) > 1
+        else f"({either} AND {condition})"
+    )
+
+
+def matching_values(searched: str, labels: Mapping[str, str]) -> list[str]:
+    """Return the names of the values in whose name or label a word of ``searched`` is, perhaps some more."""
+    words = _words(searched)
+    return [
+        name
+        for name, label in labels.items()
+        if any(word in name or word in _folded(label) for word in words)
+    ]
+
+
+def _words(text: str) -> set[str]:
+    """Return the words of a folded text."""
+    folded = _folded(text)
+    # PostgreSQL may take a letter of another alphabet for what is between two words.
+    return {*re.findall(r"\w+", folded), *re.findall(r"[a-z0-9_]+", folded)}
+
+
+def _folded(text: str) -> str:
+    """Return a text without case and accents, as the database compares it."""
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", text)).lower()
+    return plain.translate(_LETTERS)

@@ -181,6 +181,36 @@ async def test_an_older_database_loses_its_indexes_of_global_ids(
     assert left == ["old__c_link__sys_key", "old__c_pkey"]
 
 
+DATED = """
+CREATE TABLE records.{0} (id text PRIMARY KEY, modified_date__v timestamptz NOT NULL);
+CREATE INDEX {0}_modified_date__v_idx ON records.{0} (modified_date__v);
+INSERT INTO platform.record_count (object, change) VALUES ('{0}', {1});
+"""
+DATE_INDEXES = """
+SELECT indexname FROM pg_indexes WHERE tablename IN ('few__c', 'many__c') AND indexname !~ '_pkey' ORDER BY 1
+"""
+
+
+async def test_an_older_database_keeps_the_indexes_of_dates_of_many_records(
+    database: Database,
+) -> None:
+    await migrate(database)
+    async with database.connection() as connection:
+        await connection.execute(DATED.format("few__c", 999))
+        await connection.execute(DATED.format("many__c", 1_000))
+        await connection.execute(
+            "DELETE FROM public.vault_migration WHERE name LIKE '0071%'"
+        )
+    await migrate(database)
+    async with database.connection() as connection:
+        left = [row["indexname"] for row in await connection.fetch(DATE_INDEXES)]
+        used = await connection.fetch(
+            "SELECT object, field, descending FROM platform.ordered_field"
+        )
+    assert left == ["many__c_modified_date__v_asc"]
+    assert [tuple(row) for row in used] == [("many__c", "modified_date__v", False)]
+
+
 # Two calls on the same records, the second one of another message; a third that names no run.
 OLD_LINEAGE = """
 INSERT INTO platform.lineage (object, record_id, origin, message_id, run, source_record, told, written, audited)

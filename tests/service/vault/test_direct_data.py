@@ -435,6 +435,7 @@ async def test_each_window_that_has_ended_has_a_file_of_which_the_first_has_all(
         vault.jobs,
         vault.files,
         vault.vault_id,
+        vault.ordered_fields,
         scheduled=True,
     )
     async with vault.database.connection() as connection:

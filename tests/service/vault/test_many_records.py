@@ -320,6 +320,39 @@ async def test_a_field_that_many_records_are_ordered_by_gets_an_index(
     await becomes(vault, [name, *both])
 
 
+DATED = {
+    "an order": "SELECT id FROM crate__c ORDER BY modified_date__v DESC PAGESIZE 5",
+    "a bound": "SELECT id FROM crate__c WHERE modified_date__v >= '2000-01-01T00:00:00.000Z'",
+    "the caller's latest": "SELECT id FROM RECENT crate__c",
+}
+
+
+@pytest.mark.parametrize("text", DATED.values(), ids=DATED)
+async def test_many_records_that_are_read_by_date_get_an_index(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, many: None, text: str
+) -> None:
+    monkeypatch.setattr(order_indexes, "MANY_DATED", NUMBER)
+    # One that has not yet noted anything today.
+    noted = order_indexes.OrderedFields(vault.database, vault.search_indexes.wake)
+    service = queries.QueryService(
+        vault.database, vault.components, ordered_fields=noted
+    )
+    shown = "SELECT id, modified_date__v FROM crate__c"
+    await service.run(SYSTEM, shown, version_path="v25.1")
+    await becomes(vault, [])
+    await service.run(SYSTEM, text, version_path="v25.1")
+    await becomes(vault, ["(modified_date__v, id)"])
+
+
+def test_objects_are_read_by_date_whose_dates_a_condition_compares() -> None:
+    matching = (
+        ' FROM records."a__c" t0 LEFT JOIN records."b__c" t1 ON t1."id" = t0."b__c" WHERE t0."id" IN (SELECT t2."a__c"'
+        ' FROM records."c__c" t2 WHERE t2."modified_date__v" > $1::timestamptz) AND t1."modified_date__v" < now()'
+    )
+    assert order_indexes.dated_objects(matching) == {"b__c", "c__c"}
+    assert order_indexes.dated_objects(' FROM records."a__c" t0') == set()
+
+
 PALLETS = """CREATE Object pallet__c (label('Pallet'), label_plural('Pallets'), prefix('PLT'),
     Field full__c (label('Full'), type('Boolean')), Field crate__c (label('Crate'), type('String'), max_length(10)));"""
 MADE = """

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from local.servers import PostgresServer
 from shared.vault.components import schema_changes
+from shared.vault.components.schema import create_order_index
 from shared.vault.storage.database import Database
 from shared.vault.storage.fair_slots import QueryLimits
 from shared.vault.storage.migrate import migrate
@@ -58,6 +59,11 @@ async def database(postgres_server: PostgresServer) -> AsyncIterator[Database]:
                 for statement in schema_changes.plan(None, vault_object).statements:
                     await connection.execute(statement)
             await connection.execute(FILL, ROWS)
+            # As the background makes it for many records that are read by date.
+            by_date = create_order_index(
+                "account__v", "modified_date__v", descending=False
+            )
+            await connection.execute(by_date)
             await connection.execute("ANALYZE")
         yield database
         await database.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.vault.components.configured_queries import satisfied_query, value_query
+from shared.vault.components.configured_queries import criteria_query, satisfied_query
 from shared.vault.vql import VqlError
 from tests.unit.records.shapes import REGISTRY, THING
 
@@ -23,10 +23,16 @@ def test_criteria_are_asked_of_the_records_that_are_named() -> None:
     assert parameters[1:-2] == others[1:-2]
 
 
-def test_values_are_asked_of_the_records_that_are_named() -> None:
-    value_query("note__c", THING.name, REGISTRY, ["V1"])
-    again = value_query("note__c", THING.name, REGISTRY, ["V2"])
+def test_values_and_criteria_are_asked_of_the_records_that_are_named() -> None:
+    tests = [CRITERIA, "note__c != null"]
+    first = criteria_query(tests, ["note__c"], THING.name, REGISTRY, ["V1"])
+    again = criteria_query(tests, ["note__c"], THING.name, REGISTRY, ["V2"])
+    assert again.sql is first.sql
     assert again.page(1, 0)[1][0] == ["V2"]
+    # Each is a column, not a condition: records that meet none of them have a row.
+    columns, _, conditions = again.sql.partition(" FROM ")
+    assert columns.count("note__c") == 3
+    assert "note__c" not in conditions
 
 
 def test_what_is_no_vql_is_refused_each_time() -> None:

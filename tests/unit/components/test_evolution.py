@@ -305,7 +305,6 @@ def test_ddl_of_a_renamed_object_and_field() -> None:
         "UPDATE platform.record_count SET object = 'z__c' WHERE object = 'a__c'",
         'ALTER SEQUENCE records."a__c_name_seq" RENAME TO "z__c_name_seq"',
         'ALTER INDEX IF EXISTS records."a__c_text_words" RENAME TO "z__c_text_words"',
-        'ALTER INDEX records."a__c_modified_date__v_idx" RENAME TO "z__c_modified_date__v_idx"',
         'ALTER INDEX records."a__c_b__c_idx" RENAME TO "z__c_b__c_idx"',
         'ALTER TABLE records."z__c" RENAME CONSTRAINT "a__c_b__c_fkey" TO "z__c_b__c_fkey"',
         'ALTER INDEX records."a__c_key__c_key" RENAME TO "z__c_key__c_key"',

@@ -67,7 +67,6 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
         assert part in create
     assert others == [
         'CREATE UNIQUE INDEX "a__c_link__sys_key" ON records."a__c" ("link__sys")',
-        'CREATE INDEX "a__c_modified_date__v_idx" ON records."a__c" ("modified_date__v")',
         'CREATE INDEX "a__c_b__c_idx" ON records."a__c" ("b__c")',
         'CREATE INDEX "a__c_c__c_idx" ON records."a__c" ("c__c")',
         'CREATE INDEX "a__c_self__c_idx" ON records."a__c" ("self__c")',
