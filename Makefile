@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+# Each process would compile all modules anew: those of tests have their assertions rewritten as well.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup servers demo start stop status reset test test-compose bench bench-quick rooms screenshots reference lint types audit check format lock check-lock hooks release clean
 

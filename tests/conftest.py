@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
+# Vaults that tests serve are in the process of the tests, which is to collect as seldom as theirs.
+_COLLECT_AFTER = (50_000, 20, 50)
+
 _RUN = pytest.StashKey[Path]()
 
 
@@ -53,6 +57,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         temporary = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
         asyncio.run(end_what_is_left(directory, temporary))
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Make the tests without the collector of cyclic garbage, and exempt them from it: they last as long as the run."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(*_COLLECT_AFTER)
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

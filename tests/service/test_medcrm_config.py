@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 import shutil
-import sys
-from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +16,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_definition import VaultDefinition
 from shared.vault.process.application import create_app
+from tests.forked_console import Ended, run_console
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import (
     PASSWORD,
@@ -31,7 +28,6 @@ from tests.service.vault.served import (
 )
 from tests.service.vault.vault_databases import vault_database
 
-ROOT = Path(__file__).parents[2]
 PROFILE = """RECREATE Permissionset reader__c (
   label('Reader'), permissions('read_queues'), Objectpermission case__v (read(true)) );
 RECREATE Securityprofile reader__c ( label('Reader'), active(true), permission_sets('Permissionset.reader__c') );"""
@@ -95,7 +91,7 @@ async def exported(medical: Api, tmp_path_factory: pytest.TempPathFactory) -> Pa
     admin = await medical.signed_in("admin")
     assert (await admin.post("/api/mdl/execute", data=PROFILE)).status == "SUCCESS"
     result = await medcrm("export", medical, folder)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.errors
     return folder
 
 
@@ -105,29 +101,10 @@ def copied(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "copy"))
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How the console ended, and all that it wrote."""
-
-    exit_code: int
-    output: str
-
-
-async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Result:
-    """Run the console as users do, in a process of its own, here without a terminal."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "medcrm", *arguments),
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=STDOUT,
-        cwd=ROOT,
-        env={**os.environ, PASSWORD_VARIABLE: password},
-        start_new_session=True,
-    )
-    async with asyncio.timeout(60):
-        output, _ = await process.communicate(answer.encode())
-    assert process.returncode is not None
-    return Result(process.returncode, output.decode())
+async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Ended:
+    """Run the console with a password, or with an answer to the question for it."""
+    variables = {PASSWORD_VARIABLE: password}
+    return await run_console(*arguments, variables=variables, answer=answer)
 
 
 async def medcrm(
@@ -137,7 +114,7 @@ async def medcrm(
     *options: str,
     answer: str = "",
     role: str = "admin",
-) -> Result:
+) -> Ended:
     """Run a command of the console on a Vault."""
     arguments = (
         "config",
@@ -199,7 +176,7 @@ async def test_from_one_vault_to_another(exported: Path, empty: Api) -> None:
     assert (await medcrm("diff", empty, exported)).output == result.output
 
     applied = await medcrm("apply", empty, exported, answer="y\n")
-    assert applied.exit_code == 0, applied.output
+    assert applied.exit_code == 0, applied.errors
     assert (
         applied.output.index("+ Object.case__v")
         < applied.output.index("Apply?")
@@ -252,7 +229,7 @@ async def test_what_only_the_vault_has_goes_when_it_is_pruned(
     assert (pruned.exit_code, "done  DROP Picklist.extra__c" in pruned.output) == (
         0,
         True,
-    ), pruned.output
+    ), pruned.errors
     assert (await medcrm("diff", medical, copied)).output == "No differences\n"
 
 
@@ -277,7 +254,7 @@ async def test_a_rule_goes_before_the_field_that_it_fills(
     assert (await medcrm("export", medical, after)).exit_code == 0
     for wanted in (folder, after, folder):
         applied = await medcrm("apply", medical, wanted, "--yes", "--prune")
-        assert applied.exit_code == 0, applied.output
+        assert applied.exit_code == 0, applied.errors
         same = await medcrm("diff", medical, wanted)
         assert same.output == "No differences\n"
 
@@ -295,7 +272,7 @@ async def test_the_first_failure_stops(copied: Path, medical: Api) -> None:
     assert "done  RECREATE Picklist.first__c" in result.output
     assert (
         "Error: RECREATE Object.broken__c: INVALID_DATA: Object.broken__c: "
-        in result.output
+        in result.errors
     )
     assert "done  RECREATE Queue.later__c" not in result.output
     admin = await medical.signed_in("admin")
@@ -323,7 +300,7 @@ async def test_some_types_only_and_a_subfolder_for_each_vault(
         await medcrm("diff", medical, tmp_path, "--vault", "../medical")
     ).exit_code == 2
     unknown = await medcrm("export", medical, tmp_path, "--type", "Nothing")
-    assert (unknown.exit_code, "no component type Nothing" in unknown.output) == (
+    assert (unknown.exit_code, "no component type Nothing" in unknown.errors) == (
         2,
         True,
     )
@@ -331,9 +308,9 @@ async def test_some_types_only_and_a_subfolder_for_each_vault(
 
 async def test_faults_are_shown_in_a_sentence(tmp_path: Path, medical: Api) -> None:
     nothing = await medcrm("diff", medical, tmp_path)
-    assert (nothing.exit_code, nothing.output.startswith("Error: ")) == (2, True)
+    assert (nothing.exit_code, nothing.errors.startswith("Error: ")) == (2, True)
     forbidden = await medcrm("export", medical, tmp_path, role="user")
-    assert (forbidden.exit_code, "INSUFFICIENT_ACCESS" in forbidden.output) == (2, True)
+    assert (forbidden.exit_code, "INSUFFICIENT_ACCESS" in forbidden.errors) == (2, True)
     arguments = (
         "config",
         "export",
@@ -344,7 +321,7 @@ async def test_faults_are_shown_in_a_sentence(tmp_path: Path, medical: Api) -> N
         USERNAMES["admin"],
     )
     wrong = await run(*arguments, answer="wrong\n", password="")
-    assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.output) == (
+    assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.errors) == (
         2,
         True,
     )

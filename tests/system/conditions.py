@@ -13,7 +13,8 @@ from local.system import System
 from shared.client import VaultClient, VaultUnavailable
 
 PATIENCE_SECONDS = 90.0
-POLL_SECONDS = 0.05
+# The first pause between two questions and the longest: each takes time from the processes that are waited for.
+POLL_SECONDS, LONGEST_POLL = 0.05, 0.5
 INTEGRATION = {
     "integration_api_name__sys": "medical_inquiry_details__v",
     "status__v": "active__v",
@@ -63,9 +64,14 @@ async def connected_to(running: System) -> AsyncIterator[Connected]:
         yield clients
 
 
-async def eventually(what: str, question: Callable[[], Awaitable[bool]]) -> None:
+async def eventually(
+    what: str,
+    question: Callable[[], Awaitable[bool]],
+    longest_poll: float = LONGEST_POLL,
+) -> None:
     """Wait until the answer is yes; while a Vault is down there is no answer."""
     deadline = time.monotonic() + PATIENCE_SECONDS
+    pause = POLL_SECONDS
     while True:
         try:
             if await question():
@@ -76,7 +82,8 @@ async def eventually(what: str, question: Callable[[], Awaitable[bool]]) -> None
         assert time.monotonic() < deadline, (
             f"{what} did not come to be within {PATIENCE_SECONDS:.0f} s"
         )
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, longest_poll)
 
 
 def new_run() -> str:

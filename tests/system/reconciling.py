@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.client import VaultClient
-from tests.system.conditions import Connected, eventually
+from tests.system.conditions import POLL_SECONDS, Connected, eventually
 
 CLEAN = ("missing", "different", "failing", "extra", "not_allowed")
 CONNECTION = "medical_crm__v"
@@ -74,7 +74,8 @@ async def reconciled(
             state = await client.reconciliation(job)
             return int(str(state["slice"])) > 0
 
-        await eventually("the first slice", begun)
+        # Seldom questions would miss the time until the last slice.
+        await eventually("the first slice", begun, POLL_SECONDS)
         await meanwhile()
 
     async def ended() -> bool:

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
 from playwright.async_api import Browser, Request, Route
 
 from local.system import System
 from tests.system.conditions import Connected, new_run
 from tests.system.test_transfer import account, inquiry, transferred
-from tests.system.visitors import NARROW, WIDE, Visitor, visitor
+from tests.system.visitors import Visitor, visitor
 
 RULE = "/ui/rules/medical_inquiries__v"
 DETAILS = "Medical Inquiry Details Integration"
@@ -24,15 +23,11 @@ async def at_both(
     running: System,
     vault: str = "medical_vault",
     *,
-    width: int = WIDE,
-    dark: bool = False,
     scripts: bool = True,
 ) -> AsyncIterator[Visitor]:
     """An administrator of a Vault who is also signed in to the other Vault in the same browser."""
     (other,) = {"medical_vault", "crm_vault"} - {vault}
-    async with visitor(
-        browser, running, vault, "admin", width=width, dark=dark, scripts=scripts
-    ) as admin:
+    async with visitor(browser, running, vault, "admin", scripts=scripts) as admin:
         known = running.sign_ins()[other]["admin"]
         await admin.page.goto(f"{running.endpoints()[other]['url']}/ui/")
         await admin.sign_in(known["username"], known["password"])
@@ -160,11 +155,8 @@ async def test_the_way_of_a_message_leads_through_both_vaults(
         )
 
 
-@pytest.mark.parametrize(
-    ("dark", "width"), [(False, WIDE), (True, WIDE), (False, NARROW), (True, NARROW)]
-)
 async def test_every_page_of_a_connection_can_be_used_by_everybody(
-    running: System, browser: Browser, connected: Connected, dark: bool, width: int
+    running: System, browser: Browser, connected: Connected
 ) -> None:
     item = await record(connected)
     where = "WHERE api_name__sys = 'medical_crm__v'"
@@ -190,6 +182,6 @@ async def test_every_page_of_a_connection_can_be_used_by_everybody(
         "/ui/live",
         f"/ui/messages?record={item}",
     )
-    async with at_both(browser, running, width=width, dark=dark) as admin:
+    async with at_both(browser, running) as admin:
         for path in paths:
             await admin.finds_usable(path)

@@ -21,9 +21,6 @@ from tests.system.visited_pages import (
     first_of,
 )
 from tests.system.visitors import (
-    COLOURS,
-    NARROW,
-    WIDE,
     Visitor,
     stranger,
     visitor,
@@ -102,48 +99,33 @@ async def look_at_linked_pages(admin: Visitor) -> None:
         await admin.finds_usable(path)
 
 
-# A page that is too wide is so when narrow, and colours are light or dark: each is met once.
-LOOKS = pytest.mark.parametrize(("dark", "width"), [(False, WIDE), (True, NARROW)])
-
-
-@LOOKS
 @pytest.mark.parametrize(("vault", "paths"), PARTS)
 async def test_every_page_can_be_used_by_everybody(
     running: System,
     browser: Browser,
     vault: str,
     paths: tuple[str, ...],
-    dark: bool,
-    width: int,
 ) -> None:
-    async with visitor(
-        browser, running, vault, "admin", width=width, dark=dark
-    ) as admin:
+    async with visitor(browser, running, vault, "admin") as admin:
         for path in paths:
             await admin.finds_usable(path)
 
 
-@LOOKS
 async def test_every_page_behind_a_link_can_be_used_by_everybody(
-    running: System, browser: Browser, connected: Connected, dark: bool, width: int
+    running: System, browser: Browser, connected: Connected
 ) -> None:
     asked = await inquiry(connected, await account(connected, new_run()))
     await transferred(connected, asked)
-    async with visitor(
-        browser, running, "medical_vault", "admin", width=width, dark=dark
-    ) as admin:
+    async with visitor(browser, running, "medical_vault", "admin") as admin:
         await look_at_linked_pages(admin)
 
 
-@LOOKS
 async def test_every_page_about_what_was_made_can_be_used_by_everybody(
-    running: System, browser: Browser, connected: Connected, dark: bool, width: int
+    running: System, browser: Browser, connected: Connected
 ) -> None:
     made = await made_pages(connected)
     assert set(made) == set(MADE)
-    async with visitor(
-        browser, running, "medical_vault", "admin", width=width, dark=dark
-    ) as admin:
+    async with visitor(browser, running, "medical_vault", "admin") as admin:
         for path in made.values():
             await admin.finds_usable(path)
 
@@ -158,8 +140,5 @@ async def test_pages_for_people_without_an_account_can_be_used_by_everybody(
     (token,) = rows_of(answer["tokens"], "tokens")
     viewer = f"/ui/approved_viewer?token={token['token__v']}"
     async with stranger(browser, running, "medical_vault") as person:
-        for width, colours in zip((NARROW, WIDE), COLOURS, strict=True):
-            await person.page.set_viewport_size({"width": width, "height": 900})
-            await person.page.emulate_media(color_scheme=colours)
-            for path in ("/ui/sign-in", "/ui/password", viewer):
-                await person.finds_usable(path)
+        for path in ("/ui/sign-in", "/ui/password", viewer):
+            await person.finds_usable(path)

@@ -1,4 +1,4 @@
-"""Kills a process in the middle of 500 transfers: every inquiry gets one Case Request, every queue empties."""
+"""Kills a process in the middle of 250 transfers: every inquiry gets one Case Request, every queue empties."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.system.reconciling import (
 )
 
 running, connected = module_system.running, module_system.connected
-INQUIRIES = 500
+INQUIRIES = 250
 CALL = 10
 QUEUES = {
     "crm": ("crm_to_medical_outbound_queue__v", "medical_to_crm_inbound__v"),

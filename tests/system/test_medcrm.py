@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.system import System
+from tests.forked_console import run_console
 from tests.system import module_system
 from tests.system.conditions import Connected, new_run
 from tests.system.test_transfer import account, create, inquiry, transferred
@@ -31,16 +28,10 @@ class Console:
 
     variables: Mapping[str, str]
 
-    async def run(self, *arguments: str, **changed: str) -> tuple[int | None, str, str]:
+    async def run(self, *arguments: str, **changed: str) -> tuple[int, str, str]:
         """Exit status, standard output, and standard error."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "medcrm", *arguments),
-            stdout=PIPE,
-            stderr=PIPE,
-            env={**os.environ, **self.variables, **changed},
-        )
-        output, told = await process.communicate()
-        return process.returncode, output.decode(), told.decode()
+        ended = await run_console(*arguments, variables={**self.variables, **changed})
+        return ended.exit_code, ended.output, ended.errors
 
     async def read(self, *arguments: str, code: int = 0) -> Any:
         """The JSON that a command prints, checked to end with this status."""

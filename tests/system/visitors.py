@@ -12,9 +12,12 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
 from local.system import System
 
-COLOURS: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WIDE = 1280
-NARROW = 390
+WIDE, HEIGHT = 1280, 900
+# A page that is too wide is so when narrow, and colours are light or dark: each is met once.
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
+    (390, "dark"),
+    (WIDE, "light"),
+)
 UNFOLD = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 OVERFLOW = "document.documentElement.scrollWidth - innerWidth"
 IS_SELECT = "element => element.tagName === 'SELECT'"
@@ -91,15 +94,20 @@ class Visitor:
         self.faults.clear()
 
     async def finds_usable(self, path: str) -> None:
-        """Open a page, unfold all of it, and check its accessibility."""
+        """Open a page, unfold all of it, and check its accessibility, narrow and wide, light and dark."""
         answer = await self.page.goto(f"{self.url}{path}")
         assert answer is not None and answer.ok, path
         # What is folded is judged as well: it depends on the state of the system what a page unfolds by itself.
         await self.page.evaluate(UNFOLD)
-        found = await Axe().run(self.page)
-        assert not found.violations_count, (path, found.generate_report())
-        # Nothing has to be scrolled sideways to.
-        assert await self.page.evaluate(OVERFLOW) <= 0, path
+        for width, colours in LOOKS:
+            await self.page.set_viewport_size({"width": width, "height": HEIGHT})
+            await self.page.emulate_media(color_scheme=colours)
+            found = await Axe().run(self.page)
+            report = found.generate_report()
+            assert not found.violations_count, (path, width, colours, report)
+            # Nothing has to be scrolled sideways to.
+            overflow = await self.page.evaluate(OVERFLOW)
+            assert overflow <= 0, (path, width, colours)
 
     async def sign_in(self, username: str, password: str) -> None:
         await self.page.get_by_label("User name").fill(username)
@@ -157,7 +165,7 @@ async def stranger(
     browser: Browser, system: System, vault: str
 ) -> AsyncIterator[Visitor]:
     """Somebody without an account; the block fails when a page had an error on the console."""
-    context = await browser.new_context(viewport={"width": WIDE, "height": 900})
+    context = await browser.new_context(viewport={"width": WIDE, "height": HEIGHT})
     context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     made = Visitor(page, system.endpoints()[vault]["url"])
@@ -175,15 +183,12 @@ async def visitor(
     who: str = "business",
     *,
     path: str = "/",
-    width: int = WIDE,
-    dark: bool = False,
     scripts: bool = True,
     kind: type[Visitor] = Visitor,
 ) -> AsyncIterator[Visitor]:
     """A user who is signed in to a Vault; the block fails when a page logged an error on the console."""
     context = await browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if dark else "light",
+        viewport={"width": WIDE, "height": HEIGHT},
         java_script_enabled=scripts,
     )
     context.set_default_timeout(PATIENCE)
