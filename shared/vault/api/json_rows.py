@@ -167,18 +167,22 @@ def _keeps_bounds(rows: list[object], size: int) -> TypeGuard[list[dict[str, obj
     values = list(chain.from_iterable(row.values() for row in flat))
     lists = [value for value in values if type(value) is list]
     items = list(chain.from_iterable(lists))
-    singles = [*values, *items] if lists else values
     kinds = set(map(type, values)) - {list} | set(map(type, items))
-    texts = (value for value in singles if type(value) is str)
+    count = len(values) + len(items)
     return (
         kinds <= SCALARS
         and max(map(len, flat)) <= MAX_MEMBERS
         and max(map(len, lists), default=0) <= MAX_ITEMS
-        and len(singles) <= MAX_VALUES
-        and MAX_TEXT_OVERHEAD * len(singles) + MAX_CHARACTER * size <= MAX_TEXT_BYTES
+        and count <= MAX_VALUES
+        and MAX_TEXT_OVERHEAD * count + MAX_CHARACTER * size <= MAX_TEXT_BYTES
         # A short body has no long text.
-        and (size <= MAX_TEXT or max(map(len, texts), default=0) <= MAX_TEXT)
+        and (size <= MAX_TEXT or _longest([*values, *items]) <= MAX_TEXT)
     )
+
+
+def _longest(values: list[object]) -> int:
+    """Return the number of characters of the longest text."""
+    return max([len(value) for value in values if type(value) is str], default=0)
 
 
 def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:

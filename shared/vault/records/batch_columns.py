@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
+from operator import itemgetter
 
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field
@@ -37,21 +39,33 @@ class Columns:
         cls, fields: Sequence[Field], rows: Sequence[Mapping[str, object]]
     ) -> Columns:
         """Return the values of rows by field, None for a value that a row lacks."""
-        columns: dict[str, list[object]] = {}
-        shared: set[str] = set()
-        for field in fields:
-            column = [row.get(field.name) for row in rows]
-            columns[field.name] = column
-            if field.name in COMMON and column.count(column[0]) == len(column):
-                shared.add(field.name)
+        names = [field.name for field in fields]
+        columns = dict(zip(names, _by_field(names, rows), strict=True))
+        shared = {
+            name
+            for name in COMMON.intersection(columns)
+            if columns[name].count(columns[name][0]) == len(rows)
+        }
         values: list[object] = []
         for part in parts(fields, shared):
             if len(part) > 1:
                 values.append(_together([columns[field.name] for field in part]))
                 continue
-            (column,) = (columns[field.name] for field in part)
-            values.append(column[0] if part[0].name in shared else column)
+            (name,) = (field.name for field in part)
+            column = columns[name]
+            values.append(column[0] if name in shared else list(column))
         return cls(fields, values, frozenset(shared))
+
+
+def _by_field(
+    names: Sequence[str], rows: Sequence[Mapping[str, object]]
+) -> Iterable[Sequence[object]]:
+    """Return the values of rows for each field, None for a value that a row lacks."""
+    with suppress(KeyError):
+        # Mostly the rows have the same fields, and more than one: then all values of a row are read at once.
+        if len(names) > 1:
+            return zip(*map(itemgetter(*names), rows), strict=True)
+    return ([row.get(name) for row in rows] for name in names)
 
 
 def _together(columns: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:

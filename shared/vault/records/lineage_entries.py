@@ -160,15 +160,16 @@ async def note_lineage(
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
     kinds: dict[tuple[object, str], int] = {}
-    places: dict[tuple[int, str, frozenset[str]], int] = {}
+    places: dict[tuple[int, str, frozenset[str]], str] = {}
     lines: list[tuple[str, str, str | None]] = []
     for record_id, (number, message_id, source_record), fields in entries:
         # Rows of one origin and message, as those of a call mostly are, share what the two say.
         alike = (number, message_id, fields)
         if alike not in places:
             origin = origins.setdefault((number, fields), _origin(call, number, fields))
-            places[alike] = kinds.setdefault((origin[0], message_id), len(kinds) + 1)
-        lines.append((str(places[alike]), record_id, source_record))
+            place = kinds.setdefault((origin[0], message_id), len(kinds) + 1)
+            places[alike] = str(place)
+        lines.append((places[alike], record_id, source_record))
     head = (call.source_vault_id, call.integration, call.integration_point)
     common = (object_name, call.run, call.time)
     origin_columns = _columns(list(origins.values()))

@@ -35,6 +35,7 @@ USER = "user__sys"  # its ids are numbers, as created_by__v and the user calls o
 
 BLOCK = 1000
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+PAIRS = [first + second for first in DIGITS for second in DIGITS]
 WIDTH = 12
 
 SOURCE = "source_record_id"
@@ -65,8 +66,8 @@ def record_id(prefix: str, number: int) -> str:
     """Return the id of record ``number``, for example ``V4T000000000RS``; ids of one process sort by age."""
     digits = ""
     while number:
-        number, digit = divmod(number, len(DIGITS))
-        digits = DIGITS[digit] + digits
+        number, pair = divmod(number, len(PAIRS))
+        digits = PAIRS[pair] + digits
     return prefix + digits.rjust(WIDTH, "0")
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from shared.vault.records.rows import ResolvedRow
 
 
+NOTHING: frozenset[str] = frozenset()
+
+
 class Comparison:
     """Compares rows of one call with their records, which all have the same columns.
 
@@ -35,11 +38,11 @@ class Comparison:
         if names != self._fields.names:
             self._fields = _Fields(names, list(record.keys()))
         fields = self._fields
-        changed: Sequence[str] = ()
         sent, stored = fields.sent(row.values), fields.stored(record)
-        if sent != stored:
-            pairs = zip(fields.compared, sent, stored, strict=True)
-            changed = [name for name, new, old in pairs if new != old]
+        if sent == stored and not self._again:
+            return Change(row, record, {}, NOTHING)
+        pairs = zip(fields.compared, sent, stored, strict=True)
+        changed = [name for name, new, old in pairs if new != old]
         written = fields.compared if self._again else changed
         values = {name: row.values[name] for name in written}
         return Change(row, record, values, named_fields(tuple(changed)))
