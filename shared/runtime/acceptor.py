@@ -64,7 +64,11 @@ class Acceptor:
                     await asyncio.sleep(SHORT_SECONDS)
                 continue
             connection.setblocking(False)
-            await self._begin(connection, address[0])
+            try:
+                await self._begin(connection, address[0])
+            except Exception as error:  # noqa: BLE001  the next connection is still to be accepted
+                _log.error("cannot serve a connection", exc_info=error)
+                connection.close()
 
     async def _arrival(self) -> None:
         """Wait until a connection can be accepted, unless another worker takes it first."""
@@ -88,8 +92,7 @@ def accepting(
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(protocol, connection)
-        # The client has gone already.
         except OSError:
-            connection.close()
+            connection.close()  # the client has gone already
 
     return Acceptor(listener, begin, share)

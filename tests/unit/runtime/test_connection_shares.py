@@ -140,3 +140,27 @@ async def test_connections_that_come_at_once_are_shared_evenly(
             assert [len(each.accepted) for each in workers] == [EVEN, EVEN]
         for client in clients:
             client.close()
+
+
+async def test_a_connection_that_cannot_be_served_does_not_end_accepting() -> None:
+    served = asyncio.Event()
+
+    async def begin(connection: socket.socket, _address: str) -> None:
+        if not refused:
+            refused.append(connection)
+            raise RuntimeError("no protocol")
+        connection.close()
+        served.set()
+
+    refused: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        acceptor = Acceptor(listener.dup(), begin)
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
+        async with asyncio.timeout(60):
+            await served.wait()
+        acceptor.close()
+        await acceptor.wait_closed()
+        for client in clients:
+            client.close()
+    assert refused[0].fileno() == -1
