@@ -141,11 +141,12 @@ STATE = Field(
     system=True,
     max_length=128,
 )
+MODIFIED_DATE = "modified_date__v"
 AUDIT = (
     _system("created_by__v", "Created By", FieldType.NUMBER),
     _system("created_date__v", "Created Date", FieldType.DATE_TIME),
     _system("modified_by__v", "Last Modified By", FieldType.NUMBER),
-    _system("modified_date__v", "Last Modified Date", FieldType.DATE_TIME),
+    _system(MODIFIED_DATE, "Last Modified Date", FieldType.DATE_TIME),
 )
 # Which version of its source a copied record is; set by connections only.
 SOURCE_MODIFIED = Field(

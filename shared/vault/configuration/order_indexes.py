@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from shared.vault.components.platform import MODIFIED_DATE
 from shared.vault.components.schema import (
     SCHEMA,
     create_order_index,
@@ -55,10 +56,9 @@ WHERE i.relnamespace = to_regnamespace($1) AND i.relname ~ '_(asc|desc)$'
 COUNT = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHERE object = $1"
 COUNT_SECONDS = 60.0  # between two counts of one object's records
 BUILD_SECONDS = 6 * 3600.0
-MODIFIED = "modified_date__v"
 # In compiled statements: tables with their aliases, and the aliases whose modified date is compared.
 _ALIASED = re.compile(r'records\."(\w+)" (\w+)')
-_DATED = re.compile(rf'(\w+)\."{MODIFIED}"')
+_DATED = re.compile(rf'(\w+)\."{MODIFIED_DATE}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class OrderedFields:
         """Remember by what a query orders its ``total`` records, and whose modified dates it compares."""
         first = compiled.order[0]
         dated = dated_objects(compiled.matching)
-        if first.field == MODIFIED:
+        if first.field == MODIFIED_DATE:
             dated.add(compiled.object_name)
         elif first.field and total >= MANY_RECORDS:
             field = compiled.source.fields.get(first.field)
@@ -96,8 +96,6 @@ class OrderedFields:
 
     async def note_searched(self, compiled: vql.CompiledQuery) -> None:
         """Remember the picklists outside of the search index by whose values a search of many records looks."""
-        if compiled.find is None:
-            return
         for field in compiled.source.fields.values():
             if not field.search and f'"{field.name}" = ANY(' in compiled.matching:
                 ordered = OrderedField(
@@ -108,7 +106,7 @@ class OrderedFields:
     async def note_dated(self, names: Iterable[str]) -> None:
         """Remember those of the objects that have many records as found by their modified date."""
         for name in names:
-            ordered = OrderedField(name, MODIFIED, descending=False)
+            ordered = OrderedField(name, MODIFIED_DATE, descending=False)
             await self._note_use(ordered, MANY_DATED)
 
     async def _note_use(self, ordered: OrderedField, bound: int) -> None:
@@ -145,7 +143,7 @@ class OrderedFields:
 
 def dated_objects(matching: str) -> set[str]:
     """Return the objects whose modified dates a compiled condition compares."""
-    if MODIFIED not in matching:
+    if MODIFIED_DATE not in matching:
         return set()
     aliases = set(_DATED.findall(matching))
     return {name for name, alias in _ALIASED.findall(matching) if alias in aliases}
@@ -164,7 +162,7 @@ def _gets_index(field: Field, *, descending: bool) -> bool:
     if not sorts(field):
         return False
     # Nearly all values differ: the index of the ascending order is read from its end.
-    if field.name == MODIFIED:
+    if field.name == MODIFIED_DATE:
         return not descending
     # Every index has the order in which it ascends, and that in which it descends where no value is missing.
     has_other = (

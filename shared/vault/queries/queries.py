@@ -14,6 +14,7 @@ import orjson
 from shared.protocol.error_types import ErrorType
 from shared.vault import vql
 from shared.vault.access.permissions import Operation, require
+from shared.vault.components.platform import MODIFIED_DATE
 from shared.vault.errors import VaultFault
 from shared.vault.queries.cursors import Cursor, CursorStore, read_address
 from shared.vault.queries.query_pages import (
@@ -123,7 +124,7 @@ class QueryService:
         cursor = Cursor(uuid4(), text, 0, datetime.now(UTC), {})
         execution = self._execution(caller, cursor, version_path)
         size, offset = extras.bounded(compiled.pagesize), compiled.pageoffset
-        if self._ordered_fields is not None:
+        if self._ordered_fields is not None and compiled.find is not None:
             # Before the search, which may take too long without the index.
             await self._ordered_fields.note_searched(compiled)
         async with self._database.connection() as connection:
@@ -355,7 +356,8 @@ class QueryService:
         self, compiled: vql.CompiledQuery, page: QueryPage, extras: Extras
     ) -> None:
         """Note what a large result is ordered or found by and the condition of a list, so that they get indexes."""
-        if self._ordered_fields is not None:
+        by_field = compiled.order[0].field or MODIFIED_DATE in compiled.matching
+        if self._ordered_fields is not None and by_field:
             await self._ordered_fields.note(compiled, page.total)
         if self._listed_conditions is not None and not extras.counted:
             await self._listed_conditions.note(compiled, self._components.registry)

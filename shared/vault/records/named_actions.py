@@ -88,9 +88,9 @@ Inputs = Mapping[str, object]
 class ActionContext:
     """The arguments of a named action: the records' transaction, their ids (all locked), its parameters.
 
-    ``state`` is set for an entry action: the state that the records have just entered. ``depth`` counts the actions
-    that have led to this one. ``inputs`` are the values that the caller sends with the start of a workflow. ``targets``
-    are the query targets of documents, which are no objects of the registry.
+    ``state`` is set for actions of a state: that of the records, which they may have just entered. ``depth`` counts the
+    actions that have led to this one. ``inputs`` are the values that the caller sends with the start of a workflow.
+    ``targets`` are the query targets of documents, which are no objects of the registry.
     """
 
     connection: Connection

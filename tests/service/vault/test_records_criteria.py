@@ -49,6 +49,54 @@ async def test_entry_criteria(admin: Api, user: Api) -> None:
     ).status == "SUCCESS"
 
 
+# More semi-joins than one statement may have.
+BEHIND = "".join(
+    f"""
+    Objectlifecyclestateentrycriterion behind_{number}__c ( order({number}), message('Number {number}'),
+      criteria('id IN (SELECT stair__c FROM steps__cr WHERE number__c = {number})') ),"""
+    for number in range(1, 31)
+)
+LIFECYCLE = """
+RECREATE Objectlifecycle climbed__c ( label('Climbed'), starting_state('open__c'),
+  Objectlifecyclestate open__c ( label('Open'),
+    Objectlifecyclestateuseraction close__c ( label('Close'), action('change_state'), next_state('closed__c') ) ),
+  Objectlifecyclestate closed__c ( label('Closed'), {criteria}
+    Objectlifecyclestateentrycriterion small__c ( order(99), criteria('size__c < 10'), message('Too large') ) ) );
+"""
+STAIRS = """
+RECREATE Object stair__c ( label('Stair'), prefix('ZGB'), lifecycle('Objectlifecycle.climbed__c'),
+  Field size__c ( type('Number'), label('Size') ) );
+RECREATE Object step__c ( label('Step'), prefix('ZGC'),
+  Field stair__c ( type('Object'), label('Stair'), object('Object.stair__c'), relationship_type('parent'),
+    relationship_inbound_name('steps__cr') ),
+  Field number__c ( type('Number'), label('Number') ) );
+"""
+CLIMB = "Objectlifecyclestateuseraction.stair__c.open__c.close__c"
+
+
+async def test_criteria_may_be_more_than_one_statement_takes(
+    admin: Api, user: Api
+) -> None:
+    mdl = LIFECYCLE.format(criteria="") + STAIRS + LIFECYCLE.format(criteria=BEHIND)
+    answer = await admin.post("/api/mdl/execute", data=mdl)
+    assert answer.status == "SUCCESS", answer.text
+    rows = [{"name__v": name, "size__c": 11} for name in ("some", "all")]
+    some, every = (await user.post("/vobjects/stair__c", json=rows)).ids
+    steps = [
+        {"name__v": f"{number}", "stair__c": stair, "number__c": number}
+        for stair in (some, every)
+        for number in range(1, 31)
+        if stair == every or number not in {2, 29}
+    ]
+    made = await user.post("/vobjects/step__c", json=steps)
+    assert outcomes(made) == ["SUCCESS"] * 58
+    answer = await user.post(
+        f"/vobjects/stair__c/actions/{CLIMB}", data={"ids": f"{some},{every}"}
+    )
+    messages = [row["errors"][0]["message"] for row in answer.data]
+    assert messages == ["Number 2; Number 29; Too large", "Too large"]
+
+
 async def test_a_list_is_sorted(user: Api) -> None:
     made = [
         await owner(user, name__v=name, key__c=key())
