@@ -483,7 +483,7 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
         )
     )
     rows = {
-        key: rule.evaluate({"group_identifier__v": key})
+        str(key): rule.evaluate({"group_identifier__v": key})
         for key in ("E-1", "E-2", "E-1 ", "E-3", "E-4", "E-5", None)
     }
     keys = pending_keys(rule, [row.targets for row in rows.values()])
@@ -526,7 +526,7 @@ def test_pending_references_are_asked_once_a_key_and_settled_or_named() -> None:
         ],
         "E-4": [INACTIVE],
         "E-5": "P7",
-        None: None,
+        "None": None,
     }
 
 
