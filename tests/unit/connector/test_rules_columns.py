@@ -95,7 +95,14 @@ def test_an_object_without_a_filled_field_has_an_empty_row_each() -> None:
     assert targets == [{"case__v": {}}, {"case__v": {}}]
 
 
-RELATED: tuple[object, ...] = (None, {}, {"data": None}, {"data": []}, {"data": [None]}, [{"city__v": "x"}])
+RELATED: tuple[object, ...] = (
+    None,
+    {},
+    {"data": None},
+    {"data": []},
+    {"data": [None]},
+    [{"city__v": "x"}],
+)
 
 
 ADDRESSES = (*RELATED, {"data": [{"city__v": "Rome"}, {"city__v": "Bern"}]})
