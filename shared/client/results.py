@@ -217,8 +217,12 @@ def _row_result(row: Row) -> RowResult:
     # Those of documents are numbers.
     if not isinstance(record, str):
         record = str(record) if isinstance(record, int) else None
-    event = _text_or_none(about.get("event"))
-    newer = _text_or_none(about.get(SOURCE_MODIFIED))
+    event = about.get("event")
+    if not isinstance(event, str):
+        event = None
+    newer = about.get(SOURCE_MODIFIED)
+    if not isinstance(newer, str):
+        newer = None
     status = row.get("responseStatus", about.get("responseStatus"))
     if status in _DONE:
         return RowResult(True, record, event, (), newer)
@@ -228,10 +232,6 @@ def _row_result(row: Row) -> RowResult:
 
 
 _WORDLESS = ApiError(ErrorType.UNEXPECTED_ERROR, "failed without an error")
-
-
-def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 def text(row: Json, name: str) -> str:

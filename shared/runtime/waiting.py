@@ -146,11 +146,9 @@ class KeyLocks:
         """Wait until all of the keys are free, and lock them while the body runs."""
         wanted = tuple(dict.fromkeys(keys))
         # All keys are looked at again after each wait: others may have taken some of them meanwhile.
-        while True:
-            busy = [self._released[key] for key in wanted if key in self._released]
-            if not busy:
-                break
-            await busy[0].wait()
+        while not self._released.keys().isdisjoint(wanted):
+            busy = next(key for key in wanted if key in self._released)
+            await self._released[busy].wait()
         # Nothing is awaited between the look and this, so that no other task comes in between.
         released = asyncio.Event()
         self._released.update(dict.fromkeys(wanted, released))

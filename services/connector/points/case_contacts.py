@@ -194,9 +194,7 @@ async def candidates_of(
     persons_of = [contact.person for contact in contacts]
     # Dicts instead of sets keep the order, so that the same batch asks the same statements.
     keys = {
-        name: dict.fromkeys(
-            str(person[name]) for person in persons_of if person.get(name)
-        )
+        name: dict.fromkeys([str(p[name]) for p in persons_of if p.get(name)])
         for name in (VEEVA_ID, EXTERNAL_ID)
     }
     head = f"SELECT id, {_IDS}, {LINK} FROM {PERSON}"  # noqa: S608  VQL of names
@@ -204,11 +202,11 @@ async def candidates_of(
     found = read_candidates(persons, ())
     # The Link decides last, so that only those who are found by neither identifier are looked for by it.
     unknown = [each for each in contacts if not any(_identified(each, found))]
+    if not unknown:
+        return found
     links = dict.fromkeys(
         link for contact in unknown for link in (contact.link, contact.owner)
     )
-    if not unknown:
-        return found
     names = f"{LINK}, person__v, {_PERSON_LINK}, {_PERSON_VEEVA_ID}"
     head = f"SELECT {names} FROM {SOURCE_DATA}"  # noqa: S608  VQL of names
     source_data = await query_all(target, statements(head, LINK, links))
@@ -272,11 +270,11 @@ class _Changes:
         # What one account lacks another one of the same person may have: only that of the contact empties fields.
         own = link == contact.owner
         kept = _SET_AT_CREATION if own or not link else _SET_AT_CREATION | _IDENTITY
-        values = {
-            name: value
-            for name, value in contact.person.items()
-            if name not in kept and (own or value is not None)
-        }
+        values = {**contact.person}
+        for name in kept:
+            values.pop(name, None)
+        if not own:
+            values = {name: each for name, each in values.items() if each is not None}
         origin = contact.origin(values)
         self.updates.add(person, contact.modified, origin)
 

@@ -235,12 +235,13 @@ async def _preferred(
         return {}
     wanted: dict[str, tuple[str, inquiry_cases.Detail]] = {}
     for item in batch.live():
+        person = str(persons[batch.hcp_of[item]])
+        # A person who was created just now has no information yet.
+        if person in persons.new:
+            continue
         detail = inquiry_cases.detail(batch.rows[item])
         if detail is not None:
-            person = str(persons[batch.hcp_of[item]])
-            # A person who was created just now has no information yet.
-            if person not in persons.new:
-                wanted[item] = (person, detail)
+            wanted[item] = (person, detail)
     people = dict.fromkeys(person for person, _ in wanted.values())
     head = inquiry_cases.INFORMATION_HEAD
     texts = statements(head, "person__v", people, conditions=_ACTIVE)

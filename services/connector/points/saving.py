@@ -51,7 +51,7 @@ class Origin(NamedTuple):
 def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the fields that a row's keys name, sorted; cached, since the rows of a call mostly have the same keys."""
     # A reference by key, or a type by name, is a path in the row; lineage is kept for the field.
-    return tuple(sorted(name.partition(".")[0] for name in names))
+    return tuple(sorted({name.partition(".")[0] for name in names}))
 
 
 class CallLineage:
@@ -61,16 +61,16 @@ class CallLineage:
         self._unit = unit
         self._numbers: dict[tuple[str | None, str | None, tuple[str, ...]], int] = {}
 
-    def of(self, origin: Origin, own: Values = NOTHING) -> list[object]:
+    def of(self, origin: Origin, row: Values, key: str) -> list[object]:
         """Return the lineage of a row: number of its origin in the call, message id and source record.
 
-        ``own`` are the fields that the integration point itself has set.
+        The integration point has set the field ``key`` in addition to its own.
         """
         names: tuple[str, ...] = ()
         if origin.rule is not None:
             ruled = origin.ruled
-            set_here = [name for name, value in own.items() if ruled.get(name) != value]
-            names = _fields(tuple(set_here))
+            own = [name for name in (*origin.own, key) if ruled.get(name) != row[name]]
+            names = _fields(tuple(own))
         kind = (origin.object, origin.rule, names)
         # Rows of one kind share an origin, so that a call of 500 rows names it once.
         number = self._numbers.setdefault(kind, len(self._numbers))
@@ -131,10 +131,9 @@ class KeyedRows:
         """
         rows: Rows = {}
         for value, origin in self._origins.items():
-            own = {**origin.own, key: value}
-            row = {**origin.ruled, **own}
+            row = {**origin.ruled, **origin.own, key: value}
             if lineage is not None:
-                row[LINEAGE] = lineage.of(origin, own)
+                row[LINEAGE] = lineage.of(origin, row, key)
             modified = self._modified[value]
             # A row that stands for a deletion has no date to send.
             if moment is not None and modified:
@@ -322,7 +321,10 @@ async def write_rows(
     if unit is not None:
         lineage = CallLineage(unit)
         # The point itself writes the row, of the record that it is; so no rule and no other record is named.
-        rows = [{**row, LINEAGE: lineage.of(Origin(str(row["id"])))} for row in rows]
+        rows = [
+            {**row, LINEAGE: lineage.of(Origin(str(row["id"])), row, "id")}
+            for row in rows
+        ]
         header = lineage.header()
 
     async def write(part: Sequence[Values]) -> list[RowResult]:
