@@ -33,7 +33,12 @@ _SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
 # Commits still wait until the operating system has them, which loses none of them with the server's process.
-_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    # The data may be in memory.
+    "max_wal_size": "256MB",
+}
 
 
 def find_binaries() -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from services.medical_vault.definition import MEDICAL_VAULT
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_definition import VaultDefinition
 from shared.vault.process.application import create_app
-from tests.forked_console import Ended, run_console
+from tests.forked_console import run_console
 from tests.servers import fresh_database, fresh_vhost
 from tests.service.vault.served import (
     PASSWORD,
@@ -91,7 +91,7 @@ async def exported(medical: Api, tmp_path_factory: pytest.TempPathFactory) -> Pa
     admin = await medical.signed_in("admin")
     assert (await admin.post("/api/mdl/execute", data=PROFILE)).status == "SUCCESS"
     result = await medcrm("export", medical, folder)
-    assert result.exit_code == 0, result.errors
+    assert result.exit_code == 0, result.output
     return folder
 
 
@@ -101,10 +101,19 @@ def copied(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "copy"))
 
 
-async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Ended:
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How the console ended, and all that it wrote."""
+
+    exit_code: int
+    output: str
+
+
+async def run(*arguments: str, answer: str = "", password: str = PASSWORD) -> Result:
     """Run the console with a password, or with an answer to the question for it."""
     variables = {PASSWORD_VARIABLE: password}
-    return await run_console(*arguments, variables=variables, answer=answer)
+    ended = await run_console(*arguments, variables=variables, answer=answer)
+    return Result(ended.exit_code, ended.output + ended.errors)
 
 
 async def medcrm(
@@ -114,7 +123,7 @@ async def medcrm(
     *options: str,
     answer: str = "",
     role: str = "admin",
-) -> Ended:
+) -> Result:
     """Run a command of the console on a Vault."""
     arguments = (
         "config",
@@ -176,7 +185,7 @@ async def test_from_one_vault_to_another(exported: Path, empty: Api) -> None:
     assert (await medcrm("diff", empty, exported)).output == result.output
 
     applied = await medcrm("apply", empty, exported, answer="y\n")
-    assert applied.exit_code == 0, applied.errors
+    assert applied.exit_code == 0, applied.output
     assert (
         applied.output.index("+ Object.case__v")
         < applied.output.index("Apply?")
@@ -229,7 +238,7 @@ async def test_what_only_the_vault_has_goes_when_it_is_pruned(
     assert (pruned.exit_code, "done  DROP Picklist.extra__c" in pruned.output) == (
         0,
         True,
-    ), pruned.errors
+    ), pruned.output
     assert (await medcrm("diff", medical, copied)).output == "No differences\n"
 
 
@@ -254,7 +263,7 @@ async def test_a_rule_goes_before_the_field_that_it_fills(
     assert (await medcrm("export", medical, after)).exit_code == 0
     for wanted in (folder, after, folder):
         applied = await medcrm("apply", medical, wanted, "--yes", "--prune")
-        assert applied.exit_code == 0, applied.errors
+        assert applied.exit_code == 0, applied.output
         same = await medcrm("diff", medical, wanted)
         assert same.output == "No differences\n"
 
@@ -272,7 +281,7 @@ async def test_the_first_failure_stops(copied: Path, medical: Api) -> None:
     assert "done  RECREATE Picklist.first__c" in result.output
     assert (
         "Error: RECREATE Object.broken__c: INVALID_DATA: Object.broken__c: "
-        in result.errors
+        in result.output
     )
     assert "done  RECREATE Queue.later__c" not in result.output
     admin = await medical.signed_in("admin")
@@ -300,7 +309,7 @@ async def test_some_types_only_and_a_subfolder_for_each_vault(
         await medcrm("diff", medical, tmp_path, "--vault", "../medical")
     ).exit_code == 2
     unknown = await medcrm("export", medical, tmp_path, "--type", "Nothing")
-    assert (unknown.exit_code, "no component type Nothing" in unknown.errors) == (
+    assert (unknown.exit_code, "no component type Nothing" in unknown.output) == (
         2,
         True,
     )
@@ -308,9 +317,9 @@ async def test_some_types_only_and_a_subfolder_for_each_vault(
 
 async def test_faults_are_shown_in_a_sentence(tmp_path: Path, medical: Api) -> None:
     nothing = await medcrm("diff", medical, tmp_path)
-    assert (nothing.exit_code, nothing.errors.startswith("Error: ")) == (2, True)
+    assert (nothing.exit_code, nothing.output.startswith("Error: ")) == (2, True)
     forbidden = await medcrm("export", medical, tmp_path, role="user")
-    assert (forbidden.exit_code, "INSUFFICIENT_ACCESS" in forbidden.errors) == (2, True)
+    assert (forbidden.exit_code, "INSUFFICIENT_ACCESS" in forbidden.output) == (2, True)
     arguments = (
         "config",
         "export",
@@ -321,7 +330,7 @@ async def test_faults_are_shown_in_a_sentence(tmp_path: Path, medical: Api) -> N
         USERNAMES["admin"],
     )
     wrong = await run(*arguments, answer="wrong\n", password="")
-    assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.errors) == (
+    assert (wrong.exit_code, "USERNAME_OR_PASSWORD_INCORRECT" in wrong.output) == (
         2,
         True,
     )

@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from local.polling import answers_within
+from local.servers import PostgresServer
 from services.crm_vault.definition import CRM_VAULT
 from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.assembly.vault import Vault
@@ -22,6 +23,7 @@ from shared.vault.security.sessions import Session, Sessions, digest
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.served import PASSWORD, Answer, Api, settings
 from tests.service.vault.test_api_tokens import generated
+from tests.service.vault.vault_databases import vault_database
 
 if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
@@ -179,12 +181,19 @@ async def test_a_users_own_name_is_no_password(admin: Api, api: Api) -> None:
         assert result["errors"][0]["type"] == "INVALID_DATA"
 
 
+@pytest.fixture
+async def new_database(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database of Vault CRM that has no users yet."""
+    async with vault_database(postgres_server, CRM_VAULT) as dsn:
+        yield dsn
+
+
 @pytest.mark.parametrize("setting", ["admin", "integration", "business"])
 @pytest.mark.parametrize("password", ["short", "password1234", "admin@vault.example"])
 async def test_a_vault_does_not_start_with_a_password_that_is_easily_guessed(
-    postgres_dsn: str, amqp_url: str, tmp_path: Path, setting: str, password: str
+    new_database: str, amqp_url: str, tmp_path: Path, setting: str, password: str
 ) -> None:
-    chosen = settings(postgres_dsn, amqp_url, tmp_path).model_copy(
+    chosen = settings(new_database, amqp_url, tmp_path).model_copy(
         update={
             f"{setting}_password": SecretStr(password),
             f"{setting}_username": "admin@vault.example"
