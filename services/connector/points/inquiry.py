@@ -51,12 +51,11 @@ from services.connector.points.transfer_status import (
     fail_all,
     report_transferred,
 )
-from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.compiled import CompiledRule, Values
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, contains, statements
 from services.connector.rules.rule import IntegrationRule
-from services.connector.rules.tables import Values
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import RowResult, text

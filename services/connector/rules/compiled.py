@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 from services.connector.rules.conversion import (
@@ -34,10 +35,13 @@ from services.connector.rules.rows import (
     mismatch,
     nothing,
 )
-from services.connector.rules.tables import Table, Values
 
+Values = dict[str, object]
 Targets = dict[str, Values]
 """Target object → field → value; None empties a field, and a field that is to keep its value is absent."""
+
+_ABSENT = object()
+"""Stands in a column of target values where a row has no such field."""
 
 # The errors that a field rule may turn into warnings.
 _OF_KEYS = frozenset({ItemErrorType.LOOKUP, ItemErrorType.REFERENCE})
@@ -201,7 +205,7 @@ class CompiledRule:
         # Field by field: what the rows have in common is then decided once, and not for each of them.
         evaluated = [Evaluated({}) for _ in rows]
         sources = SourceColumns(rows)
-        tables = {name: Table(len(rows)) for name in self.target_objects}
+        tables = {name: _Table(len(rows)) for name in self.target_objects}
         for part in self.fields:
             values, problems = part.column(rows, sources)
             table = tables[part.target_object]
@@ -295,3 +299,64 @@ def _error_type(problem: Unfit) -> ItemErrorType:
     if isinstance(problem, BlankKey):
         return ItemErrorType.REFERENCE
     return ItemErrorType.FIELD_VALUE
+
+
+class _Table:
+    """The fields of one target object for some source rows, set column by column."""
+
+    def __init__(self, count: int) -> None:
+        """Take the number of source rows."""
+        self._count = count
+        self._columns: dict[str, Sequence[object]] = {}
+        self._is_full = True
+
+    def set(
+        self,
+        name: str,
+        values: list[object],
+        failed: Collection[int],
+        *,
+        clears: bool,
+    ) -> None:
+        """Set a field by a column of values; None empties the field of a row if ``clears``, else leaves it as it is.
+
+        ``failed`` are the places of rows whose field stays as it is.
+        """
+        if not clears and None in values:
+            if values.count(None) == self._count:
+                return
+            values = [_ABSENT if value is None else value for value in values]
+            self._is_full = False
+        for place in failed:
+            values[place] = _ABSENT
+            self._is_full = False
+        known = self._columns.get(name)
+        # Another field rule may have filled the field: of several, one with a value decides.
+        if known is not None:
+            values = list(map(_later, known, values))
+        self._columns[name] = values
+
+    def rows(self) -> list[Values]:
+        """Return the fields of each source row."""
+        if not self._columns:
+            return [{} for _ in range(self._count)]
+        names = tuple(self._columns)
+        rows = zip(*self._columns.values(), strict=True)
+        # Mostly no row lacks a field: then no value has to be looked at again.
+        if self._is_full:
+            return list(map(dict, map(zip, repeat(names), rows)))
+        return [
+            {
+                name: value
+                for name, value in zip(names, row, strict=True)
+                if value is not _ABSENT
+            }
+            for row in rows
+        ]
+
+
+def _later(known: object, value: object) -> object:
+    """Return the value of a field that two field rules fill."""
+    if value is _ABSENT or (value is None and known is not _ABSENT):
+        return known
+    return value

@@ -12,8 +12,7 @@ from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
 from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
-from shared.vault.model.field_types import DOCUMENTS, quoted, table
-from shared.vault.storage.array_text import array_text
+from shared.vault.model.field_types import DOCUMENTS, array_text, quoted, table
 
 if TYPE_CHECKING:
     from asyncpg import Record

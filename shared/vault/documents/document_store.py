@@ -13,7 +13,7 @@ from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
 from shared.vault.records import record_statements as statements
-from shared.vault.records.batch_columns import Columns
+from shared.vault.records.batch_values import Columns
 
 if TYPE_CHECKING:
     from asyncpg import Record

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from shared.vault.storage.array_text import array_text
+from shared.vault.model.field_types import array_text
 
 FIELD = "lineage__sys"
 """The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""

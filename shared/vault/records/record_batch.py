@@ -16,15 +16,14 @@ from shared.vault.audit.audit_entries import (
     write_edits,
 )
 from shared.vault.errors import ApiError
-from shared.vault.model.component_model import Field, VaultObject
+from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import table
 from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
-from shared.vault.records.batch_columns import Columns
+from shared.vault.records.batch_values import Columns, Comparison
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
-from shared.vault.records.row_comparison import Comparison
 from shared.vault.records.row_rules import (
     MODIFIED_DATE,
     CreationFollower,
@@ -295,6 +294,11 @@ class Batch:
 
     async def _date_former_parents(self, changes: Sequence[Change]) -> None:
         """Set the modified date of the records that are no longer parents of the changed records."""
+        changed = frozenset[str]().union(*(change.changed for change in changes))
+        fields = self.object.fields
+        # Hardly a change concerns a reference.
+        if all(fields[name].type is not FieldType.OBJECT for name in changed):
+            return
         for field in parent_fields(self.object):
             left = {
                 change.stored[field.name]

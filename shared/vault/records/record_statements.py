@@ -19,7 +19,7 @@ from shared.vault.model.field_types import (
     quoted,
     table,
 )
-from shared.vault.records.batch_columns import Parameters
+from shared.vault.records.batch_values import Parameters
 from shared.vault.records.field_values import column_type
 from shared.vault.records.rows import ReadRow, ResolvedRow
 

@@ -14,7 +14,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.model.field_types import quoted, table
 from shared.vault.records import new_records as new
 from shared.vault.records import row_rules as rules
-from shared.vault.records.batch_columns import stored_value_sql
+from shared.vault.records.batch_values import stored_value_sql
 from shared.vault.records.field_values import column_type
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.record_writes import RecordWrites, Source, starting_state

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.vault.storage.array_text import array_text
+from shared.vault.model.field_types import array_text
 
 # PostgreSQL takes neither NUL nor lone surrogates in text.
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vault.records.row_comparison import Comparison
+from shared.vault.records.batch_values import Comparison
 from shared.vault.records.rows import ResolvedRow
 
 NAMES = ["key__c", "note__c", "price__c", "ready__c"]

@@ -8,7 +8,7 @@ import pytest
 
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records import record_statements as statements
-from shared.vault.records.batch_columns import Columns, parts
+from shared.vault.records.batch_values import Columns, parts
 from tests.unit.records.shapes import THING, shape, text
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
