@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -80,25 +81,26 @@ def test_every_number_of_a_query_has_a_bound() -> None:
     assert unbounded == []
 
 
-@pytest.fixture(scope="module", params=SERVICES)
-async def url(
-    request: pytest.FixtureRequest,
+@pytest.fixture(scope="module")
+async def urls(
     postgres_server: PostgresServer,
     rabbitmq_server: RabbitServer,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[str]:
-    """The address of a Vault only for these calls, since they may change anything."""
-    files = tmp_path_factory.mktemp("files")
-    async with (
-        vault_database(postgres_server, SERVICES[request.param]) as dsn,
-        fresh_vhost(rabbitmq_server) as vhost,
-    ):
-        vault = Vault(
-            SERVICES[request.param], served.settings(dsn, vhost.amqp_url, files)
-        )
-        async with served.served(create_app(vault)) as api:
+) -> AsyncIterator[Mapping[str, str]]:
+    """The address of a Vault of each service only for these calls, since they may change anything."""
+    async with AsyncExitStack() as stack:
+        addresses: dict[str, str] = {}
+        for name, definition in SERVICES.items():
+            dsn = await stack.enter_async_context(
+                vault_database(postgres_server, definition)
+            )
+            vhost = await stack.enter_async_context(fresh_vhost(rabbitmq_server))
+            files = tmp_path_factory.mktemp("files")
+            vault = Vault(definition, served.settings(dsn, vhost.amqp_url, files))
+            api = await stack.enter_async_context(served.served(create_app(vault)))
             await served.started(vault)
-            yield api.url
+            addresses[name] = api.url
+        yield addresses
 
 
 def sign_in(url: str, role: str = "admin") -> dict[str, str]:
@@ -149,8 +151,12 @@ def addresses_with(text: str) -> Iterator[tuple[str, str]]:
                 yield method, f"{path.format(**there)}?{name}={text}"
 
 
-async def test_no_text_in_an_address_is_an_error_of_the_vault(url: str) -> None:
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_text_in_an_address_is_an_error_of_the_vault(
+    urls: Mapping[str, str], service: str
+) -> None:
     """PostgreSQL cannot store NUL: a name with it is unknown, or refused."""
+    url = urls[service]
     headers = await asyncio.to_thread(sign_in, url)
     session = requests.Session()
 
@@ -165,9 +171,11 @@ async def test_no_text_in_an_address_is_an_error_of_the_vault(url: str) -> None:
     assert await asyncio.to_thread(failures) == []
 
 
-@pytest.mark.parametrize(("url", "label"), TURNS, indirect=["url"])
-async def test_calls_of_the_document(url: str, label: str) -> None:
-    operation = OPERATIONS[label]
+@pytest.mark.parametrize(("service", "label"), TURNS)
+async def test_calls_of_the_document(
+    urls: Mapping[str, str], service: str, label: str
+) -> None:
+    operation, url = OPERATIONS[label], urls[service]
     session = requests.Session()
 
     @settings(
