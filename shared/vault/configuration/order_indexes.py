@@ -57,8 +57,8 @@ COUNT = "SELECT coalesce(sum(change), 0)::bigint FROM platform.record_count WHER
 COUNT_SECONDS = 60.0  # between two counts of one object's records
 BUILD_SECONDS = 6 * 3600.0
 # In compiled statements: tables with their aliases, and the aliases whose modified date is compared.
-_ALIASED = re.compile(r'records\."(\w+)" (\w+)')
-_DATED = re.compile(rf'(\w+)\."{MODIFIED_DATE}"')
+_ALIASED = re.compile(r'\brecords\."(\w++)" (\w++)')
+_DATED = re.compile(rf'\b(\w++)\."{MODIFIED_DATE}"')
 
 
 @dataclass(frozen=True, slots=True)

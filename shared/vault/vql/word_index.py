@@ -11,6 +11,8 @@ from shared.vault.vql.resolve import Scope
 
 # As platform.folded in migration 0030.
 _MARKS = re.compile("[\u0300-\u036f\u00ad\u200b-\u200d\u2060\ufeff]")
+_WORD = re.compile(r"\w++")
+_PLAIN_WORD = re.compile(r"[a-z0-9_]++")
 _LETTERS = str.maketrans(
     dict(
         zip(
@@ -78,7 +80,7 @@ def _words(text: str) -> set[str]:
     """Return the words of a folded text."""
     folded = _folded(text)
     # PostgreSQL may take a letter of another alphabet for what is between two words.
-    return {*re.findall(r"\w+", folded), *re.findall(r"[a-z0-9_]+", folded)}
+    return {*_WORD.findall(folded), *_PLAIN_WORD.findall(folded)}
 
 
 def _folded(text: str) -> str:

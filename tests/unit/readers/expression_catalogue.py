@@ -67,6 +67,8 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.components.schema:_IDENTIFIER": {"fullmatch"},
     "shared.vault.components.uses:_QUALIFIED": {"fullmatch"},
     "shared.vault.components.uses:_REFERENCE": {"findall", "fullmatch"},
+    "shared.vault.configuration.order_indexes:_ALIASED": {"findall"},
+    "shared.vault.configuration.order_indexes:_DATED": {"findall"},
     "shared.vault.connections.allowed_addresses:HOST": {"fullmatch"},
     "shared.vault.connections.connection_rules:API_NAME": {"fullmatch"},
     "shared.vault.connections.connection_rules:VAULT_ID": {"fullmatch"},
@@ -107,6 +109,9 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.vault.vql.vql_tokens:_ESCAPE": {"finditer", "sub"},
     "shared.vault.vql.vql_tokens:_NUMBER_BODY": {"findall", "fullmatch"},
     "shared.vault.vql.vql_tokens:_STRING_BODY": {"findall"},
+    "shared.vault.vql.word_index:_MARKS": {"sub"},
+    "shared.vault.vql.word_index:_PLAIN_WORD": {"findall"},
+    "shared.vault.vql.word_index:_WORD": {"findall"},
     "shared.vault.vql.vql_tokens:_TOKEN": {"findall", "finditer"},
 }
 """By module and name, the methods by which each is applied."""
