@@ -1,6 +1,6 @@
 """Measures the cost of an account and an inquiry: processor time, WAL, bytes of tables, row versions, HOT updates.
 
-``python -m bench.cost`` starts a system of its own and prints a line for each kind of work.
+``python -m bench.cost`` starts systems of its own and prints a line for each kind of work.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ VERSIONS = """
 SELECT relname, n_tup_ins AS inserted, n_tup_upd AS updated, n_tup_hot_upd AS hot
 FROM pg_stat_user_tables WHERE n_tup_ins + n_tup_upd > 0
 """
-FIRST = 500  # inquiries that are transferred before the measured ones
 SETTLE_SECONDS = 11.0  # idle sessions hand in their counts of row versions every ten
 Counts = Mapping[str, tuple[int, int, int]]
 
@@ -96,10 +95,12 @@ class Meter:
         return Reading(seconds, wal, size, versions)
 
 
-async def measured(meter: Meter, work: Callable[[], Awaitable[int]]) -> dict[str, Any]:
+async def measured(
+    meter: Meter, work: Callable[[], Awaitable[int]], *, tables: bool = False
+) -> dict[str, Any]:
     """Return the cost of ``work`` for each record (it returns their number): microseconds, bytes of WAL and of tables.
 
-    A meter of versions adds those of rows by table.
+    With ``tables``, the versions of rows by table are added.
     """
     await meter.settle()
     before = await meter.read()
@@ -119,7 +120,7 @@ async def measured(meter: Meter, work: Callable[[], Awaitable[int]]) -> dict[str
         "wal_bytes": round((after.wal - before.wal) / count),
         "table_bytes": round((after.bytes - before.bytes) / count),
     }
-    if meter.versions:
+    if tables:
         figures["versions"] = _versions(before.versions, after.versions, count)
     return figures
 
@@ -139,84 +140,20 @@ def _versions(before: Counts, after: Counts, count: int) -> dict[str, str]:
 
 
 async def run(
-    system: System, accounts: int, inquiries: int, rounds: int, *, tables: bool
+    accounts: int, inquiries: int, rounds: int, *, tables: bool
 ) -> dict[str, Any]:
-    """Start ``system``, measure accounts and inquiries on it, remove it, and return the figures by kind of work.
+    """Return the medians of ``rounds`` by kind of work, each on a system of its own that is removed afterwards.
 
-    A figure is the median of ``rounds``, each with new accounts and inquiries; versions of rows are those of the last.
+    Versions of rows are those of the last round.
     """
-    try:
-        await system.start()
-        endpoints = system.endpoints()
-        async with (
-            connected(endpoints["crm_vault"]) as crm,
-            connected(endpoints["medical_vault"]) as medical,
-        ):
-            for client in (crm, medical):
-                row = {
-                    "integration_api_name__sys": INTEGRATION,
-                    "status__v": "active__v",
-                }
-                await client.update(
-                    "integration__sys", [row], "integration_api_name__sys"
-                )
-            meter = Meter(system, tables)
-            found = [
-                await _round(meter, crm, medical, (accounts, inquiries), number)
-                for number in range(1, rounds + 1)
-            ]
-    finally:
-        await system.reset()
+    found: list[dict[str, Any]] = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="connection-cost-") as folder:
+            # Servers that run as another user pass through to their data.
+            Path(folder).chmod(0o711)
+            system = System(Path(folder) / "system")
+            found.append(await _round(system, accounts, inquiries, tables=tables))
     return {kind: median_of([figures[kind] for figures in found]) for kind in found[0]}
-
-
-async def _round(
-    meter: Meter,
-    crm: VaultClient,
-    medical: VaultClient,
-    sizes: tuple[int, int],
-    number: int,
-) -> dict[str, Any]:
-    """Return the figures of round ``number`` (1, 2, …) by kind of work; ``sizes`` are its accounts and inquiries."""
-    accounts, inquiries = sizes
-    connector = meter.processes["connector"]
-    mark = f"round{number}"
-
-    async def a_run() -> int:
-        _, written, _ = await timed_run(medical, INTEGRATION, connector)
-        return written
-
-    async def the_same() -> int:
-        # The window begins before everything: all is read again, and nothing has changed.
-        row = {
-            "integration_api_name__sys": INTEGRATION,
-            "last_successful_run_time__sys": "2000-01-01T00:00:00.000Z",
-        }
-        await medical.update("integration__sys", [row], "integration_api_name__sys")
-        # The change has requested a run already; one of nothing comes after it.
-        await a_run()
-        earlier = (number - 1) * (FIRST + inquiries)
-        return number * accounts + earlier
-
-    figures: dict[str, Any] = {}
-    # Accounts of the inquiries before are read by this run, not by the measured one.
-    await a_run()
-    await many_accounts(crm, medical, accounts, mark)
-    figures["account, insert"] = await measured(meter, a_run)
-    await changed_accounts(crm, accounts, mark)
-    figures["account, update"] = await measured(meter, a_run)
-    figures["account, unchanged"] = await measured(meter, the_same)
-    # The first transfer after a run reads rules that the others have.
-    first = await submitted_inquiries(crm, medical, FIRST, uuid4().hex[:8])
-    await transferred(crm, first)
-    ids = await submitted_inquiries(crm, medical, inquiries, uuid4().hex[:8])
-
-    async def transfer() -> int:
-        await transferred(crm, ids)
-        return len(ids)
-
-    figures["inquiry"] = await measured(meter, transfer)
-    return figures
 
 
 def median_of(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -233,6 +170,71 @@ def median_of(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return found
 
 
+async def _round(
+    system: System, accounts: int, inquiries: int, *, tables: bool
+) -> dict[str, Any]:
+    try:
+        await system.start()
+        endpoints = system.endpoints()
+        async with (
+            connected(endpoints["crm_vault"]) as crm,
+            connected(endpoints["medical_vault"]) as medical,
+        ):
+            return await _figures(
+                system, crm, medical, accounts, inquiries, tables=tables
+            )
+    finally:
+        await system.reset()
+
+
+async def _figures(
+    system: System,
+    crm: VaultClient,
+    medical: VaultClient,
+    accounts: int,
+    inquiries: int,
+    *,
+    tables: bool,
+) -> dict[str, Any]:
+    meter = Meter(system, tables)
+    connector = meter.processes["connector"]
+    for client in (crm, medical):
+        row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
+        await client.update("integration__sys", [row], "integration_api_name__sys")
+
+    async def a_run() -> int:
+        _, written, _ = await timed_run(medical, INTEGRATION, connector)
+        return written
+
+    async def the_same() -> int:
+        # The window begins before everything: all is read again, and nothing has changed.
+        row = {
+            "integration_api_name__sys": INTEGRATION,
+            "last_successful_run_time__sys": "2000-01-01T00:00:00.000Z",
+        }
+        await medical.update("integration__sys", [row], "integration_api_name__sys")
+        # The change has requested a run already; one of nothing comes after it.
+        await a_run()
+        return accounts
+
+    figures: dict[str, Any] = {}
+    await many_accounts(crm, medical, accounts)
+    figures["account, insert"] = await measured(meter, a_run, tables=tables)
+    await changed_accounts(crm, accounts)
+    figures["account, update"] = await measured(meter, a_run, tables=tables)
+    figures["account, unchanged"] = await measured(meter, the_same, tables=tables)
+    first = await submitted_inquiries(crm, medical, 500, uuid4().hex[:8])
+    await transferred(crm, first)
+    ids = await submitted_inquiries(crm, medical, inquiries, uuid4().hex[:8])
+
+    async def transfer() -> int:
+        await transferred(crm, ids)
+        return len(ids)
+
+    figures["inquiry"] = await measured(meter, transfer, tables=tables)
+    return figures
+
+
 def main() -> int:
     """Measure, print a line for each kind of work, and store the figures as JSON if asked to; return 0."""
     parser = argparse.ArgumentParser(
@@ -246,19 +248,14 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="connection-cost-") as folder:
-        # Servers that run as another user pass through to their data.
-        Path(folder).chmod(0o711)
-        system = System(Path(folder) / "system")
-        figures = asyncio.run(
-            run(
-                system,
-                arguments.accounts,
-                arguments.inquiries,
-                arguments.rounds,
-                tables=arguments.tables,
-            )
+    figures = asyncio.run(
+        run(
+            arguments.accounts,
+            arguments.inquiries,
+            arguments.rounds,
+            tables=arguments.tables,
         )
+    )
     for name, cost in figures.items():
         versions = cost.pop("versions", {})
         sys.stdout.write(f"{name}: {json.dumps(cost)}\n")

@@ -109,19 +109,14 @@ def _inquiry(
     }
 
 
-async def many_accounts(
-    crm: VaultClient, medical: VaultClient, count: int, run: str = "many"
-) -> None:
-    """Create ``count`` accounts without an address, of a country whose agreement permits to pull them.
-
-    ``run`` is part of their external ids.
-    """
+async def many_accounts(crm: VaultClient, medical: VaultClient, count: int) -> None:
+    """Create ``count`` accounts without an address, of a country whose agreement permits to pull them."""
     rule = {"country_code__v": "US", "pull_accounts_rule__v": "pull_accounts__v"}
     country = await _country(crm)
     await medical.update("country__v", [rule], "country_code__v")
     for start in range(0, count, CHUNK):
         numbers = range(start, min(start + CHUNK, count))
-        rows = [_account(run, number, country) for number in numbers]
+        rows = [_account("many", number, country) for number in numbers]
         await _create(crm, "account__v", rows)
 
 
@@ -131,12 +126,12 @@ async def _country(crm: VaultClient) -> object:
     return found.rows[0]["id"]
 
 
-async def changed_accounts(crm: VaultClient, count: int, run: str = "many") -> None:
-    """Change ``count`` of the accounts of ``many_accounts`` with this ``run``."""
+async def changed_accounts(crm: VaultClient, count: int) -> None:
+    """Change ``count`` of the accounts of ``many_accounts``."""
     # Other values each time, as the Vault does not write a record without changes.
     mark = uuid4().hex[:6]
     rows = (
-        {"external_id__v": f"BENCH-{run}-{n}", "credentials__v": f"MD {mark}"}
+        {"external_id__v": f"BENCH-many-{n}", "credentials__v": f"MD {mark}"}
         for n in range(count)
     )
     await _update(crm, "account__v", list(rows))

@@ -55,11 +55,7 @@ async def _transfer(sizes: Sizes) -> Figures:
 
 async def _cost(sizes: Sizes) -> Figures:
     """Measure the cost of an account and an inquiry."""
-    with _folder() as name:
-        system = System(Path(name) / "system")
-        return await cost.run(
-            system, sizes.costed, sizes.costed, sizes.rounds, tables=False
-        )
+    return await cost.run(sizes.costed, sizes.costed, sizes.rounds, tables=False)
 
 
 async def _peers(sizes: Sizes) -> Figures:
