@@ -43,9 +43,9 @@ DECISIONS: Mapping[str, frozenset[str]] = {
         },
         "usage_log.LogFormat": {"shared/vault/api/usage_log.py"},
         "component_kinds.StateMember": {"shared/vault/components/lifecycles.py"},
-        "references.Unusable": {
+        "compiled.Unusable": {
+            "services/connector/rules/compiled.py",
             "services/connector/rules/mapped_values.py",
-            "services/connector/rules/references.py",
         },
         "component_model.FieldType": {
             "shared/vault/admin/inputs.py",

@@ -12,9 +12,9 @@ from services.connector.points.metadata_matching import CRM_ID, CRM_ORG, LINK
 from services.connector.points.point import Point
 from services.connector.points.saving import KeyedRows, no_key, save
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.point_share import PointShare
-from services.connector.rules.rows import MODIFIED
+from services.connector.rules.rows import MODIFIED, Values
 from services.connector.rules.rule import RuleError
 from shared.client.results import text
 

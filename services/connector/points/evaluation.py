@@ -6,19 +6,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from services.connector.rules.compiled import CompiledRule, Evaluated, Targets
-from services.connector.rules.item_failures import (
-    ItemErrorType,
-    ItemFailure,
-)
-from services.connector.rules.query_plan import QueryPlan
-from services.connector.rules.references import (
+from services.connector.rules.compiled import (
+    CompiledRule,
+    Evaluated,
+    Targets,
     Unique,
     index,
     key_statements,
     pending_keys,
     settle,
 )
+from services.connector.rules.item_failures import (
+    ItemErrorType,
+    ItemFailure,
+)
+from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import MODIFIED, Describe, modified_field, statements
 from services.connector.vaults.record_access import RecordAccess, RecordReads
 from shared.client.results import QueryResult

@@ -51,10 +51,10 @@ from services.connector.points.transfer_status import (
     fail_all,
     report_transferred,
 )
-from services.connector.rules.compiled import CompiledRule, Values
+from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
-from services.connector.rules.rows import MODIFIED, contains, statements
+from services.connector.rules.rows import MODIFIED, Values, contains, statements
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess

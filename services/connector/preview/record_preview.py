@@ -11,7 +11,8 @@ from services.connector.points.evaluation import Evaluation
 from services.connector.points.planned_writes import PlannedWrites, Write, WriteEvent
 from services.connector.points.points import mark_failed, reasons_of, transfer
 from services.connector.points.transfer import Outcome, Transfer
-from services.connector.rules.compiled import CompiledField, Evaluated, PendingReference
+from services.connector.rules.compiled import CompiledField, Evaluated
+from services.connector.rules.conversion import PendingReference
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.rule_findings import RuleFinding
 from services.connector.vaults.configuration import Configuration, Route

@@ -6,19 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from services.connector.rules.compiled import (
-    CompiledField,
-    CompiledRule,
-    Reference,
-    by_key,
-)
+from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.conversion import (
     CODES,
     Convert,
     DefaultType,
     EmptySource,
+    Reference,
     Unchanged,
     Unfit,
+    by_key,
     computed,
     constant,
     converter,

@@ -1,15 +1,16 @@
-"""Runs a compiled rule over source rows, field by field; references by key are still pending afterwards."""
+"""Runs a compiled rule over source rows, field by field; then settles the references by key, for all rows at once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import repeat
-from typing import NamedTuple
+from enum import Enum, auto
+from typing import NamedTuple, assert_never
 
 from services.connector.rules.conversion import (
+    BlankKey,
     Convert,
+    PendingReference,
     Unchanged,
     Unfit,
     is_empty,
@@ -24,6 +25,7 @@ from services.connector.rules.lookups import (
     UseDefault,
     source_key,
 )
+from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import (
     Describe,
@@ -31,66 +33,41 @@ from services.connector.rules.rows import (
     Row,
     Selection,
     SourceColumns,
+    Table,
+    Values,
     described_types,
     mismatch,
     nothing,
+    statements,
 )
+from shared.protocol.edge_spaces import edge_space_note
 
-Values = dict[str, object]
 Targets = dict[str, Values]
 """Target object → field → value; None empties a field, and a field that is to keep its value is absent."""
-
-_ABSENT = object()
-"""Stands in a column of target values where a row has no such field."""
 
 # The errors that a field rule may turn into warnings.
 _OF_KEYS = frozenset({ItemErrorType.LOOKUP, ItemErrorType.REFERENCE})
 
 
-class Reference(NamedTuple):
-    """The object that a target field refers to, and the key field that identifies its records."""
-
-    object: str
-    field: str
+Unique = tuple[str, str]
+"""(object, field by whose value its records are known)."""
 
 
-class PendingReference(NamedTuple):
-    """A reference by a unique key of a record, whose id is found later, for all rows at once."""
+class Unusable(Enum):
+    """The reasons why an existing key identifies no record: several records have it, or its record is inactive."""
 
-    object: str
-    field: str
-    key: str
-
-
-def by_key(reference: Reference) -> Convert:
-    """Return the function that converts a value to the key of a reference; it raises ``Unfit`` for an invalid key."""
-
-    # Many rows refer to few records.
-    @lru_cache(maxsize=256)
-    def pending(key: str) -> PendingReference:
-        return PendingReference(reference.object, reference.field, key)
-
-    def convert(value: object) -> object:
-        # A key may be a picklist value, which comes as a list.
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise Unfit(
-                "the value cannot be the key of a record; map a source field that contains one key"
-            )
-        return pending(str(value))
-
-    return convert
+    AMBIGUOUS = auto()
+    INACTIVE = auto()
 
 
-class BlankKey(Unfit):
-    """Raised for a related record that has no value in the field that identifies its target record."""
+Found = Mapping[Unique, Mapping[str, str | Unusable]]
+"""Record id by key, or why the records with the key cannot be referred to."""
 
-    def __init__(self, selection: Selection | None) -> None:
-        field = selection.key if selection else "the query field"
-        super().__init__(
-            f"the related record exists and has no {field}, by which the target record is found; fill that field"
-        )
+_STATUS = "status__v"
+# A picklist comes as a list.
+_INACTIVE = (["inactive__v"], "inactive__v")
+MAX_SHOWN_KEY = 100
+"""Characters of a key that an error text shows."""
 
 
 class Column(NamedTuple):
@@ -205,7 +182,7 @@ class CompiledRule:
         # Field by field: what the rows have in common is then decided once, and not for each of them.
         evaluated = [Evaluated({}) for _ in rows]
         sources = SourceColumns(rows)
-        tables = {name: _Table(len(rows)) for name in self.target_objects}
+        tables = {name: Table(len(rows)) for name in self.target_objects}
         for part in self.fields:
             values, problems = part.column(rows, sources)
             table = tables[part.target_object]
@@ -301,62 +278,109 @@ def _error_type(problem: Unfit) -> ItemErrorType:
     return ItemErrorType.FIELD_VALUE
 
 
-class _Table:
-    """The fields of one target object for some source rows, set column by column."""
-
-    def __init__(self, count: int) -> None:
-        """Take the number of source rows."""
-        self._count = count
-        self._columns: dict[str, Sequence[object]] = {}
-        self._is_full = True
-
-    def set(
-        self,
-        name: str,
-        values: list[object],
-        failed: Collection[int],
-        *,
-        clears: bool,
-    ) -> None:
-        """Set a field by a column of values; None empties the field of a row if ``clears``, else leaves it as it is.
-
-        ``failed`` are the places of rows whose field stays as it is.
-        """
-        if not clears and None in values:
-            if values.count(None) == self._count:
-                return
-            values = [_ABSENT if value is None else value for value in values]
-            self._is_full = False
-        for place in failed:
-            values[place] = _ABSENT
-            self._is_full = False
-        known = self._columns.get(name)
-        # Another field rule may have filled the field: of several, one with a value decides.
-        if known is not None:
-            values = list(map(_later, known, values))
-        self._columns[name] = values
-
-    def rows(self) -> list[Values]:
-        """Return the fields of each source row."""
-        if not self._columns:
-            return [{} for _ in range(self._count)]
-        names = tuple(self._columns)
-        rows = zip(*self._columns.values(), strict=True)
-        # Mostly no row lacks a field: then no value has to be looked at again.
-        if self._is_full:
-            return list(map(dict, map(zip, repeat(names), rows)))
-        return [
-            {
-                name: value
-                for name, value in zip(names, row, strict=True)
-                if value is not _ABSENT
-            }
-            for row in rows
-        ]
+def pending_keys(
+    compiled: CompiledRule,
+    rows: Iterable[Targets],
+) -> dict[Unique, dict[str, None]]:
+    """Return the distinct keys that the rows refer to, by object and field, in order of first mention by a field."""
+    keys: dict[Unique, dict[str, None]] = {}
+    made = list(rows)
+    for part in compiled.references:
+        values = [row[part.target_object].get(part.sent_as) for row in made]
+        pending = [each for each in values if isinstance(each, PendingReference)]
+        for name, key_field, key in dict.fromkeys(pending):
+            keys.setdefault((name, key_field), {})[key] = None
+    return keys
 
 
-def _later(known: object, value: object) -> object:
-    """Return the value of a field that two field rules fill."""
-    if value is _ABSENT or (value is None and known is not _ABSENT):
-        return known
-    return value
+def key_statements(
+    unique: Unique,
+    keys: Iterable[str],
+) -> Iterator[str]:
+    """Yield the VQL that finds the records of these keys in the target Vault."""
+    name, field = unique
+    # The status of a document is the state of its lifecycle, and decides nothing here.
+    columns = ("id", field) if name == DOCUMENTS else ("id", field, _STATUS)
+    names = ", ".join(dict.fromkeys(columns))
+    head = f"SELECT {names} FROM {name}"  # noqa: S608  VQL, literals quoted
+    return statements(head, field, keys)
+
+
+def index(
+    field: str,
+    rows: Iterable[Row],
+) -> dict[str, str | Unusable]:
+    """Return key → record id, or why no record can be referred to, from rows of ``key_statements``."""
+    found: dict[str, str | Unusable] = {}
+    for row in rows:
+        key = str(row.get(field))
+        known = found.get(key, Unusable.INACTIVE)
+        record = str(row["id"])
+        # An inactive record does not stand in the way of an active one with its key.
+        if row.get(_STATUS) in _INACTIVE:
+            found[key] = known
+        # The same record may be among the rows twice.
+        elif known in (Unusable.INACTIVE, record):
+            found[key] = record
+        else:
+            found[key] = Unusable.AMBIGUOUS
+    return found
+
+
+def settle(
+    compiled: CompiledRule,
+    rows: Mapping[str, Evaluated],
+    found: Found,
+) -> set[str]:
+    """Replace the pending references of rows by record ids; return the rows with keys that lead to no active record.
+
+    Each such key is noted with its row.
+    """
+    noted: set[str] = set()
+    for part in compiled.references:
+        name, field = part.target_object, part.sent_as
+        for item, evaluated in rows.items():
+            values = evaluated.targets[name]
+            value = values.get(field)
+            if not isinstance(value, PendingReference):
+                continue
+            record = found.get((value.object, value.field), {}).get(value.key)
+            if isinstance(record, str):
+                values[field] = record
+                continue
+            # What the field refers to now stays, as with any value that cannot be translated.
+            del values[field]
+            problem = _unusable(value, record)
+            error = compiled.error(part, problem, ItemErrorType.REFERENCE)
+            evaluated.note(part, error)
+            noted.add(item)
+    return noted
+
+
+def _unusable(reference: PendingReference, reason: Unusable | None) -> Unfit:
+    """Return why a reference leads to no record; ``reason`` is None when no record has the key."""
+    name, field, key = reference
+    record = f"{name} with {field} {_shown(key)}"
+    match reason:
+        case None:
+            note = edge_space_note(key)
+            return Unfit(
+                f"no {record} exists in the target Vault; add it or correct the source record{note}"
+            )
+        case Unusable.AMBIGUOUS:
+            return Unfit(
+                f"several {name} records have {field} {_shown(key)}; leave only one of them"
+            )
+        case Unusable.INACTIVE:
+            return Unfit(
+                f"the {record} is inactive in the target Vault; activate it or correct the source record"
+            )
+        case _:
+            assert_never(reason)
+
+
+def _shown(key: str) -> str:
+    # An address or a sentence in a key field may be personal; codes and external ids are not.
+    code = key.strip()
+    is_code = len(key) <= MAX_SHOWN_KEY and "@" not in code and " " not in code
+    return code if is_code else "as in the source record"

@@ -1,4 +1,4 @@
-"""Converts values to the type of a target field, checks the limits of the field, and provides defaults."""
+"""Converts values to the type of a target field or to keys, checks the limits of the field, and provides defaults."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import assert_never, cast
+from functools import lru_cache
+from typing import NamedTuple, assert_never, cast
 
 from services.connector.rules.object_metadata import FieldMetadata, FieldType
-from services.connector.rules.rows import Read, Row, nothing
+from services.connector.rules.rows import Read, Row, Selection, nothing
 
 Convert = Callable[[object], object]
 Unchanged = Callable[[Sequence[object]], bool]
@@ -335,3 +336,49 @@ def computed(
         return fit(value)
 
     return default
+
+
+class Reference(NamedTuple):
+    """The object that a target field refers to, and the key field that identifies its records."""
+
+    object: str
+    field: str
+
+
+class PendingReference(NamedTuple):
+    """A reference by a unique key of a record, whose id is found later, for all rows at once."""
+
+    object: str
+    field: str
+    key: str
+
+
+def by_key(reference: Reference) -> Convert:
+    """Return the function that converts a value to the key of a reference; it raises ``Unfit`` for an invalid key."""
+
+    # Many rows refer to few records.
+    @lru_cache(maxsize=256)
+    def pending(key: str) -> PendingReference:
+        return PendingReference(reference.object, reference.field, key)
+
+    def convert(value: object) -> object:
+        # A key may be a picklist value, which comes as a list.
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Unfit(
+                "the value cannot be the key of a record; map a source field that contains one key"
+            )
+        return pending(str(value))
+
+    return convert
+
+
+class BlankKey(Unfit):
+    """Raised for a related record that has no value in the field that identifies its target record."""
+
+    def __init__(self, selection: Selection | None) -> None:
+        field = selection.key if selection else "the query field"
+        super().__init__(
+            f"the related record exists and has no {field}, by which the target record is found; fill that field"
+        )

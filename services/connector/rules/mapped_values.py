@@ -10,11 +10,11 @@ from services.connector.rules.compile import SENT_AS
 from services.connector.rules.compiled import (
     CompiledField,
     CompiledRule,
-    PendingReference,
+    Unique,
+    Unusable,
 )
-from services.connector.rules.conversion import Unfit
+from services.connector.rules.conversion import PendingReference, Unfit
 from services.connector.rules.object_metadata import ObjectMetadata
-from services.connector.rules.references import Unique, Unusable
 from services.connector.rules.rule import FieldRule, IntegrationRule
 from services.connector.rules.rule_findings import RuleFinding
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.connector.rules.compiled import CompiledRule
+from services.connector.rules.compiled import (
+    CompiledRule,
+    Unique,
+    Unusable,
+    index,
+    key_statements,
+)
 from services.connector.rules.mapped_values import (
     PicklistValues,
     TargetValues,
@@ -13,7 +19,6 @@ from services.connector.rules.mapped_values import (
     value_findings,
 )
 from services.connector.rules.point_share import PointShare
-from services.connector.rules.references import Unique, Unusable, index, key_statements
 from services.connector.rules.rule import IntegrationRule, RuleError
 from services.connector.rules.rule_findings import (
     CheckedRule,

@@ -7,15 +7,13 @@ import pytest
 from services.connector.rules.compiled import (
     CompiledRule,
     Evaluated,
-    PendingReference,
-)
-from services.connector.rules.item_failures import ItemErrorType
-from services.connector.rules.references import (
     index,
     key_statements,
     pending_keys,
     settle,
 )
+from services.connector.rules.conversion import PendingReference
+from services.connector.rules.item_failures import ItemErrorType
 from shared.protocol.edge_spaces import edge_space_note
 from tests.unit.connector.examples import Json, compiled, field_rule
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.connector.rules.compiled import PendingReference
+from services.connector.rules.conversion import PendingReference
 from services.connector.rules.item_failures import ItemErrorType
 from tests.unit.connector.examples import compiled, field_rule
 from tests.unit.connector.single_fields import CHANNEL, value_of

@@ -8,14 +8,14 @@ import pytest
 
 from services.connector.processing import message_failure
 from services.connector.rules import item_failures
-from services.connector.rules.compiled import PendingReference
+from services.connector.rules.compiled import _unusable
+from services.connector.rules.conversion import PendingReference
 from services.connector.rules.lookups import (
     LookupSet,
     LookupType,
     MissingLookup,
     _missing,
 )
-from services.connector.rules.references import _unusable
 from shared.vault.exceptions.error_explanations import explanation_of, reason_of
 from shared.vault.exceptions.exception_model import ItemErrorType, MessageErrorType
 from shared.vault.exceptions.missing_keys import missing_lookup_key, missing_record_key
