@@ -24,6 +24,7 @@ from services.connector.rules.rows import contains, statements
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import RecordAccess
+from shared.client.errors import VaultRefused
 from shared.client.results import text
 from shared.runtime.waiting import concurrently
 
@@ -302,9 +303,10 @@ async def read_hcps(
 async def read_pulled(unit: Transfer, pull_rules: PullRules) -> HcpRecords:
     """Read and evaluate those of the unit's accounts that their countries' agreements let be pulled in any case.
 
-    Others may be accounts of such a country, too: those that a query object rule leaves out.
+    Others may be accounts of such a country, too: those that a query object rule leaves out, and all of them if the
+    source Vault refuses the rule's query.
 
-    :raises ClientError: one of the calls fails.
+    :raises ClientError: one of the calls fails, for another reason than a refusal.
     """
     records = HcpRecords()
     codes = _countries(pull_rules, PullRule.PULL)
@@ -314,7 +316,11 @@ async def read_pulled(unit: Transfer, pull_rules: PullRules) -> HcpRecords:
     # The condition goes with the query, so that nothing of any other account leaves the source Vault.
     conditions = filter(None, (rule.plan.conditions, contains(ACCOUNT_COUNTRY, codes)))
     plan = replace(rule.plan, conditions=" AND ".join(conditions))
-    found = await read_rows(unit.source, plan, unit.ids)
+    try:
+        found = await read_rows(unit.source, plan, unit.ids)
+    # Whether the refusal concerns any account, their heads show: there may be none of such a country.
+    except VaultRefused:
+        return records
     if found.rows:
         evaluation = await unit.evaluate(rule, found)
         accounts = {account: account for account in found.rows}

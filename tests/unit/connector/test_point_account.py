@@ -17,6 +17,7 @@ from services.connector.points.hcp import (
 from services.connector.points.point import Reading
 from services.connector.rules.item_failures import ItemErrorType
 from services.connector.vaults.configuration import ConfigurationFault
+from shared.client.errors import VaultRefused
 from tests.unit.connector.example_records import (
     ACCOUNT,
     ACCOUNTS,
@@ -125,6 +126,20 @@ async def test_a_missing_rule_concerns_only_accounts_that_need_it() -> None:
     waiting = account(vaults.crm, "DE")
     assert (await accounts(vaults, waiting)).skipped == {waiting}
     with pytest.raises(ConfigurationFault, match="no active integration rule account"):
+        await accounts(vaults, account(vaults.crm))
+
+
+async def test_a_rule_whose_query_is_refused_concerns_only_accounts_that_need_it() -> (
+    None
+):
+    broken = """ALTER Integrationrule account__v ( ADD Queryobjectrule broken__v (
+        query_object('account__v'), filter_clause('nope__v = ''x''')));"""
+    vaults = pair(broken)
+    with_inquiry, waiting = (account(vaults.crm, "DE") for _ in range(2))
+    known(vaults, with_inquiry)
+    outcome = await accounts(vaults, with_inquiry, waiting)
+    assert (outcome.done, outcome.skipped) == ({with_inquiry}, {waiting})
+    with pytest.raises(VaultRefused, match="nope__v"):
         await accounts(vaults, account(vaults.crm))
 
 
