@@ -12,6 +12,9 @@ from shared.runtime.acceptor import Acceptor
 from shared.runtime.connection_bounds import TOO_MANY, ConnectionCount, Refusal
 from shared.runtime.telemetry import metrics
 
+# The client's answer to the end of the encryption; without it a connection of a process that stops stays for as long.
+SHUTDOWN_SECONDS = 1.0
+
 
 class ServesHandshake(Protocol):
     """Makes the protocol of a connection; the protocol replaces the handshake in the count of connections."""
@@ -100,6 +103,7 @@ class TlsServer:
                 connection,
                 ssl=self._context,
                 ssl_handshake_timeout=self._count.bounds.handshake_seconds,
+                ssl_shutdown_timeout=SHUTDOWN_SECONDS,
             )
         # The client has gone, speaks no TLS, or takes too long: nobody waits for an answer.
         except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -45,7 +46,7 @@ async def slow():
     await asyncio.sleep(0.3)
     return "done"
 
-serve(app, "127.0.0.1", http, tls=TlsListener(https, certificate, key), grace=10)
+serve(app, "127.0.0.1", http, tls=TlsListener(https, certificate, key), grace=60)
 print("returned", flush=True)
 """
 
@@ -176,6 +177,29 @@ async def test_requests_under_way_by_tls_are_finished(served: Served) -> None:
         served.child.send_signal(signal.SIGTERM)
         assert await (await asked).json() == "done"
     assert await served.child.wait() == 0
+
+
+async def test_a_client_that_does_not_read_keeps_no_process_from_stopping(
+    served: Served,
+) -> None:
+    """Its answer to the end of the encryption is not waited for as long as that of a slow one might take: 30 s."""
+    await served.answers()
+
+    def connected() -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", served.https))
+        encrypted = served.trust.wrap_socket(plain, server_hostname="localhost")
+        encrypted.sendall(b"GET /scheme HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert encrypted.recv(16).startswith(b"HTTP/1.1 200")
+        return encrypted
+
+    with await asyncio.to_thread(connected):
+        served.child.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(25):
+            assert [await served.line() for _ in range(3)] == [
+                "started",
+                "stopped",
+                "returned",
+            ]
 
 
 async def test_a_tls_port_in_use_ends_the_process(files: LocalTls) -> None:
