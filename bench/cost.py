@@ -142,7 +142,7 @@ def _versions(before: Counts, after: Counts, count: int) -> dict[str, str]:
 async def run(
     accounts: int, inquiries: int, rounds: int, *, tables: bool
 ) -> dict[str, Any]:
-    """Return the medians of ``rounds`` by kind of work, each on a system of its own that is removed afterwards.
+    """Measure ``rounds`` times, each on a new system that is removed afterwards; return medians by kind of work.
 
     Versions of rows are those of the last round.
     """
@@ -157,7 +157,7 @@ async def run(
 
 
 def median_of(turns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the median of each figure of the turns, inside of mappings as well; of texts, those of the last turn."""
+    """Return the median of each figure over the turns, also in nested mappings; a text is that of the last turn."""
     found: dict[str, Any] = {}
     for name, figure in turns[-1].items():
         values = [turn[name] for turn in turns if name in turn]

@@ -23,7 +23,7 @@ async def timed_run(
 ) -> tuple[float, int, list[int]]:
     """Return seconds, records written, and samples of the connector's memory in bytes, from request to end of a run.
 
-    The seconds are those of the Vault's clock: a look at the run comes up to half a second after its end.
+    The seconds are from the run's own dates: this function sees the end of a run up to half a second late.
 
     :raises BenchFailed: the run had failures, or did not end in time.
     """

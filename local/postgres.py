@@ -36,7 +36,7 @@ _SETTINGS = {
 _NOT_DURABLE = {
     "fsync": "off",
     "full_page_writes": "off",
-    # The data may be in memory.
+    # Tests may have the data in memory (tmpfs), which WAL must not fill.
     "max_wal_size": "256MB",
 }
 

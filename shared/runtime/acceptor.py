@@ -58,7 +58,7 @@ class Acceptor:
             try:
                 connection, address = self._listener.accept()
             except OSError as error:
-                # Another worker has taken it; or it has gone again, and is none.
+                # Any other error: another worker has accepted the connection, or the client has closed it.
                 if error.errno in SHORT_OF:
                     _log.error("cannot accept connections", reason=error.strerror)
                     await asyncio.sleep(SHORT_SECONDS)
@@ -71,7 +71,7 @@ class Acceptor:
                 connection.close()
 
     async def _arrival(self) -> None:
-        """Wait until a connection can be accepted, unless another worker takes it first."""
+        """Wait until a connection arrives; another worker may still accept it first."""
         loop = asyncio.get_running_loop()
         arrived = asyncio.Event()
         loop.add_reader(self._listener, arrived.set)
@@ -86,7 +86,7 @@ def accepting(
     protocol: Callable[[], asyncio.Protocol],
     share: ConnectionShare,
 ) -> Acceptor:
-    """Return an acceptor whose connections are served by a protocol each."""
+    """Return an acceptor of the port that workers share; each connection gets a protocol of its own."""
 
     async def begin(connection: socket.socket, _address: str) -> None:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Shares new connections evenly among the workers of a process: who has more than another leaves them to it."""
+"""Shares new connections evenly among workers: a worker leaves them to those that have fewer connections."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# A worker that is ahead leaves a new connection to the others for a hundred pauses. If nobody takes it, they are busy,
-# and it takes all that come for a while.
+# A worker that is ahead waits this many pauses for another one to accept a new connection. If none does, the others
+# are busy, and the worker accepts every connection for IN_VAIN_SECONDS.
 PAUSE = 0.001  # seconds
 PAUSES = 100
 IN_VAIN_SECONDS = 1.0
 
 CELL = 8  # bytes of one worker's count, which is written at once
-ABSENT = 0  # other cells have the number of connections, and one more
+ABSENT = 0  # the cell of a running worker has its number of connections plus one
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SharedCounts:
     @classmethod
     @contextmanager
     def made(cls, workers: int) -> Iterator[SharedCounts]:
-        """Yield the memory of as many workers, all of them absent."""
+        """Yield the memory for this many workers, each of them noted as absent."""
         with tempfile.TemporaryFile() as file:
             file.truncate(workers * CELL)
             yield cls(file.fileno())

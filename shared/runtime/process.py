@@ -89,7 +89,7 @@ class _Server(uvicorn.Server):
             return
         share = self._count.share
         if self._shared is not None and share is not None:
-            # Earlier, the others would leave connections to a worker that does not listen yet.
+            # Not before: the other workers would leave connections to one that does not listen yet.
             share.note(0)
             listener = self._shared_listener(self._shared.http)
             server = accepting(listener, self._connection, share)
@@ -229,7 +229,7 @@ def serve(
         server.run()
     else:
         shared.end_with_parent()
-        # Connections of its port are accepted by another server than uvicorn's own.
+        # No sockets for uvicorn: ``_Server`` itself accepts the connections of the port that workers share.
         server.run([])
     # The exit status has a supervisor see that the start failed.
     if not server.started:

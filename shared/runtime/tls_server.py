@@ -12,7 +12,7 @@ from shared.runtime.acceptor import Acceptor
 from shared.runtime.connection_bounds import TOO_MANY, ConnectionCount, Refusal
 from shared.runtime.telemetry import metrics
 
-# The client's answer to the end of the encryption; without it a connection of a process that stops stays for as long.
+# To wait for a client's close_notify: a process that stops waits this long for clients that never send it.
 SHUTDOWN_SECONDS = 1.0
 
 

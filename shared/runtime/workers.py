@@ -29,9 +29,9 @@ END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class SharedSockets:
     """The file descriptors that a worker inherits from its parent process.
 
-    ``http`` and ``tls`` are bound, and shared with the other workers; a worker that has no more connections than
-    another accepts a new one. ``alive`` is the end of a pipe that closes when the parent process has ended. ``counts``
-    is the memory with the connections of each worker, of which this one has the ``number``.
+    ``http`` and ``tls`` are bound, and shared with the other workers. ``alive`` is the end of a pipe that closes when
+    the parent process has ended. ``counts`` is the memory with the number of connections of each worker; ``number`` is
+    the place of this worker in it.
     """
 
     http: int

@@ -99,7 +99,10 @@ class Contact(NamedTuple):
         )
 
     def origin(self, ruled: Values, own: Values = NOTHING) -> Origin:
-        """Return the origin of a row made from this contact, of which the rule has filled the fields ``ruled``."""
+        """Return the origin of a row made from this contact.
+
+        The rule has filled the fields ``ruled``; the integration point itself has set the fields ``own``.
+        """
         return Origin(self.item, self.object, self.key, self.rule.name, ruled, own)
 
 

@@ -303,8 +303,8 @@ async def read_hcps(
 async def read_pulled(unit: Transfer, pull_rules: PullRules) -> HcpRecords:
     """Read and evaluate those of the unit's accounts that their countries' agreements let be pulled in any case.
 
-    Others may be accounts of such a country, too: those that a query object rule leaves out, and all of them if the
-    source Vault refuses the rule's query.
+    The caller reads the unit's other accounts by their heads. These may include accounts of such a country: those that
+    a query object rule leaves out, or all of them if the source Vault refuses the rule's query.
 
     :raises ClientError: one of the calls fails, for another reason than a refusal.
     """
@@ -318,7 +318,7 @@ async def read_pulled(unit: Transfer, pull_rules: PullRules) -> HcpRecords:
     plan = replace(rule.plan, conditions=" AND ".join(conditions))
     try:
         found = await read_rows(unit.source, plan, unit.ids)
-    # Whether the refusal concerns any account, their heads show: there may be none of such a country.
+    # No error yet: the unit may have no account of these countries. If it has one, the read by heads fails for it.
     except VaultRefused:
         return records
     if found.rows:
@@ -330,7 +330,7 @@ async def read_pulled(unit: Transfer, pull_rules: PullRules) -> HcpRecords:
 
 def _pulling(unit: Transfer) -> CompiledRule | None:
     """Return the compiled integration rule of the Pull Accounts Rule PULL; None where it cannot be carried out."""
-    # Whether that is a fault, the account that needs the rule shows: there may be none.
+    # No error yet: perhaps no account needs the rule. If one does, the read by heads fails for it.
     try:
         return _compiled(unit, PullRule.PULL)
     except (ConfigurationFault, RuleError):

@@ -123,7 +123,7 @@ def _texts(
     """Return whether all values are non-empty texts of at most ``limit`` characters, or of another of these kinds."""
 
     def fit(values: Sequence[object]) -> bool:
-        # Nothing but texts is compared and measured, which is fast for all of them together.
+        # The types first: only texts can be measured. Each check is fast, as it takes the whole column at once.
         if not kinds.issuperset(map(type, values)) or "" in values:
             return False
         texts = cast("Iterable[str]", filter(None, values))

@@ -63,7 +63,7 @@ def statements(
     literals = list(map(literal, values))
     chunk: list[str] = []
     used = 0
-    # Most lists fit one statement, which need not be looked for literal by literal.
+    # Most lists fit one statement: then no literal has to be measured alone.
     if 0 < len(literals) <= keys and sum(map(len, literals)) + len(literals) <= room:
         chunk, literals = literals, []
     for each in literals:
@@ -151,7 +151,7 @@ class SourceColumns:
         if selection is None:
             return [None] * len(self._rows)
         child = selection.child
-        # Several fields of one related record are the rule: it is looked for once.
+        # A query usually selects several fields of a related record: each related record is looked up once.
         if child is not None and child not in self._firsts:
             self._firsts[child] = [_first(row.get(child)) for row in self._rows]
         rows = self._rows if child is None else self._firsts[child]

@@ -1,7 +1,7 @@
 """Creates indexes of the fields by which many records are ordered, or found by date, after their first use.
 
-The modified date changes with each change of a record, so that its index takes an entry of each, and keeps PostgreSQL
-from changing the record without any entry (HOT). So it too is an index of those objects alone that are read by date.
+An index of the modified date gets an entry with every change of a record, so no change can be HOT, which means without
+new index entries. Therefore only objects that are read by date have this index.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ log = structlog.get_logger(__name__)
 
 # Records from which on an index pays: fewer are sorted in no time, and each write keeps an index up to date.
 MANY_RECORDS = 10_000
-MANY_DATED = 1_000  # of these a run reads a page at a time, all of them for each page
+MANY_DATED = (
+    1_000  # lower, since a run without the index reads all records again for each page
+)
 MOST_INDEXES = 8  # of one object, those that were used last
 # Characters: an entry of an index has at most a third of a page, and a character up to four bytes.
 MOST_CHARACTERS = 600
@@ -104,13 +106,13 @@ class OrderedFields:
                 await self._note_use(ordered, MANY_RECORDS)
 
     async def note_dated(self, names: Iterable[str]) -> None:
-        """Remember those of the objects that have many records as found by their modified date."""
+        """Remember the modified date as used, for each of the objects that has at least ``MANY_DATED`` records."""
         for name in names:
             ordered = OrderedField(name, MODIFIED_DATE, descending=False)
             await self._note_use(ordered, MANY_DATED)
 
     async def _note_use(self, ordered: OrderedField, bound: int) -> None:
-        """Remember the use of a field if its object has so many records."""
+        """Remember the use of a field if its object has at least ``bound`` records."""
         if self._is_recorded(ordered):
             return
         if await self._number_of(ordered.object) >= bound:
@@ -161,7 +163,7 @@ def _gets_index(field: Field, *, descending: bool) -> bool:
     """Return whether an order by a field needs an index of its own, since no other index serves it."""
     if not sorts(field):
         return False
-    # Nearly all values differ: the index of the ascending order is read from its end.
+    # The ascending index serves both directions: it can be read backwards, and nearly all values differ.
     if field.name == MODIFIED_DATE:
         return not descending
     # Every index has the order in which it ascends, and that in which it descends where no value is missing.

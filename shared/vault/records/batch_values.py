@@ -1,4 +1,4 @@
-"""Handles the values of a batch together: as parameters of one statement, and beside those that records store."""
+"""Makes the values of a batch the parameters of one statement, and compares them with the values that are stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMON = frozenset(
     | {field.name for field in AUDIT}
 )
 TEXT = "text"
-FEW = 5  # text fields that the driver encodes faster as arrays of their own
+FEW = 5  # up to this many text fields, the driver encodes one array for each of them faster
 SIZES = (8, 16, 24, 32)
 """The numbers of text columns for which there is a type, such as ``platform.texts_8``."""
 
@@ -79,7 +79,7 @@ def _by_field(
 
 
 def _together(columns: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
-    """Return the values of text columns row by row, each row with as many as its type has."""
+    """Return the values of text columns row by row, each row padded with None to the size of its type."""
     padding = [repeat(None)] * (_size(len(columns)) - len(columns))
     return list(zip(*columns, *padding, strict=False))
 

@@ -296,7 +296,7 @@ class Batch:
         """Set the modified date of the records that are no longer parents of the changed records."""
         changed = frozenset[str]().union(*(change.changed for change in changes))
         fields = self.object.fields
-        # Hardly a change concerns a reference.
+        # Few changes concern a reference.
         if all(fields[name].type is not FieldType.OBJECT for name in changed):
             return
         for field in parent_fields(self.object):

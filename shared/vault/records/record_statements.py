@@ -189,7 +189,7 @@ async def resolve_references(
         found[object_name, key_field] = ids
         if key_field == "id" and len(ids) < len(keys):
             incomplete.add(object_name)
-    # Hardly a call names an id that no record has.
+    # Nearly all calls refer only to records that exist.
     references = [
         field
         for field in target.fields.values()
@@ -260,8 +260,8 @@ def resolved(
 ) -> ResolvedRow:
     """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
-    It takes over what the row consists of. ``references`` are the object's fields to check, which refer to records that
-    may not exist.
+    The new row shares the values and errors of ``row``. ``references`` are the fields of the object whose records may
+    not exist.
     """
     following = ResolvedRow(
         index=row.index,

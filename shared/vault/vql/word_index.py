@@ -57,7 +57,7 @@ def narrowed(
         named = matching_values(searched, values)
         if named:
             terms.append(f"{column} = ANY({statement.bind(named, 'text[]')})")
-    # The value first: words are made for each record that no index finds.
+    # The picklist first: it is cheap to compare, while the words are made for each record if no index is used.
     either = " OR ".join(reversed(terms))
     return (
         f"(({either}) AND {condition})"
@@ -77,9 +77,9 @@ def matching_values(searched: str, labels: Mapping[str, str]) -> list[str]:
 
 
 def _words(text: str) -> set[str]:
-    """Return the words of a folded text."""
+    """Return the words of a text, without case and accents."""
     folded = _folded(text)
-    # PostgreSQL may take a letter of another alphabet for what is between two words.
+    # PostgreSQL may end a word at a letter of another alphabet, so runs of ASCII letters and digits count as well.
     return {*_WORD.findall(folded), *_PLAIN_WORD.findall(folded)}
 
 
