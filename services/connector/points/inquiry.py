@@ -103,7 +103,7 @@ class Batch:
         return str(ruled or self.rows[item]["global_id__sys"])
 
     def origin(self, item: str, ruled: Values, own: Values) -> Origin:
-        """Return the origin of a row: the rule has filled the fields ``ruled``, the integration point itself ``own``."""
+        """Return the origin of a row: the rule has filled the fields ``ruled``, the integration point ``own``."""
         return Origin(item, INQUIRY, item, self.rule.name, ruled, own)
 
 
