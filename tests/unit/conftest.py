@@ -9,6 +9,13 @@ import pytest
 import structlog
 
 from shared.runtime.logging import QUIET_LOGGERS
+from shared.runtime.waiting import state_log
+
+
+@pytest.fixture(autouse=True)
+def every_peer_is_up() -> None:
+    """Forget peers that were away at the end of an earlier test, since the log says when they are back."""
+    state_log.outages.clear()
 
 
 @pytest.fixture
