@@ -52,7 +52,7 @@ class Process:
 
     @property
     def running(self) -> bool:
-        """Return whether this process still runs, and not only a later one that has its id."""
+        """Return whether this process still runs; a later process with the same id does not count."""
         current = Process.of(self.pid)
         return current == self
 

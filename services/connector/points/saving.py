@@ -64,7 +64,7 @@ class CallLineage:
     def of(self, origin: Origin, row: Values, key: str) -> list[object]:
         """Return the lineage of a row: number of its origin in the call, message id and source record.
 
-        The integration point has set the field ``key`` in addition to its own.
+        The field ``key`` counts as set by the integration point, like those of ``origin.own``.
         """
         names: tuple[str, ...] = ()
         if origin.rule is not None:
