@@ -20,6 +20,7 @@ from tests.system.visited_pages import INQUIRIES
 from tests.system.visitors import PATIENCE, Visitor, visitor
 
 LIFECYCLE = "/ui/lifecycles/medical_inquiry_lifecycle__v"
+DRAW_ANEW = "htmx.ajax('GET', location.pathname, {source: '#page'})"
 WATCH_DRAWING = (
     "addEventListener('htmx:afterSettle', () => document.body.classList.add('drawn'))"
 )
@@ -243,9 +244,45 @@ async def test_what_is_unfolded_on_a_page_that_is_drawn_anew_stays(
         await rep.unfold("System Information")
         await page.evaluate(WATCH_DRAWING)
         # What the page does by itself every ten seconds, at once.
-        await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
+        await page.evaluate(DRAW_ANEW)
         await page.locator("body.drawn").wait_for()
         await expect(page.get_by_text("Created By")).to_be_visible()
+
+
+async def draw_ended(route: Route) -> None:
+    """Answer with the page of an act that has ended, which is not asked for again."""
+    answer = await route.fetch()
+    text = (await answer.text()).replace(' hx-ext="morph" hx-get=', " data-get=")
+    text = re.sub(r' hx-(select|swap|trigger)="[^"]*"', "", text)
+    await route.fulfill(response=answer, body=text)
+
+
+@pytest.mark.parametrize(
+    ("sent", "note", "stays"),
+    [(1, "The transfer to Medical has begun.", 0), (2, "The form was sent before", 1)],
+)
+async def test_only_the_note_of_what_has_begun_goes_when_it_has_ended(
+    running: System, browser: Browser, sent: int, note: str, stays: int
+) -> None:
+    async with visitor(browser, running, "crm_vault") as rep:
+        page, question = rep.page, uuid4().hex
+        await write_down(rep, question)
+        for _ in range(sent - 1):
+            await rep.press(SEND)
+            await rep.sees("Transfer Status")
+            await page.go_back()
+            await page.locator("#email__v").wait_for()
+        # The page does by itself nothing that a test would have to wait for.
+        await page.clock.install()
+        await rep.press(SEND)
+        await rep.sees(note)
+        await page.wait_for_load_state()
+        await page.evaluate(WATCH_DRAWING)
+        await page.route("**/objects/medical_inquiry__v/*", draw_ended)
+        await page.evaluate(DRAW_ANEW)
+        await page.clock.run_for(1000)
+        await page.locator("body.drawn").wait_for()
+        await expect(page.get_by_text(note)).to_have_count(stays)
 
 
 ASK_TWICE = """() => {
@@ -260,19 +297,12 @@ async def test_a_page_whose_act_has_ended_is_drawn_once(
     item = await inquiry(connected, await account(connected, new_run()))
     await transferred(connected, item)
     path = f"{INQUIRIES}/{item}"
-
-    async def end(route: Route) -> None:
-        answer = await route.fetch()
-        text = (await answer.text()).replace(' hx-ext="morph" hx-get=', " data-get=")
-        text = re.sub(r' hx-(select|swap|trigger)="[^"]*"', "", text)
-        await route.fulfill(response=answer, body=text)
-
     async with visitor(browser, running, "crm_vault") as rep:
         page = rep.page
         await rep.open(path)
         await page.wait_for_load_state()
         await page.evaluate(WATCH_DRAWING)
-        await page.route(f"**{path}", end)
+        await page.route(f"**{path}", draw_ended)
         await page.evaluate(ASK_TWICE)
         await page.locator("body.drawn").wait_for()
         await page.wait_for_load_state("networkidle")
@@ -300,6 +330,6 @@ async def test_what_is_selected_on_a_page_that_is_drawn_anew_stays(
         selected = await page.evaluate("getSelection().toString()")
         assert "ago" in selected
         await page.evaluate(WATCH_DRAWING)
-        await page.evaluate("htmx.ajax('GET', location.pathname, {source: '#page'})")
+        await page.evaluate(DRAW_ANEW)
         await page.locator("body.drawn").wait_for()
         assert await page.evaluate("getSelection().toString()") == selected

@@ -22,9 +22,13 @@ PATH = "/ui"
 
 
 class NoteKind(StrEnum):
-    """The kinds of messages, after success or refusal; also the CSS class that colours a message."""
+    """The kinds of messages, after success or refusal; also the CSS class that colours a message.
+
+    A message of what has begun goes when its page shows the end (redraw.js).
+    """
 
     DONE = "done"
+    BEGUN = "begun"
     REFUSED = "refused"
 
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.document_pages import HOLDER, most_bytes
 from shared.vault.admin.inputs import entered
 from shared.vault.admin.named_records import with_ids
@@ -142,7 +143,7 @@ async def change_role(context: Editing, document_id: DocumentId) -> Response:
     sent = entered((HOLDER,), form, context.registry)
     named, unknown = await with_ids(context, (HOLDER,), sent)
     if unknown:
-        return context.go(path, unknown[0].message, refused=True)
+        return context.go(path, unknown[0].message, NoteKind.REFUSED)
     chosen = {Holder.USERS: named.get(HOLDER.name), Holder.GROUPS: form.get("group")}
     role = form.get("role", "")
     row = {f"{role}.{kind}": each for kind, each in chosen.items() if each}

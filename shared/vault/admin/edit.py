@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.error_advice import labelled
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.field_errors import at_fields
@@ -110,7 +111,8 @@ async def _create_and_send(
             context.caller, target.name, row, goal_actions.actions
         )
 
-    return await _create_once(context, target, row, send, guide.form.sent_message)
+    done = guide.form.sent_message
+    return await _create_once(context, target, row, send, done, NoteKind.BEGUN)
 
 
 async def _create(
@@ -135,6 +137,7 @@ async def _create_once(
     row: Mapping[str, object],
     make: Callable[[], Awaitable[RowResult]],
     done: str,
+    kind: NoteKind = NoteKind.DONE,
 ) -> Response:
     """Create a record and redirect to it, or show the form again with the errors.
 
@@ -149,8 +152,10 @@ async def _create_once(
 
     path = await context.once(carry_out)
     if path is not None:
-        # Without a result it was made by the same form, sent before, perhaps by its other button.
-        return context.go(path, done if results else SENT_BEFORE)
+        if results:
+            return context.go(path, done, kind)
+        # It was made by the same form, sent before, perhaps by its other button.
+        return context.go(path, SENT_BEFORE)
     refused = [error for result in results for error in result.errors]
     return await create_form(context, target, row, refused)
 
@@ -265,7 +270,8 @@ async def _save_and_send(
 
     await context.once(run)
     # The changes stay stored when an action is refused.
-    return context.go_with(path, results[0], guide.form.sent_message, target)
+    sent = guide.form.sent_message
+    return context.go_with(path, results[0], sent, target, NoteKind.BEGUN)
 
 
 @router.get("/{record_id}/delete")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.error_advice import (
     field_words,
     in_labels,
@@ -251,7 +252,8 @@ def _done(
     text = _outcome(context, len(results), noun, refused)
     if left:
         text = f"{text} {left} more are left; run it again."
-    return context.go(back, text, refused=bool(refused))
+    kind = NoteKind.REFUSED if refused else NoteKind.DONE
+    return context.go(back, text, kind)
 
 
 def _outcome(
@@ -277,7 +279,7 @@ async def retry_all(context: CurrentPage) -> Response:
         return f"/ui/jobs/{job_id}"
 
     path = await context.once(carry_out)
-    return context.go(path, "The job was started.")
+    return context.go(path, "The job was started.", NoteKind.BEGUN)
 
 
 @router.get("/{record_id}")

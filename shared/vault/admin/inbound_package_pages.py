@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.listing import Page, listed, selected
 from shared.vault.admin.page_context import CurrentPage, PageContext, page_context
@@ -93,7 +94,9 @@ async def import_package(context: WithFile) -> Response:
     except VaultFault as fault:
         status = status_of(fault.error)
         return context.page("package_import.html", status, error=fault.error)
-    return context.go(f"/ui/jobs/{job_id}", "The package is being imported.")
+    return context.go(
+        f"/ui/jobs/{job_id}", "The package is being imported.", NoteKind.BEGUN
+    )
 
 
 @router.get("/inbound/{package_id}")
@@ -158,7 +161,9 @@ async def deploy(context: Managing, package_id: str) -> Response:
     job_id = await context.vault.inbound_packages.submit_deploy(
         context.caller, package_id
     )
-    return context.go(f"/ui/jobs/{job_id}", "The package is being deployed.")
+    return context.go(
+        f"/ui/jobs/{job_id}", "The package is being deployed.", NoteKind.BEGUN
+    )
 
 
 @router.get("/inbound/{package_id}/logs/{name}")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from shared.vault.access.permissions import Grant, Operation, may
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.exception_filters import ExceptionSelection
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.inputs import changed, entered, inputs
@@ -78,7 +79,7 @@ async def run_now(
     api_name = await _api_name(context, record_id)
     job_id = await context.vault.runs.request(context.caller, api_name)
     # The job's page shows the progress of the run that was just requested.
-    return context.go(f"{path}/runs/{job_id}", "The run was requested.")
+    return context.go(f"{path}/runs/{job_id}", "The run was requested.", NoteKind.BEGUN)
 
 
 @router.get("/{record_id}/runs")

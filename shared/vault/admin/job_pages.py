@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.listing import MAX_ROWS, PAGE_SIZE, Listing, Page
 from shared.vault.admin.page_context import CurrentPage, PageContext
 from shared.vault.admin.showing import named, user_names
@@ -123,7 +124,9 @@ async def start(
     """Start a scheduled job now."""
     await context.vault.jobs.start_now(context.caller, job_id)
     path = f"/ui/jobs/{job_id}"
-    return context.go(path, "The job starts as soon as a process is free.")
+    return context.go(
+        path, "The job starts as soon as a process is free.", NoteKind.BEGUN
+    )
 
 
 @router.post("/{job_id}/cancel")

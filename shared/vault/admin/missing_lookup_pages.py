@@ -13,6 +13,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize
 from shared.vault.admin.connector_sessions import Source, source_of
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.listing import selected
 from shared.vault.admin.lookup_pages import connections_of
 from shared.vault.admin.page_context import CurrentPage, PageContext
@@ -129,7 +130,7 @@ async def add(context: CurrentPage) -> Response:
         done = await context.once(carry_out)
     except VaultFault as fault:
         text = f"{fault.error.message} ({fault.error.type})"
-        return context.go(path, text, refused=True)
+        return context.go(path, text, NoteKind.REFUSED)
     return context.go(done, "The row was added.")
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, Operation, authorize, may, require
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.fault_pages import status_of
 from shared.vault.admin.field_errors import at_fields
 from shared.vault.admin.inputs import Input, InputKind
@@ -128,7 +129,7 @@ async def export(context: Managing, package_id: str) -> Response:
     record = await record_of(context, OUTBOUND, package_id)
     outbound = context.vault.outbound_packages
     job_id = await outbound.submit_export(context.caller, str(record["name__v"]))
-    return context.go(f"/ui/jobs/{job_id}", "The file is being made.")
+    return context.go(f"/ui/jobs/{job_id}", "The file is being made.", NoteKind.BEGUN)
 
 
 async def _page(

@@ -17,6 +17,7 @@ from shared.protocol.plain_paths import is_plain_path
 from shared.vault.access.caller import Caller
 from shared.vault.access.permissions import Grant, Operation, granted, may, may_change
 from shared.vault.admin import cookies
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.error_advice import in_labels
 from shared.vault.admin.navigation import menu_of
 from shared.vault.admin.rendering import render
@@ -63,7 +64,9 @@ class PageContext:
     ) -> Response:
         """Return a page in the layout of the Vault, with the message of a preceding redirect, if any."""
         name = cookies.note_cookie(self.vault.vault_id)
-        cookie = self.request.cookies.get(name, "")
+        # What is drawn anew of another page, perhaps in another tab, would not show the message.
+        is_part = "hx-request" in self.request.headers
+        cookie = "" if is_part else self.request.cookies.get(name, "")
         note = cookies.read_note(self.secret, cookie) if cookie else None
         shared = {"context": self, "note": note}
         response = render(template, {**shared, **values}, http_status)
@@ -72,12 +75,11 @@ class PageContext:
             cookies.clear_cookie(response, name)
         return response
 
-    def go(self, path: str, text: str = "", *, refused: bool = False) -> Response:
-        """Return a redirect from a form to another page, which shows ``text`` as a success or a refusal."""
+    def go(self, path: str, text: str = "", kind: NoteKind = NoteKind.DONE) -> Response:
+        """Return a redirect from a form to another page, which shows ``text`` as a message of this kind."""
         # 303, so that a browser that reloads the page does not send the form again.
         response = RedirectResponse(path, 303)
         if text:
-            kind = cookies.NoteKind.REFUSED if refused else cookies.NoteKind.DONE
             note = cookies.write_note(self.secret, kind, text)
             name = cookies.note_cookie(self.vault.vault_id)
             cookies.set_cookie(self.request, response, name, note, NOTE_SECONDS)
@@ -89,18 +91,19 @@ class PageContext:
         result: RowResult,
         text: str,
         target: VaultObject | None = None,
+        kind: NoteKind = NoteKind.DONE,
     ) -> Response:
         """Return a redirect with the result of one record (of ``target``): ``text``, a warning, or the error."""
         if result.errors:
             return self.refuse(path, result.errors[0], target)
-        return self.go(path, result.warning or text)
+        return self.go(path, result.warning or text, kind)
 
     def refuse(
         self, path: str, error: ApiError, target: VaultObject | None = None
     ) -> Response:
         """Return a redirect with the text of a refusal, labels in place of names, the error's type last."""
         text = in_labels(error.message, self.registry, target)
-        return self.go(path, f"{text} ({error.type})", refused=True)
+        return self.go(path, f"{text} ({error.type})", NoteKind.REFUSED)
 
     async def once(self, carry_out: Callable[[], Awaitable[Outcome]]) -> Outcome | str:
         """Carry out the request's form unless it was carried out before, and return the result, or the earlier result.

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
+from shared.vault.admin.cookies import NoteKind
 from shared.vault.admin.integration_pages import Number
 from shared.vault.admin.job_pages import SOON
 from shared.vault.admin.page_context import CurrentPage
@@ -33,7 +34,7 @@ async def compare_now(context: CurrentPage, record_id: str) -> Response:
         context.caller, name, None, None, window_minutes=WINDOW_MINUTES
     )
     path = f"/ui/connections/{record_id}/reconciliations/{job_id}"
-    return context.go(path, "The reconciliation was requested.")
+    return context.go(path, "The reconciliation was requested.", NoteKind.BEGUN)
 
 
 @router.get("/{job_id}")
@@ -81,4 +82,4 @@ async def transfer_again(
     records = context.vault.reconciliation_records
     wanted = None if of_all else chosen
     number = await records.transfer_again(context.caller, stored, wanted)
-    return context.go(path, f"{number} findings are transferred again.")
+    return context.go(path, f"{number} findings are transferred again.", NoteKind.BEGUN)

@@ -315,3 +315,15 @@ async def test_a_note_is_shown_once(visitor: Browser) -> None:
     page = await visitor.open("/ui/queues/out__c")
     assert "Delivery is disabled." not in page.text
     await visitor.press(page, "Enable Delivery")
+
+
+async def test_what_is_drawn_anew_of_a_page_in_another_tab_takes_no_note(
+    visitor: Browser,
+) -> None:
+    page = await visitor.open("/ui/queues/out__c")
+    form, values = visitor.filled(page, "Disable Delivery", {})
+    await visitor.request("POST", form.action, data=values, allow_redirects=False)
+    await visitor.open("/ui/queues", headers={"HX-Request": "true"})
+    page = await visitor.open("/ui/queues/out__c")
+    assert "Delivery is disabled." in page.text
+    await visitor.press(page, "Enable Delivery")

@@ -27,9 +27,9 @@ function isOfReader(name, element) {
   return element.name === "form_id" || done.has(whole(element));
 }
 
-/* Removes what a note says of an act that is under way once the page is asked for at another pace, or no more. */
+/* Removes the note of an act that has begun once the page is asked for at another pace, or no more. */
 function removeNoteOfAct(name, element) {
-  if (name === "hx-trigger" && element.id === "page") document.querySelector("main > .note.done")?.remove();
+  if (name === "hx-trigger" && element.id === "page") document.querySelector("main > .note.begun")?.remove();
 }
 
 /* Returns whether an element is a moment that stays: its text is its reader's, in which something may be selected. */
