@@ -233,6 +233,36 @@ async def test_a_choice_made_before_the_scripts_are_at_work_is_answered_by_them(
         await expect(delivery).to_have_value("email__v")
 
 
+async def test_an_account_typed_before_the_scripts_are_at_work_comes_back(
+    running: System, browser: Browser, connected: Connected
+) -> None:
+    # More than a list of options has.
+    family = uuid4().hex
+    rows = [
+        {"name__v": f"Number{n} {family}", "external_id__v": f"{n}{family}"}
+        for n in range(25)
+    ]
+    await connected.crm.create("account__v", rows)
+    typed = asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        await page.route("**/picker.js", wait)
+        await page.goto(f"{rep.url}{INQUIRIES}/new", wait_until="commit")
+        account = page.get_by_role("combobox", name="Account")
+        await account.fill(f"Number7 {family}")
+        typed.set()
+        await page.wait_for_load_state()
+        await rep.follow("Leave without saving")
+        await page.get_by_role("link", name="Create").wait_for()
+        await page.go_back()
+        await expect(account).to_have_value(f"Number7 {family}", timeout=PATIENCE)
+
+
 async def test_what_is_unfolded_on_a_page_that_is_drawn_anew_stays(
     running: System, browser: Browser, connected: Connected
 ) -> None:
@@ -272,15 +302,22 @@ async def test_only_the_note_of_what_has_begun_goes_when_it_has_ended(
             await rep.sees("Transfer Status")
             await page.go_back()
             await page.locator("#email__v").wait_for()
-        # The page does by itself nothing that a test would have to wait for.
-        await page.clock.install()
+        seen = asyncio.Event()
+
+        async def end_once_seen(route: Route) -> None:
+            if "hx-request" in route.request.headers:
+                await seen.wait()
+                await draw_ended(route)
+            else:
+                await route.continue_()
+
+        await page.route("**/objects/medical_inquiry__v/*", end_once_seen)
         await rep.press(SEND)
         await rep.sees(note)
         await page.wait_for_load_state()
         await page.evaluate(WATCH_DRAWING)
-        await page.route("**/objects/medical_inquiry__v/*", draw_ended)
+        seen.set()
         await page.evaluate(DRAW_ANEW)
-        await page.clock.run_for(1000)
         await page.locator("body.drawn").wait_for()
         await expect(page.get_by_text(note)).to_have_count(stays)
 

@@ -30,7 +30,10 @@ class Picker {
   /* A browser brings back what was typed into other fields when somebody goes back; here it would offer its own list. */
   bringBack() {
     const kept = history.state?.picks?.[this.input.id];
-    if (kept) [this.input.value, this.id.value, this.text.value] = kept;
+    const { value, defaultValue } = this.input;
+    const isTyped = value !== defaultValue && value !== kept?.[0];
+    if (isTyped) this.typed(); // before the scripts were at work
+    else if (kept) [this.input.value, this.id.value, this.text.value] = kept;
     else if (visit.responseStatus >= 400) this.keep(); // the page of a refused form, which does not come back
   }
 
@@ -46,7 +49,8 @@ class Picker {
     clearTimeout(this.timer);
     const typed = this.input.value.trim();
     if (typed.length < SHORTEST) return this.close();
-    this.timer = setTimeout(() => this.ask(typed), WAIT);
+    // Who has gone on before the scripts were at work is offered nothing.
+    if (document.activeElement === this.input) this.timer = setTimeout(() => this.ask(typed), WAIT);
   }
 
   async ask(typed) {
