@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.json_values import date_time_text
 from shared.vault import vql
 from shared.vault.access.permissions import Grant, authorize, granted, readable
+from shared.vault.audit.entry_rows import ENTRIES, of_record
 from shared.vault.records.lineage_entries import purge_lineage
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ SELECT DISTINCT ON (f.name) f.name AS field_name, CASE WHEN f.ruled THEN o.rule 
     c.happened AS changed, c.user_id AS changed_by, c.user_name AS changed_by_name
 FROM {SOURCE}
 CROSS JOIN LATERAL (SELECT unnest(o.ruled), true UNION ALL SELECT unnest(o.own), false) AS f(name, ruled)
-LEFT JOIN LATERAL (
-    SELECT a.happened, a.user_id::text AS user_id, coalesce(a.user_name, d.username) AS user_name
-    FROM platform.audit_entry a LEFT JOIN platform.credential d ON d.user_id = a.user_id
-    WHERE a.trail = 'object' AND a.item = k.object AND a.record_id = l.record_id AND a.field = f.name
-        AND a.id > coalesce(k.audited, 0)
-    ORDER BY a.id DESC LIMIT 1
-) c ON true
+LEFT JOIN (
+    SELECT DISTINCT ON (e.field) e.field, a.id, a.happened, a.user_id::text AS user_id,
+        coalesce(a.user_name, d.username) AS user_name
+    FROM {ENTRIES} LEFT JOIN platform.credential d ON d.user_id = a.user_id
+    WHERE a.trail = 'object' AND a.item = $1 AND {of_record("$2::text")} AND e.field IS NOT NULL
+    ORDER BY e.field, e.id DESC
+) c ON c.field = f.name AND c.id > coalesce(k.audited, 0)
 WHERE k.object = $1 AND l.record_id = $2
 ORDER BY f.name, l.call DESC
 """

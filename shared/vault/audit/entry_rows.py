@@ -1,0 +1,105 @@
+"""Stores and reads the rows of audit entries: a row for one entry, or for many about records with neighbouring ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from shared.vault.model.field_types import array_text
+
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Connection
+
+Author = tuple[int, str | None, int | None]
+"""The acting user's id, user name (if known), and the id of the user on whose behalf they act."""
+
+Texts = Sequence[str | None]
+
+SEVERAL = 10  # entries: fewer cost less in rows of their own
+PER_ROW = 100  # entries: by so much ids of rows increase
+# A row is found by the range of its ids. So it has at least every fortieth id of the range: whoever looks for a record
+# reads few rows without it.
+SPREAD = 40
+DIGITS = 36  # that ids are written with
+NO_VALUES = (None, None, None)
+ENTRY_COLUMNS = 4  # record id, field, old and new value
+
+EACH = """
+INSERT INTO platform.audit_entry
+    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
+SELECT 'object', $1, $2, $3, $4, $5, u.*
+FROM unnest($6::text::text[], $7::text::text[], $8::text::text[], $9::text::text[]) AS u
+"""
+TOGETHER = """
+INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, entries, records,
+    record_ids, fields, old_values, new_values)
+SELECT 'object', $1, $2, $3, $4, $5, u.entries, platform.record_range(u.first, u.last, '[]'),
+    u.ids::text[], u.fields::text[], u.old::text[], u.new::text[]
+FROM unnest($6::smallint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+    AS u(entries, first, last, ids, fields, old, new)
+"""
+
+# Each entry as ``e``, with the row ``a`` that it is in.
+ENTRIES = """platform.audit_entry a
+    LEFT JOIN LATERAL unnest(a.record_ids, a.fields, a.old_values, a.new_values) WITH ORDINALITY
+        AS l(record_id, field, old_value, new_value, number) ON true
+    CROSS JOIN LATERAL (
+        SELECT a.id + coalesce(l.number - 1, 0) AS id, coalesce(l.record_id, a.record_id) AS record_id,
+            coalesce(l.field, a.field) AS field, coalesce(l.old_value, a.old_value) AS old_value,
+            coalesce(l.new_value, a.new_value) AS new_value
+    ) e"""
+# The number of entries in rows of ``a`` that are chosen as a whole.
+COUNT = "count(*) + coalesce(sum(a.entries - 1), 0)"
+
+
+def of_record(record_id: str) -> str:
+    """Return the condition that an entry is about a record, by the indexes; ``record_id`` is SQL of the id."""
+    return f"(a.record_id = {record_id} OR a.records @> {record_id}) AND e.record_id = {record_id}"
+
+
+# The same for queries of a trail: what it is found by are columns of the trail, beside its fields.
+FOUND_BY = 'a.record_id AS "row_record", a.records AS "row_records"'
+RECORD_FOUND_BY = "({alias}.row_record = {ids} OR {alias}.row_records @> {ids})"
+
+
+async def write_rows(
+    connection: Connection,
+    by: Author,
+    action: str,
+    item: str,
+    ids: Sequence[str],
+    values: Sequence[Texts] = (),
+) -> None:
+    """Write entries about records; ``values`` are their fields, old and new values, in the order of ``ids``."""
+    together: list[tuple[object, ...]] = []
+    apart: list[slice] = []
+    for part in _parts(len(ids)):
+        own = ids[part]
+        first, last = min(own), max(own)
+        if len(own) < SEVERAL or _distance(first, last) >= SPREAD * len(own):
+            apart.append(part)
+            continue
+        columns = [array_text(column[part]) for column in values] or NO_VALUES
+        together.append((len(own), first, last, array_text(own), *columns))
+    if together:
+        rows = map(list, zip(*together, strict=True))
+        await connection.execute(TOGETHER, *by, action, item, *rows)
+    if apart:
+        listed = [_chosen(column, apart) for column in (ids, *values)]
+        listed += ["{}"] * (ENTRY_COLUMNS - len(listed))
+        await connection.execute(EACH, *by, action, item, *listed)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Yield the parts of a call's entries that may be rows: as few as possible, of nearly equal size."""
+    rows = -(-count // PER_ROW)
+    for row in range(rows):
+        yield slice(count * row // rows, count * (row + 1) // rows)
+
+
+def _distance(first: str, last: str) -> int:
+    return int(last, DIGITS) - int(first, DIGITS)
+
+
+def _chosen(column: Texts, parts: Sequence[slice]) -> str:
+    return array_text(text for part in parts for text in column[part])
