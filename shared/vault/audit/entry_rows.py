@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shared.vault.model.field_types import array_text
+from shared.vault.model.record_ranges import divided
 
 if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
@@ -15,12 +16,6 @@ Author = tuple[int, str | None, int | None]
 
 Texts = Sequence[str | None]
 
-SEVERAL = 10  # entries: fewer cost less in rows of their own
-PER_ROW = 100  # entries: by so much ids of rows increase
-# A row is found by the range of its ids. So it has at least every fortieth id of the range: whoever looks for a record
-# reads few rows without it.
-SPREAD = 40
-DIGITS = 36  # that ids are written with
 NO_VALUES = (None, None, None)
 ENTRY_COLUMNS = 4  # record id, field, old and new value
 
@@ -71,34 +66,23 @@ async def write_rows(
     values: Sequence[Texts] = (),
 ) -> None:
     """Write entries about records; ``values`` are their fields, old and new values, in the order of ``ids``."""
-    together: list[tuple[object, ...]] = []
-    apart: list[slice] = []
-    for part in _parts(len(ids)):
-        own = ids[part]
-        first, last = min(own), max(own)
-        if len(own) < SEVERAL or _distance(first, last) >= SPREAD * len(own):
-            apart.append(part)
-            continue
-        columns = [array_text(column[part]) for column in values] or NO_VALUES
-        together.append((len(own), first, last, array_text(own), *columns))
+    together, apart = divided(ids)
     if together:
-        rows = map(list, zip(*together, strict=True))
-        await connection.execute(TOGETHER, *by, action, item, *rows)
+        rows = [_row(part, ids, values) for part in together]
+        columns = map(list, zip(*rows, strict=True))
+        await connection.execute(TOGETHER, *by, action, item, *columns)
     if apart:
         listed = [_chosen(column, apart) for column in (ids, *values)]
         listed += ["{}"] * (ENTRY_COLUMNS - len(listed))
         await connection.execute(EACH, *by, action, item, *listed)
 
 
-def _parts(count: int) -> Iterator[slice]:
-    """Yield the parts of a call's entries that may be rows: as few as possible, of nearly equal size."""
-    rows = -(-count // PER_ROW)
-    for row in range(rows):
-        yield slice(count * row // rows, count * (row + 1) // rows)
-
-
-def _distance(first: str, last: str) -> int:
-    return int(last, DIGITS) - int(first, DIGITS)
+def _row(
+    part: slice, ids: Sequence[str], values: Sequence[Texts]
+) -> tuple[object, ...]:
+    own = ids[part]
+    columns = [array_text(column[part]) for column in values] or NO_VALUES
+    return len(own), min(own), max(own), array_text(own), *columns
 
 
 def _chosen(column: Texts, parts: Sequence[slice]) -> str:

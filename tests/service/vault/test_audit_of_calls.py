@@ -116,27 +116,23 @@ async def test_an_export_has_each_entry_once(
 
 async def test_queries_find_them(admin: Api, together: list[str]) -> None:
     first, other = together[0], together[200]
+    own = f"record_id BETWEEN '{first}' AND '{together[-1]}'"
     conditions = {
         f"record_id = '{first}'": 3,
         f"record_id CONTAINS ('{first}', '{other}', 'V00000000000000')": 6,
         f"record_id = '{first}' AND field_name = 'text__c'": 1,
         f"record_id = '{first}' OR record_id = '{other}'": 6,
-        f"record_id != '{first}' AND record_id LIKE '{first[:-2]}%'": None,
-        f"record_id >= '{first}' AND object_name = 'audited__c'": 3 * MANY,
-        f"old_value = 'a' AND record_id >= '{first}'": MANY,
+        f"record_id != '{first}' AND record_id CONTAINS ('{first}', '{other}')": 3,
+        f"{own} AND object_name = 'audited__c'": 3 * MANY,
+        f"{own} AND record_id != '{first}'": 3 * (MANY - 1),
+        f"{own} AND old_value = 'a'": MANY,
     }
     for condition, expected in conditions.items():
         text = f"SELECT id, record_id FROM object_audit_trail WHERE {condition}"
-        answer = await admin.query(text)
-        found = [row["record_id"] for row in answer.data]
-        if expected is None:
-            assert first not in found and together[1] in found
-        else:
+        for order in ("", " ORDER BY timestamp DESC, id DESC"):
+            answer = await admin.query(text + order)
             assert answer.body["responseDetails"]["total"] == expected, condition
-    counted = await admin.query(
-        f"SELECT id FROM object_audit_trail WHERE record_id >= '{first}' ORDER BY timestamp DESC, id DESC PAGESIZE 0"
-    )
-    assert counted.body["responseDetails"]["total"] == 3 * MANY
+            assert len({row["id"] for row in answer.data}) == expected
 
 
 async def test_records_far_from_each_other_have_rows_of_their_own(

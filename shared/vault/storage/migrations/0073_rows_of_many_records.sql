@@ -19,3 +19,13 @@ BEGIN
     EXECUTE format('SET LOCAL ROLE %I', current_setting('vault.migrating_role'));
 END
 $$;
+
+-- The same for lineage.
+ALTER TABLE platform.lineage
+    DROP CONSTRAINT lineage_pkey,
+    ALTER record_id DROP NOT NULL,
+    ADD records platform.record_range,
+    ADD record_ids text[],
+    ADD source_records text[];
+CREATE INDEX lineage_of_record ON platform.lineage (record_id) WHERE record_id IS NOT NULL;
+CREATE INDEX lineage_of_records ON platform.lineage USING gist (records) WHERE records IS NOT NULL;
