@@ -34,10 +34,14 @@ FROM unnest($6::smallint[], $7::text[], $8::text[], $9::text[], $10::text[], $11
     AS u(entries, first, last, ids, fields, old, new)
 """
 
-# Each entry as ``e``, with the row ``a`` that it is in.
+# Each entry as ``e``, with the row ``a`` that it is in. A row with one entry is not unfolded: its condition is checked
+# before the arrays are looked at.
 ENTRIES = """platform.audit_entry a
-    LEFT JOIN LATERAL unnest(a.record_ids, a.fields, a.old_values, a.new_values) WITH ORDINALITY
-        AS l(record_id, field, old_value, new_value, number) ON true
+    LEFT JOIN LATERAL (
+        SELECT generate_series(1, a.entries) AS number, unnest(a.record_ids) AS record_id, unnest(a.fields) AS field,
+            unnest(a.old_values) AS old_value, unnest(a.new_values) AS new_value
+        WHERE a.record_ids IS NOT NULL
+    ) l ON true
     CROSS JOIN LATERAL (
         SELECT a.id + coalesce(l.number - 1, 0) AS id, coalesce(l.record_id, a.record_id) AS record_id,
             coalesce(l.field, a.field) AS field, coalesce(l.old_value, a.old_value) AS old_value,

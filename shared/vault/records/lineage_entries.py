@@ -123,7 +123,10 @@ FROM unnest($14::text::integer[], $15::text::text[], $16::text::text[], $17::tex
 """
 # Each record as ``e``, with the row ``l`` that it is in.
 LINES = """platform.lineage l
-    LEFT JOIN LATERAL unnest(l.record_ids, l.source_records) AS m(record_id, source_record) ON true
+    LEFT JOIN LATERAL (
+        SELECT unnest(l.record_ids) AS record_id, unnest(l.source_records) AS source_record
+        WHERE l.record_ids IS NOT NULL
+    ) m ON true
     CROSS JOIN LATERAL (
         SELECT coalesce(m.record_id, l.record_id) AS record_id, coalesce(m.source_record, l.source_record) AS source
     ) e"""
