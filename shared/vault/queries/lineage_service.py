@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.json_values import date_time_text
 from shared.vault import vql
 from shared.vault.access.permissions import Grant, authorize, granted, readable
-from shared.vault.audit.entry_rows import ENTRIES, of_record
-from shared.vault.records.lineage_entries import LINES, of_records, purge_lineage
+from shared.vault.audit.entry_rows import ENTRIES
+from shared.vault.audit.entry_rows import of_record as entry_of_record
+from shared.vault.records.lineage_entries import LINES, of_record, purge_lineage
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -31,10 +32,10 @@ LEFT JOIN (
     SELECT DISTINCT ON (e.field) e.field, a.id, a.happened, a.user_id::text AS user_id,
         coalesce(a.user_name, d.username) AS user_name
     FROM {ENTRIES} LEFT JOIN platform.credential d ON d.user_id = a.user_id
-    WHERE a.trail = 'object' AND a.item = $1 AND {of_record("$2::text")} AND e.field IS NOT NULL
+    WHERE a.trail = 'object' AND a.item = $1 AND {entry_of_record("$2::text")} AND e.field IS NOT NULL
     ORDER BY e.field, e.id DESC
 ) c ON c.field = f.name AND c.id > coalesce(k.audited, 0)
-WHERE k.object = $1 AND {of_records("$2::text")}
+WHERE k.object = $1 AND {of_record("$2::text")}
 ORDER BY f.name, l.call DESC
 """
 COUNT = f"SELECT count(*) FROM {SOURCE} WHERE k.message_id = $1 AND {{readable}}"

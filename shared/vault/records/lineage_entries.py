@@ -132,59 +132,62 @@ LINES = """platform.lineage l
     ) e"""
 
 
-def of_records(ids: str) -> str:
-    """Return the condition that a line is of a record, by the indexes; ``ids`` is SQL of its id, or ANY of several."""
-    return f"(l.record_id = {ids} OR l.records @> {ids}) AND e.record_id = {ids}"
+def of_record(record_id: str) -> str:
+    """Return the condition that a line is of a record, by the indexes; ``record_id`` is SQL of the id."""
+    return f"(l.record_id = {record_id} OR l.records @> {record_id}) AND e.record_id = {record_id}"
 
 
-# Before records are removed from rows: from then on, no other transaction changes these.
+# Rows of which records are removed, whose lines are looked through afterwards: locked, so that no other transaction
+# removes of them meanwhile.
 LOCK = """
-SELECT FROM platform.lineage WHERE records @> ANY($1::text[]) ORDER BY call, ctid FOR UPDATE
+SELECT ctid::text FROM platform.lineage WHERE record_id = ANY($1::text[]) OR records @> ANY($1::text[])
+ORDER BY call, ctid FOR UPDATE
 """
+# The lines of records ($2) in the locked rows ($1). PostgreSQL looks for each line in a sub-select by its hash, in an
+# array one by one.
+_LOCKED = f"""lines AS MATERIALIZED (
+    SELECT l.ctid AS place, e.record_id, l.call, k.object, k.written, k.origin
+    FROM {LINES} JOIN platform.lineage_call k ON k.id = l.call
+    WHERE l.ctid = ANY($1::text[]::tid[]) AND e.record_id IN (SELECT unnest($2::text[]))
+)"""
 # Records, rows that have no other records and, of a call that has no other rows, the call.
 _REMOVED = """
-, rest AS MATERIALIZED (
-    SELECT l.ctid AS place, array_agg(m.record_id) AS records, array_agg(m.source_record) AS sources
-    FROM platform.lineage l CROSS JOIN LATERAL unnest(l.record_ids, l.source_records) AS m(record_id, source_record)
-    WHERE l.ctid = ANY(ARRAY(SELECT place FROM gone))
-        AND (l.ctid, m.record_id) NOT IN (SELECT place, record_id FROM gone)
-    GROUP BY l.ctid
-), changed AS (
-    UPDATE platform.lineage l SET record_ids = r.records, source_records = r.sources FROM rest r WHERE l.ctid = r.place
+, changed AS (
+    UPDATE platform.lineage l SET (record_ids, source_records) = (
+        SELECT array_agg(m.record_id), array_agg(m.source_record)
+        FROM unnest(l.record_ids, l.source_records) AS m(record_id, source_record) WHERE m.record_id <> ALL(g.ids)
+    )
+    FROM gone g WHERE l.ctid = g.place AND NOT l.record_ids <@ g.ids
 ), removed AS (
-    DELETE FROM platform.lineage l WHERE l.ctid = ANY(ARRAY(SELECT place FROM gone EXCEPT SELECT place FROM rest))
+    DELETE FROM platform.lineage l USING gone g WHERE l.ctid = g.place AND (l.record_ids <@ g.ids) IS NOT FALSE
     RETURNING l.ctid AS place, l.call
 ), emptied AS (
     DELETE FROM platform.lineage_call k WHERE k.id IN (SELECT call FROM removed) AND NOT EXISTS (
         SELECT FROM platform.lineage l WHERE l.call = k.id AND l.ctid NOT IN (SELECT place FROM removed)
     )
 )
-SELECT count(*) FROM gone
+SELECT coalesce(sum(cardinality(ids)), 0) FROM gone
 """
 FORGET = f"""
-WITH gone AS MATERIALIZED (
-    SELECT l.ctid AS place, e.record_id FROM {LINES}
-        JOIN platform.lineage_call k ON k.id = l.call
-        JOIN unnest($1::text[], $2::text[]) AS u(object, record_id) ON (u.object, u.record_id) = (k.object, e.record_id)
-    WHERE {of_records("ANY($2::text[])")}
+WITH {_LOCKED}, gone AS MATERIALIZED (
+    SELECT place, array_agg(record_id) AS ids FROM lines
+    WHERE (object, record_id) IN (SELECT * FROM unnest($3::text[], $2::text[])) GROUP BY place
 ){_REMOVED}"""
 WRITTEN = f"""
 SELECT DISTINCT e.record_id FROM platform.lineage_call k JOIN {LINES} ON l.call = k.id
 WHERE k.written >= $1 AND k.written < $2 AND e.record_id > $3
 ORDER BY e.record_id LIMIT $4
 """
-# Each field of the line has a later one, which is as old as $2 itself.
+# Each field of the line has a later one, which is as old as $3 itself.
 OVERWRITTEN = f"""
-WITH lines AS (
-    SELECT l.ctid AS place, e.record_id, l.call, field,
-        max(l.call) FILTER (WHERE k.written < $2) OVER (PARTITION BY k.object, e.record_id, field) AS latest
-    FROM {LINES}
-        JOIN platform.lineage_call k ON k.id = l.call
-        JOIN platform.lineage_origin o ON o.id = k.origin
-        CROSS JOIN LATERAL unnest(o.ruled || o.own) AS field
-    WHERE {of_records("ANY($1::text[])")}
+WITH {_LOCKED}, fields AS (
+    SELECT l.place, l.record_id, l.call,
+        max(l.call) FILTER (WHERE l.written < $3) OVER (PARTITION BY l.object, l.record_id, field) AS latest
+    FROM lines l JOIN platform.lineage_origin o ON o.id = l.origin CROSS JOIN LATERAL unnest(o.ruled || o.own) AS field
+), overwritten AS (
+    SELECT place, record_id FROM fields GROUP BY place, record_id HAVING bool_and(coalesce(latest > call, false))
 ), gone AS MATERIALIZED (
-    SELECT place, record_id FROM lines GROUP BY place, record_id HAVING bool_and(coalesce(latest > call, false))
+    SELECT place, array_agg(record_id) AS ids FROM overwritten GROUP BY place
 ){_REMOVED}"""
 
 
@@ -276,8 +279,15 @@ async def forget_lineage(
     record_ids: Sequence[str],
 ) -> None:
     """Remove the lineage of records that are deleted; in a transaction."""
-    await connection.execute(LOCK, record_ids)
-    await connection.execute(FORGET, objects, record_ids)
+    places = await _locked(connection, record_ids)
+    if places:
+        await connection.execute(FORGET, places, record_ids, objects)
+
+
+async def _locked(connection: Connection, record_ids: Sequence[str]) -> list[str]:
+    """Lock the rows with lineage of records, and return their places."""
+    rows = await connection.fetch(LOCK, record_ids)
+    return [row["ctid"] for row in rows]
 
 
 async def purge_lineage(database: Database) -> int:
@@ -291,8 +301,10 @@ async def purge_lineage(database: Database) -> int:
         async with database.transaction() as connection:
             rows = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
             records = [row["record_id"] for row in rows]
-            await connection.execute(LOCK, records)
-            removed += int(await connection.fetchval(OVERWRITTEN, records, until))
+            places = await _locked(connection, records)
+            removed += int(
+                await connection.fetchval(OVERWRITTEN, places, records, until)
+            )
         if len(records) < PURGE:
             return removed
         last = records[-1]

@@ -141,7 +141,11 @@ class LeftSide:
             found_by = target.found_by.get(self.field.name)
             if found_by is None:
                 return condition
-            return f"({found_by.format(alias=alias, ids=compared)} AND {condition})"
+            # Each row that is found is looked for in a sub-select by its hash, in an array of ids one by one.
+            among = f"IN (SELECT unnest({bound}))" if several else f"= {bound}"
+            return (
+                f"({found_by.format(alias=alias, ids=compared)} AND {self.sql} {among})"
+            )
         if not follows_from_id(self.field):
             return condition
         ids = ids_of_global_ids(bound, several=several)
