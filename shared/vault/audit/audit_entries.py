@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
+from shared.vault.audit.entry_rows import Author, write_rows
 from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.model.field_types import DOCUMENTS, array_text, quoted, table
@@ -64,16 +65,6 @@ EDIT = AuditAction.EDIT
 DELETE = AuditAction.DELETE
 SUCCESS = "SUCCESS"
 
-CREATED = """
-INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id)
-SELECT 'object', $1, $2, $3, 'Create', $4, u.id FROM unnest($5::text::text[]) AS u(id)
-"""
-EDITED = """
-INSERT INTO platform.audit_entry
-    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
-SELECT 'object', $1, $2, $3, 'Edit', $4, u.*
-FROM unnest($5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[]) AS u
-"""
 ONE_VALUE = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, new_value)
 SELECT 'object', $1, $2, $3, $4, $5, u.id, $6 FROM unnest($7::text[]) AS u(id)
@@ -114,9 +105,6 @@ FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
 GOING = (
     "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[])"
 )
-
-Author = tuple[int, str | None, int | None]
-"""The acting user's id, user name (if known), and the id of the user on whose behalf they act."""
 
 Line = tuple[str, object, object]
 """A field, and its value before and after a change."""
@@ -171,7 +159,7 @@ async def write_creations(
 ) -> None:
     """Write entries for records that have been created."""
     if ids and is_audited(registry, object_name):
-        await connection.execute(CREATED, *author(caller), object_name, array_text(ids))
+        await write_rows(connection, author(caller), CREATE, object_name, ids)
 
 
 async def write_edits(
@@ -187,7 +175,7 @@ async def write_edits(
     """
     if not changes or not is_audited(registry, object_name):
         return
-    lines: list[tuple[str | None, ...]] = []
+    lines: list[tuple[str, str, str | None, str | None]] = []
     for before, after in changes:
         record_id = str(before["id"])
         for name, value in after.items():
@@ -196,8 +184,9 @@ async def write_edits(
             if former != value:
                 lines.append((record_id, name, text_of(former), text_of(value)))
     if lines:
-        columns = _columns(lines)
-        await connection.execute(EDITED, *author(caller), object_name, *columns)
+        ids, *values = zip(*lines, strict=True)
+        by = author(caller)
+        await write_rows(connection, by, EDIT, object_name, ids, values)
 
 
 async def write_events(

@@ -17,6 +17,7 @@ from shared.vault.access.permissions import (
     readable,
     require,
 )
+from shared.vault.audit.entry_rows import COUNT, ENTRIES, of_record
 from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import VaultFault
 
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # entries in memory at a time where all are read
 # The latest change of each field, among the latest entries of a record; older changes are in the trail only.
-LATEST_CHANGES = """
+LATEST_CHANGES = f"""
 SELECT DISTINCT ON (e.field) e.field AS field_name, e.happened AS timestamp, e.user_id::text AS user_id,
     coalesce(e.user_name, c.username) AS user_name
 FROM (
-    SELECT a.* FROM platform.audit_entry a
-    WHERE a.trail = $1 AND a.record_id = $2 AND a.item = $3 AND a.field IS NOT NULL ORDER BY a.id DESC LIMIT 1000
+    SELECT e.id, e.field, a.happened, a.user_id, a.user_name FROM {ENTRIES}
+    WHERE a.trail = $1 AND {of_record("$2::text")} AND a.item = $3 AND e.field IS NOT NULL
+    ORDER BY e.id DESC LIMIT 1000
 ) e
 LEFT JOIN platform.credential c ON c.user_id = e.user_id
 ORDER BY e.field, e.id DESC
@@ -144,8 +146,9 @@ class AuditService:
         n = len(parameters)
         # Each page continues after the last entry of the one before: a trail may be long.
         select = (
-            f"SELECT a.happened AS after_date, a.id AS after_id, {listed.trail.columns} FROM {SOURCE} WHERE {where}"
-            f" AND (a.happened, a.id) < (${n + 1}, ${n + 2}) ORDER BY a.happened DESC, a.id DESC LIMIT {PAGE}"
+            f"SELECT a.happened AS after_date, e.id AS after_id, {listed.trail.columns} FROM {SOURCE} WHERE {where}"
+            f" AND a.happened <= ${n + 1} AND (a.happened, e.id) < (${n + 1}, ${n + 2})"
+            f" ORDER BY a.happened DESC, e.id DESC LIMIT {PAGE}"
         )
         place = (wanted.end or datetime.now(UTC), 0)
         while True:
@@ -227,13 +230,19 @@ class AuditService:
     ) -> AuditPage:
         trail = listed.trail
         where, parameters = _conditions(listed, wanted)
-        # Without the joins, which leave the number as it is.
-        count = f"SELECT count(*) FROM platform.audit_entry a WHERE {where}"
+        # Without the joins, which leave the number as it is; of a record, only some entries of a row count.
+        every = wanted.record_id is None
+        counted = (
+            f"{COUNT} FROM platform.audit_entry a"
+            if every
+            else f"count(*) FROM {ENTRIES}"
+        )
+        count = f"SELECT {counted} WHERE {where}"
         after = len(parameters)
         # Entries of one transaction share their time; the id puts the pages in one order all the same.
         select = (
             f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
-            f" ORDER BY a.happened DESC, a.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
+            f" ORDER BY a.happened DESC, e.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
         )
         async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(count, *parameters))
@@ -253,11 +262,11 @@ def _conditions(listed: _Listed, wanted: AuditFilter) -> tuple[str, list[object]
     """Return the terms of a WHERE clause that select the entries, and their parameters."""
     actions = [action.lower() for action in wanted.actions]
     filters: tuple[tuple[str, object], ...] = (
-        ("a.happened >= ${}", wanted.start),
-        ("a.happened < ${}", wanted.end),
-        ("a.item = ANY(${}::text[])", list(wanted.objects)),
-        ("lower(a.action) = ANY(${}::text[])", actions),
-        ("a.record_id = ${}", wanted.record_id),
+        ("a.happened >= ${0}", wanted.start),
+        ("a.happened < ${0}", wanted.end),
+        ("a.item = ANY(${0}::text[])", list(wanted.objects)),
+        ("lower(a.action) = ANY(${0}::text[])", actions),
+        (of_record("${0}::text"), wanted.record_id),
     )
     conditions = ["a.trail = $1"]
     values: list[object] = [listed.trail.key]

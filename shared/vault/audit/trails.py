@@ -8,10 +8,11 @@ from typing import assert_never
 
 from shared.vault import vql
 from shared.vault.access.permissions import AuditTrail
+from shared.vault.audit.entry_rows import ENTRIES, FOUND_BY, RECORD_FOUND_BY
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
 # Entries keep the user name of that time where it is known; the other names are those of now.
-SOURCE = """platform.audit_entry a
+SOURCE = f"""{ENTRIES}
     LEFT JOIN platform.credential c ON c.user_id = a.user_id
     LEFT JOIN platform.credential b ON b.user_id = a.on_behalf_of
     LEFT JOIN records.user__sys u ON u.id = a.user_id::text"""
@@ -28,7 +29,7 @@ class TrailField:
 
 
 COMMON = (
-    TrailField("id", "ID", "a.id::text", FieldType.ID),
+    TrailField("id", "ID", "e.id::text", FieldType.ID),
     TrailField("timestamp", "Timestamp", "a.happened", FieldType.DATE_TIME),
     TrailField("user_id", "User ID", "a.user_id::text"),
     TrailField("user_name", "User Name", "coalesce(a.user_name, c.username)"),
@@ -42,24 +43,24 @@ COMMON = (
 ACTION = TrailField("action", "Action", "a.action")
 ITEM = TrailField("item", "Item", "a.item")
 VALUES = (
-    TrailField("field_name", "Field Name", "a.field"),
-    TrailField("old_value", "Old Value", "a.old_value", FieldType.LONG_TEXT),
-    TrailField("new_value", "New Value", "a.new_value", FieldType.LONG_TEXT),
+    TrailField("field_name", "Field Name", "e.field"),
+    TrailField("old_value", "Old Value", "e.old_value", FieldType.LONG_TEXT),
+    TrailField("new_value", "New Value", "e.new_value", FieldType.LONG_TEXT),
 )
 # What an entry says, in a sentence; long values are in their own fields.
 EVENT = TrailField(
     "event_description",
     "Event Description",
-    """CASE WHEN a.field IS NULL THEN concat_ws(' ', a.action, a.item, a.record_id)
-        WHEN a.new_value IS NULL THEN format('"%s" cleared', a.field)
-        ELSE format('"%s" set to "%s"', a.field, left(a.new_value, 250)) END""",
+    """CASE WHEN e.field IS NULL THEN concat_ws(' ', a.action, a.item, e.record_id)
+        WHEN e.new_value IS NULL THEN format('"%s" cleared', e.field)
+        ELSE format('"%s" set to "%s"', e.field, left(e.new_value, 250)) END""",
 )
 RECORD = (
     *COMMON,
     ACTION,
-    TrailField("item", "Item", "concat_ws(' : ', a.item, a.record_id)"),
+    TrailField("item", "Item", "concat_ws(' : ', a.item, e.record_id)"),
     TrailField("object_name", "Object Name", "a.item"),
-    TrailField("record_id", "Record ID", "a.record_id"),
+    TrailField("record_id", "Record ID", "e.record_id"),
     *VALUES,
     EVENT,
 )
@@ -84,7 +85,7 @@ class Trail:
     def relation(self) -> str:
         """Return the trail as a subquery."""
         source = f"{SOURCE} WHERE a.trail = '{self.key}'"
-        return f"(SELECT {self.columns} FROM {source})"
+        return f"(SELECT {self.columns}, {FOUND_BY} FROM {source})"
 
 
 def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
@@ -101,7 +102,7 @@ def _fields(trail: AuditTrail) -> tuple[TrailField, ...]:
                 *COMMON,
                 # How a sign-in ended stands where other entries have the new value.
                 TrailField("type", "Type", "a.action"),
-                TrailField("status", "Status", "a.new_value"),
+                TrailField("status", "Status", "e.new_value"),
             )
         case _:
             assert_never(trail)
@@ -132,5 +133,10 @@ def query_targets() -> dict[str, vql.Target]:
         plural = f"{trail.label}s"
         seen = VaultObject(trail.name, trail.label, plural, "", fields=fields)
         about = "object_name" if trail is OBJECT else ""
-        found[trail.name] = vql.Target(seen, relation=trail.relation, about=about)
+        found[trail.name] = vql.Target(
+            seen,
+            relation=trail.relation,
+            about=about,
+            found_by={"record_id": RECORD_FOUND_BY},
+        )
     return found

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.json_values import date_time_text
 from shared.vault import vql
 from shared.vault.access.permissions import Grant, authorize, granted, readable
-from shared.vault.records.lineage_entries import purge_lineage
+from shared.vault.audit.entry_rows import ENTRIES
+from shared.vault.audit.entry_rows import of_record as entry_of_record
+from shared.vault.records.lineage_entries import LINES, of_record, purge_lineage
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -18,30 +20,30 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Database
 
 ORIGIN = """k.message_id, k.run AS job_id, o.integration, o.integration_point, o.source_vault_id, o.source_object,
-    l.source_record AS source_record_id, k.told AS connector_time, k.written AS date"""
-SOURCE = """platform.lineage l JOIN platform.lineage_call k ON k.id = l.call
+    e.source AS source_record_id, k.told AS connector_time, k.written AS date"""
+SOURCE = f"""{LINES} JOIN platform.lineage_call k ON k.id = l.call
     JOIN platform.lineage_origin o ON o.id = k.origin"""
 OF_RECORD = f"""
 SELECT DISTINCT ON (f.name) f.name AS field_name, CASE WHEN f.ruled THEN o.rule END AS integration_rule, {ORIGIN},
     c.happened AS changed, c.user_id AS changed_by, c.user_name AS changed_by_name
 FROM {SOURCE}
 CROSS JOIN LATERAL (SELECT unnest(o.ruled), true UNION ALL SELECT unnest(o.own), false) AS f(name, ruled)
-LEFT JOIN LATERAL (
-    SELECT a.happened, a.user_id::text AS user_id, coalesce(a.user_name, d.username) AS user_name
-    FROM platform.audit_entry a LEFT JOIN platform.credential d ON d.user_id = a.user_id
-    WHERE a.trail = 'object' AND a.item = k.object AND a.record_id = l.record_id AND a.field = f.name
-        AND a.id > coalesce(k.audited, 0)
-    ORDER BY a.id DESC LIMIT 1
-) c ON true
-WHERE k.object = $1 AND l.record_id = $2
+LEFT JOIN (
+    SELECT DISTINCT ON (e.field) e.field, a.id, a.happened, a.user_id::text AS user_id,
+        coalesce(a.user_name, d.username) AS user_name
+    FROM {ENTRIES} LEFT JOIN platform.credential d ON d.user_id = a.user_id
+    WHERE a.trail = 'object' AND a.item = $1 AND {entry_of_record("$2::text")} AND e.field IS NOT NULL
+    ORDER BY e.field, e.id DESC
+) c ON c.field = f.name AND c.id > coalesce(k.audited, 0)
+WHERE k.object = $1 AND {of_record("$2::text")}
 ORDER BY f.name, l.call DESC
 """
 COUNT = f"SELECT count(*) FROM {SOURCE} WHERE k.message_id = $1 AND {{readable}}"
 OF_MESSAGE = f"""
-SELECT k.object AS object_name, l.record_id, o.rule AS integration_rule, {ORIGIN}, o.ruled AS fields_by_rule,
+SELECT k.object AS object_name, e.record_id, o.rule AS integration_rule, {ORIGIN}, o.ruled AS fields_by_rule,
     o.own AS fields_by_integration_point
 FROM {SOURCE}
-WHERE k.message_id = $1 AND {{readable}} ORDER BY l.call, l.record_id LIMIT $3 OFFSET $4
+WHERE k.message_id = $1 AND {{readable}} ORDER BY l.call, e.record_id LIMIT $3 OFFSET $4
 """
 MOMENTS = ("connector_time", "date")
 CHANGES = ("changed", "changed_by", "changed_by_name")

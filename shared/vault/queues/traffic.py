@@ -43,7 +43,7 @@ WHERE delivered IS NULL AND sent > now() - interval '1 day' GROUP BY queue
 SWITCHED_OFF = "SELECT queue FROM platform.queue_delivery WHERE NOT enabled"
 FAILING = "SELECT DISTINCT queue FROM platform.queue_connection WHERE NOT delivered"
 WRITTEN = f"""
-SELECT count(*) AS records, count(DISTINCT k.message_id) AS messages
+SELECT coalesce(sum(coalesce(cardinality(l.record_ids), 1)), 0) AS records, count(DISTINCT k.message_id) AS messages
 FROM platform.lineage_call k JOIN platform.lineage l ON l.call = k.id
 WHERE k.written > now() - interval '{WINDOW_SECONDS} seconds'
 """

@@ -1,23 +1,28 @@
-"""Stores lineage, a row for each written record, in the transaction of the write; reads the lineage of requests."""
+"""Stores lineage, a row for one or many written records, in the transaction of the write; reads that of requests."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 import orjson
 
 from shared.vault.model.field_types import array_text
+from shared.vault.model.record_ranges import divided
 
 FIELD = "lineage__sys"
 """The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""
 
 MAX_ID = 255  # characters of a message id or of a source record's
 PARTS = 3
+ARRAYS = (
+    4  # columns of rows of many records: the first and last id, ids, source records
+)
 
 
 class RowLineage(NamedTuple):
@@ -109,44 +114,81 @@ WITH origins AS (
     INSERT INTO platform.lineage_call (id, object, origin, message_id, run, told, audited) OVERRIDING SYSTEM VALUE
     SELECT k.id, $11, k.origin, k.message, $12, $13, pg_sequence_last_value('platform.audit_entry_id_seq') FROM kinds k
 )
-INSERT INTO platform.lineage (call, record_id, source_record)
-SELECT k.id, u.record, u.source
-FROM unnest($14::text::integer[], $15::text::text[], $16::text::text[]) AS u(kind, record, source)
+INSERT INTO platform.lineage (call, record_id, source_record, records, record_ids, source_records)
+SELECT k.id, u.record, u.source, CASE WHEN u.ids IS NOT NULL THEN platform.record_range(u.first, u.last, '[]') END,
+    u.ids::text[], u.sources::text[]
+FROM unnest($14::text::integer[], $15::text::text[], $16::text::text[], $17::text[], $18::text[], $19::text[],
+        $20::text[]) AS u(kind, record, source, first, last, ids, sources)
     JOIN kinds k ON k.number = u.kind
 """
-# Rows and, of a call that has no other rows, the call.
+# Each record as ``e``, with the row ``l`` that it is in.
+LINES = """platform.lineage l
+    LEFT JOIN LATERAL (
+        SELECT unnest(l.record_ids) AS record_id, unnest(l.source_records) AS source_record
+        WHERE l.record_ids IS NOT NULL
+    ) m ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(m.record_id, l.record_id) AS record_id, coalesce(m.source_record, l.source_record) AS source
+    ) e"""
+
+
+def of_record(record_id: str) -> str:
+    """Return the condition that a line is of a record, by the indexes; ``record_id`` is SQL of the id."""
+    return f"(l.record_id = {record_id} OR l.records @> {record_id}) AND e.record_id = {record_id}"
+
+
+# Rows of which records are removed, whose lines are looked through afterwards: locked, so that no other transaction
+# removes of them meanwhile.
+LOCK = """
+SELECT ctid::text FROM platform.lineage WHERE record_id = ANY($1::text[]) OR records @> ANY($1::text[])
+ORDER BY call, ctid FOR UPDATE
+"""
+# The lines of records ($2) in the locked rows ($1). PostgreSQL looks for each line in a sub-select by its hash, in an
+# array one by one.
+_LOCKED = f"""lines AS MATERIALIZED (
+    SELECT l.ctid AS place, e.record_id, l.call, k.object, k.written, k.origin
+    FROM {LINES} JOIN platform.lineage_call k ON k.id = l.call
+    WHERE l.ctid = ANY($1::text[]::tid[]) AND e.record_id IN (SELECT unnest($2::text[]))
+)"""
+# Records, rows that have no other records and, of a call that has no other rows, the call.
 _REMOVED = """
-WITH gone AS ({delete} RETURNING l.call, l.record_id), emptied AS (
-    DELETE FROM platform.lineage_call k WHERE k.id IN (SELECT call FROM gone) AND NOT EXISTS (
-        SELECT FROM platform.lineage l WHERE l.call = k.id AND (l.call, l.record_id) NOT IN (SELECT * FROM gone)
+, changed AS (
+    UPDATE platform.lineage l SET (record_ids, source_records) = (
+        SELECT array_agg(m.record_id), array_agg(m.source_record)
+        FROM unnest(l.record_ids, l.source_records) AS m(record_id, source_record) WHERE m.record_id <> ALL(g.ids)
+    )
+    FROM gone g WHERE l.ctid = g.place AND NOT l.record_ids <@ g.ids
+), removed AS (
+    DELETE FROM platform.lineage l USING gone g WHERE l.ctid = g.place AND (l.record_ids <@ g.ids) IS NOT FALSE
+    RETURNING l.ctid AS place, l.call
+), emptied AS (
+    DELETE FROM platform.lineage_call k WHERE k.id IN (SELECT call FROM removed) AND NOT EXISTS (
+        SELECT FROM platform.lineage l WHERE l.call = k.id AND l.ctid NOT IN (SELECT place FROM removed)
     )
 )
-SELECT count(*) FROM gone
+SELECT coalesce(sum(cardinality(ids)), 0) FROM gone
 """
-FORGET = _REMOVED.format(
-    delete="""
-    DELETE FROM platform.lineage l USING unnest($1::text[], $2::text[]) AS u(object, record_id), platform.lineage_call k
-    WHERE l.record_id = u.record_id AND k.id = l.call AND k.object = u.object"""
-)
-WRITTEN = """
-SELECT DISTINCT l.record_id FROM platform.lineage_call k JOIN platform.lineage l ON l.call = k.id
-WHERE k.written >= $1 AND k.written < $2 AND l.record_id > $3
-ORDER BY l.record_id LIMIT $4
+FORGET = f"""
+WITH {_LOCKED}, gone AS MATERIALIZED (
+    SELECT place, array_agg(record_id) AS ids FROM lines
+    WHERE (object, record_id) IN (SELECT * FROM unnest($3::text[], $2::text[])) GROUP BY place
+){_REMOVED}"""
+WRITTEN = f"""
+SELECT DISTINCT e.record_id FROM platform.lineage_call k JOIN {LINES} ON l.call = k.id
+WHERE k.written >= $1 AND k.written < $2 AND e.record_id > $3
+ORDER BY e.record_id LIMIT $4
 """
-# Every field of the entry has a later one, which is as old as $2 itself.
-OVERWRITTEN = _REMOVED.format(
-    delete="""
-    DELETE FROM platform.lineage l USING platform.lineage_call k, platform.lineage_origin o
-    WHERE l.record_id = ANY($1::text[]) AND k.id = l.call AND o.id = k.origin AND NOT EXISTS (
-        SELECT FROM unnest(o.ruled || o.own) AS field WHERE NOT EXISTS (
-            SELECT FROM platform.lineage n
-                JOIN platform.lineage_call m ON m.id = n.call
-                JOIN platform.lineage_origin p ON p.id = m.origin
-            WHERE n.record_id = l.record_id AND m.object = k.object AND n.call > l.call AND m.written < $2
-                AND field = ANY(p.ruled || p.own)
-        )
-    )"""
-)
+# Each field of the line has a later one, which is as old as $3 itself.
+OVERWRITTEN = f"""
+WITH {_LOCKED}, fields AS (
+    SELECT l.place, l.record_id, l.call,
+        max(l.call) FILTER (WHERE l.written < $3) OVER (PARTITION BY l.object, l.record_id, field) AS latest
+    FROM lines l JOIN platform.lineage_origin o ON o.id = l.origin CROSS JOIN LATERAL unnest(o.ruled || o.own) AS field
+), overwritten AS (
+    SELECT place, record_id FROM fields GROUP BY place, record_id HAVING bool_and(coalesce(latest > call, false))
+), gone AS MATERIALIZED (
+    SELECT place, array_agg(record_id) AS ids FROM overwritten GROUP BY place
+){_REMOVED}"""
 
 
 async def note_lineage(
@@ -160,23 +202,52 @@ async def note_lineage(
         return
     origins: dict[tuple[int, frozenset[str]], tuple[object, ...]] = {}
     kinds: dict[tuple[object, str], int] = {}
-    places: dict[tuple[int, str, frozenset[str]], str] = {}
-    lines: list[tuple[str, str, str | None]] = []
+    places: dict[tuple[int, str, frozenset[str]], int] = {}
+    lines: dict[int, tuple[list[str], list[str | None]]] = {}
     for record_id, (number, message_id, source_record), fields in entries:
         # Rows of one origin and message, as those of a call mostly are, share what the two say.
         alike = (number, message_id, fields)
         if alike not in places:
             origin = origins.setdefault((number, fields), _origin(call, number, fields))
             place = kinds.setdefault((origin[0], message_id), len(kinds) + 1)
-            places[alike] = str(place)
-        lines.append((places[alike], record_id, source_record))
+            places[alike] = place
+            lines.setdefault(place, ([], []))
+        ids, sources = lines[places[alike]]
+        ids.append(record_id)
+        sources.append(source_record)
     head = (call.source_vault_id, call.integration, call.integration_point)
     common = (object_name, call.run, call.time)
     origin_columns = _columns(list(origins.values()))
-    line_columns = map(array_text, zip(*lines, strict=True))
     await connection.execute(
-        NOTE, *head, *origin_columns, *_columns(list(kinds)), *common, *line_columns
+        NOTE,
+        *head,
+        *origin_columns,
+        *_columns(list(kinds)),
+        *common,
+        *_line_columns(lines),
     )
+
+
+def _line_columns(
+    lines: Mapping[int, tuple[list[str], list[str | None]]],
+) -> list[object]:
+    """Return the columns of rows of many records, and after them of those with one, which have only the first three."""
+    many: list[tuple[str, ...]] = []
+    single: list[tuple[str | None, ...]] = []
+    for place, (ids, sources) in lines.items():
+        kind = str(place)
+        together, apart = divided(ids)
+        for part in together:
+            own = ids[part]
+            arrays = array_text(own), array_text(sources[part])
+            many.append((kind, min(own), max(own), *arrays))
+        for part in apart:
+            kinds = repeat(kind)
+            single += zip(kinds, ids[part], sources[part], strict=False)
+    rows = [*((row[0], None, None) for row in many), *single]
+    first_three = map(array_text, zip(*rows, strict=True))
+    others = _columns([row[1:] for row in many]) or [[]] * ARRAYS
+    return [*first_three, *others]
 
 
 def _origin(
@@ -207,8 +278,16 @@ async def forget_lineage(
     objects: Sequence[str],
     record_ids: Sequence[str],
 ) -> None:
-    """Remove the lineage of records that are deleted."""
-    await connection.execute(FORGET, objects, record_ids)
+    """Remove the lineage of records that are deleted; in a transaction."""
+    places = await _locked(connection, record_ids)
+    if places:
+        await connection.execute(FORGET, places, record_ids, objects)
+
+
+async def _locked(connection: Connection, record_ids: Sequence[str]) -> list[str]:
+    """Lock the rows with lineage of records, and return their places."""
+    rows = await connection.fetch(LOCK, record_ids)
+    return [row["ctid"] for row in rows]
 
 
 async def purge_lineage(database: Database) -> int:
@@ -219,10 +298,13 @@ async def purge_lineage(database: Database) -> int:
     until = datetime.now(UTC) - RETENTION
     removed, last = 0, ""
     while True:
-        async with database.connection() as connection:
+        async with database.transaction() as connection:
             rows = await connection.fetch(WRITTEN, until - MISSED, until, last, PURGE)
             records = [row["record_id"] for row in rows]
-            removed += int(await connection.fetchval(OVERWRITTEN, records, until))
+            places = await _locked(connection, records)
+            removed += int(
+                await connection.fetchval(OVERWRITTEN, places, records, until)
+            )
         if len(records) < PURGE:
             return removed
         last = records[-1]

@@ -34,6 +34,7 @@ TAKE_OVER = (
     "ALTER SCHEMA platform OWNER TO CURRENT_USER",
     "GRANT USAGE, CREATE ON SCHEMA platform TO {service}",
     "ALTER TABLE platform.audit_entry OWNER TO CURRENT_USER",
+    "ALTER TYPE platform.record_range OWNER TO CURRENT_USER",
     "ALTER FUNCTION platform.refuse_audit_change() OWNER TO CURRENT_USER",
     "REVOKE ALL ON platform.audit_entry FROM {service}",
     "GRANT SELECT, INSERT ON platform.audit_entry TO {service}",

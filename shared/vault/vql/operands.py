@@ -130,14 +130,24 @@ class LeftSide:
         return self.scope.statement.bind(typed, f"{sql_type}[]")
 
     def equal_to(self, bound: str, *, several: bool = False) -> str:
-        """Return the condition that the column has a bound value, or one of several; a Global ID is found by its id."""
+        """Return the condition that the column has a bound value, or one of several, by indexes that find it."""
         compared = f"ANY({bound})" if several else bound
         condition = f"{self.sql} = {compared}"
-        is_plain = not (self.ignore_case or self.label)
-        is_table = self.owner.name not in self.scope.statement.targets
-        if not (is_plain and is_table and follows_from_id(self.field)):
+        if self.ignore_case or self.label:
             return condition
         alias = self.sql.partition(".")[0]
+        target = self.scope.statement.targets.get(self.owner.name)
+        if target is not None:
+            found_by = target.found_by.get(self.field.name)
+            if found_by is None:
+                return condition
+            # Each row that is found is looked for in a sub-select by its hash, in an array of ids one by one.
+            among = f"IN (SELECT unnest({bound}))" if several else f"= {bound}"
+            return (
+                f"({found_by.format(alias=alias, ids=compared)} AND {self.sql} {among})"
+            )
+        if not follows_from_id(self.field):
+            return condition
         ids = ids_of_global_ids(bound, several=several)
         return f'({alias}."id" = {ids} AND {condition})'
 

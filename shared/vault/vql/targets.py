@@ -46,6 +46,8 @@ class Target:
       of one id; ``changed`` are those with the user and date of a row's last change, for RECENT.
     * ``content`` is the SQL of a row's file as text, with ``{key}`` for the field ``key``.
     * ``part_of``: the target is read only in sub-selects of this object's records, by callers who may read these.
+    * ``found_by`` are the conditions of the indexes that find rows by a value of a field, by field name. The SQL names
+      the rows as ``{alias}``, and the value, or ANY of several, as ``{ids}``.
     * ``about`` is the field with the object that a row is about; callers see rows about objects that they may read.
     """
 
@@ -62,6 +64,7 @@ class Target:
     content: str = ""
     part_of: str = ""
     about: str = ""
+    found_by: Mapping[str, str] = field(default_factory=dict)
 
     def recordset(self) -> str:
         """Return the column definitions of ``rows`` for ``jsonb_to_recordset``."""

@@ -34,6 +34,7 @@ FORBIDDEN = [
     "DROP FUNCTION platform.refuse_audit_change() CASCADE",
     "CREATE OR REPLACE FUNCTION platform.refuse_audit_change() RETURNS trigger LANGUAGE sql AS 'SELECT NULL'",
     "SELECT setval('platform.audit_entry_id_seq', 1)",
+    "DROP TYPE platform.record_range CASCADE",
 ]
 
 

@@ -1,0 +1,93 @@
+"""Stores and reads the rows of audit entries: a row for one entry, or for many about records with neighbouring ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shared.vault.model.field_types import array_text
+from shared.vault.model.record_ranges import divided
+
+if TYPE_CHECKING:
+    from shared.vault.storage.database import Connection
+
+Author = tuple[int, str | None, int | None]
+"""The acting user's id, user name (if known), and the id of the user on whose behalf they act."""
+
+Texts = Sequence[str | None]
+
+NO_VALUES = (None, None, None)
+ENTRY_COLUMNS = 4  # record id, field, old and new value
+
+EACH = """
+INSERT INTO platform.audit_entry
+    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
+SELECT 'object', $1, $2, $3, $4, $5, u.*
+FROM unnest($6::text::text[], $7::text::text[], $8::text::text[], $9::text::text[]) AS u
+"""
+TOGETHER = """
+INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, entries, records,
+    record_ids, fields, old_values, new_values)
+SELECT 'object', $1, $2, $3, $4, $5, u.entries, platform.record_range(u.first, u.last, '[]'),
+    u.ids::text[], u.fields::text[], u.old::text[], u.new::text[]
+FROM unnest($6::smallint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+    AS u(entries, first, last, ids, fields, old, new)
+"""
+
+# Each entry as ``e``, with the row ``a`` that it is in. A row with one entry is not unfolded: its condition is checked
+# before the arrays are looked at.
+ENTRIES = """platform.audit_entry a
+    LEFT JOIN LATERAL (
+        SELECT generate_series(1, a.entries) AS number, unnest(a.record_ids) AS record_id, unnest(a.fields) AS field,
+            unnest(a.old_values) AS old_value, unnest(a.new_values) AS new_value
+        WHERE a.record_ids IS NOT NULL
+    ) l ON true
+    CROSS JOIN LATERAL (
+        SELECT a.id + coalesce(l.number - 1, 0) AS id, coalesce(l.record_id, a.record_id) AS record_id,
+            coalesce(l.field, a.field) AS field, coalesce(l.old_value, a.old_value) AS old_value,
+            coalesce(l.new_value, a.new_value) AS new_value
+    ) e"""
+# The number of entries in rows of ``a`` that are chosen as a whole.
+COUNT = "count(*) + coalesce(sum(a.entries - 1), 0)"
+
+
+def of_record(record_id: str) -> str:
+    """Return the condition that an entry is about a record, by the indexes; ``record_id`` is SQL of the id."""
+    return f"(a.record_id = {record_id} OR a.records @> {record_id}) AND e.record_id = {record_id}"
+
+
+# The same for queries of a trail: what it is found by are columns of the trail, beside its fields.
+FOUND_BY = 'a.record_id AS "row_record", a.records AS "row_records"'
+RECORD_FOUND_BY = "({alias}.row_record = {ids} OR {alias}.row_records @> {ids})"
+
+
+async def write_rows(
+    connection: Connection,
+    by: Author,
+    action: str,
+    item: str,
+    ids: Sequence[str],
+    values: Sequence[Texts] = (),
+) -> None:
+    """Write entries about records; ``values`` are their fields, old and new values, in the order of ``ids``."""
+    together, apart = divided(ids)
+    if together:
+        rows = [_row(part, ids, values) for part in together]
+        columns = map(list, zip(*rows, strict=True))
+        await connection.execute(TOGETHER, *by, action, item, *columns)
+    if apart:
+        listed = [_chosen(column, apart) for column in (ids, *values)]
+        listed += ["{}"] * (ENTRY_COLUMNS - len(listed))
+        await connection.execute(EACH, *by, action, item, *listed)
+
+
+def _row(
+    part: slice, ids: Sequence[str], values: Sequence[Texts]
+) -> tuple[object, ...]:
+    own = ids[part]
+    columns = [array_text(column[part]) for column in values] or NO_VALUES
+    return len(own), min(own), max(own), array_text(own), *columns
+
+
+def _chosen(column: Texts, parts: Sequence[slice]) -> str:
+    return array_text(text for part in parts for text in column[part])
