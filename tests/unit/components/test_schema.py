@@ -73,7 +73,7 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
         'CREATE INDEX "a__c_file__c_idx" ON records."a__c" ("file__c")',
         (
             'CREATE INDEX "a__c_text_words" ON records."a__c" USING gin (platform.search_words('
-            'ARRAY["id", "link__sys", "long__c", "name__v", "text__c"],'
+            'ARRAY[platform.searched_link("link__sys"), "long__c", "name__v", "text__c"],'
             ' ARRAY["one__c", "status__v"]::text[] || "many__c"))'
         ),
         (
