@@ -304,6 +304,11 @@ def covers(field: Field) -> bool:
             assert_never(field.type)
 
 
+def is_key(field: Field) -> bool:
+    """Return whether a unique index finds the records by the values of a field, which are not whole among the words."""
+    return field.unique and (field.type is FieldType.ID or field.name == LINK)
+
+
 def has_index(owner: VaultObject) -> bool:
     """Return whether the records of an object have a search index.
 
@@ -331,7 +336,7 @@ def _text(field: Field, before: str) -> str:
     """Return the SQL of the text of which a record's words are those of a field."""
     column = f"{before}{quoted(field.name)}"
     # Without the characters that hardly two Links share: migration 0074.
-    return f"platform.searched_link({column})" if field.name == LINK else column
+    return f"platform.searched_link({column})" if is_key(field) else column
 
 
 def _choices(fields: list[Field], before: str) -> str:

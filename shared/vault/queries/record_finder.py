@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Operation, may, require
 from shared.vault.configuration.search_indexes import index_states
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
-from shared.vault.model.field_types import LINK, quoted, table, words_sql
+from shared.vault.model.field_types import is_key, quoted, table, words_sql
 from shared.vault.queries.query_pages import unless_changed
 
 if TYPE_CHECKING:
@@ -222,7 +222,8 @@ def _found(owner: VaultObject, columns: str, limit: int) -> list[str]:
 def _matches(source: VaultObject, alias: str, typed: str) -> list[str]:
     """Return two conditions, of which a record meets one if it has what is typed: without and with its id and Link."""
     words = words_sql(source, alias)
-    keys = [f"{alias}.{name}" for name in ("id", LINK) if name in source.fields]
+    fields = source.fields.values()
+    keys = [f"{alias}.{quoted(field.name)}" for field in fields if is_key(field)]
     typed_keys = _TYPED_KEYS.format(typed=typed)
     named = " OR ".join(f"{key} = ANY({typed_keys})" for key in keys)
     with_keys = _MATCHES_WITH_KEYS.format(

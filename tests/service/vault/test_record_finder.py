@@ -18,7 +18,7 @@ from tests.service.vault.browsing import browser
 from tests.service.vault.served import Api
 
 MDL = """
-CREATE Object seeker__c (label('Seeker'), label_plural('Seekers'), prefix('SKR'),
+CREATE Object seeker__c (label('Seeker'), label_plural('Seekers'), prefix('SKR'), Field link__sys (unique(true)),
     Field key__c (label('Key'), type('String'), max_length(100), unique(true)));
 CREATE Object abode__c (label('Abode'), label_plural('Abodes'), prefix('ABD'),
     Field city__c (label('City'), type('String'), max_length(100)),

@@ -58,3 +58,7 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Inquiries are changed twice by each transfer: half of each page has room for the second version of every record
+-- (shared/vault/components/schema_changes.py).
+ALTER TABLE IF EXISTS records.medical_inquiry__v SET (fillfactor = 50);
