@@ -140,6 +140,21 @@ async def test_an_id_or_a_link_finds_its_record_and_few_are_offered(
     assert await vault.finder.find(SYSTEM, "seeker__c", "z", limit=0) == []
 
 
+async def test_records_are_found_by_indexes_alone(
+    vault: Vault, seekers: dict[str, str]
+) -> None:
+    objects = vault.components.registry.objects
+    owner, parts = objects["seeker__c"], [(objects["abode__c"], "seeker__c")]
+    for sql, typed in (
+        (record_finder.own_sql(owner), ("zoe", 5)),
+        (record_finder.candidates_sql(owner, parts), ("zoe",)),
+    ):
+        async with vault.database.transaction() as connection:
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            plan = await connection.fetch(f"EXPLAIN {sql}", *typed)
+        assert not any("Seq Scan" in row[0] for row in plan)
+
+
 async def test_only_what_the_caller_may_read_is_found(
     vault: Vault, seekers: dict[str, str]
 ) -> None:

@@ -42,7 +42,8 @@ INSERT = """
 INSERT INTO records.account__v (id, global_id__sys, link__sys, name__v, status__v, npi__v, biography__v, languages__v,
     created_by__v, created_date__v, modified_by__v, modified_date__v)
 SELECT 'ACC' || n, 'G' || n,
-    (ARRAY['20202_V4A0001', '20202_V4A0002', '9_X12', 'Other.20202_V4A0001', 'é_1'])[n], name, 'active__v', 'N' || n, $2, ARRAY['fr__v'], 1, now(), 1, now()
+    (ARRAY['20202_V4A0001', '20202_V4A0002', '9_X12', 'Other.20202_V4A0001', 'é_1'])[n],
+    name, 'active__v', 'N' || n, $2, ARRAY['fr__v'], 1, now(), 1, now()
 FROM unnest($1::text[]) WITH ORDINALITY AS each (name, n)
 """
 
