@@ -37,7 +37,9 @@ from shared.vault.model.field_types import (
 
 __all__ = ["Guard", "SchemaChange", "plan", "rename_column", "rename_table"]
 
-FILLED = 60  # percent of a page, as migration 0040 sets it; docs/performance.md has what others cost
+# Percent of a page, as migrations 0040 and 0074 set it; docs/performance.md has what others cost.
+FILLED = 60
+FILLED_TO_HALF = 50
 _MAX_BIGINT = 9223372036854775807
 
 
@@ -148,7 +150,8 @@ def _create(new: VaultObject) -> list[str]:
     columns = [f"{_column(field)}{_column_suffix(field)}" for field in fields]
     constraints = [foreign_key(new.name, field) for field in fields if refers(field)]
     contents = ", ".join(columns + constraints)
-    statements = [f"CREATE TABLE {table(new.name)} ({contents}){_fill_factor(new)}"]
+    filled = f"WITH (fillfactor = {_fill_factor(new)})"
+    statements = [f"CREATE TABLE {table(new.name)} ({contents}) {filled}"]
     for field in fields:
         statements += create_indexes(new.name, field)
     if has_index(new):
@@ -160,12 +163,14 @@ def _create(new: VaultObject) -> list[str]:
     return statements
 
 
-def _fill_factor(new: VaultObject) -> str:
-    """Return the fill factor of a new table as SQL; pages of business records keep free space for updates."""
+def _fill_factor(owner: VaultObject) -> int:
+    """Return the fill factor of a table; pages of business records keep free space for updates."""
     # A version in its record's own page, by a change of no indexed column, costs no index an entry (HOT).
-    if is_business(new.name):
-        return f" WITH (fillfactor = {FILLED})"
-    return ""
+    if not is_business(owner.name):
+        return 100
+    # A picklist that is changed often is not searched, so that each record may have a second version there.
+    often_changed = not all(field.search for field in owner.fields.values())
+    return FILLED_TO_HALF if often_changed else FILLED
 
 
 def _drop(old: VaultObject) -> SchemaChange:
@@ -215,6 +220,8 @@ class _Alteration:
         self._guard_prefix()
         self._guard_lifecycle()
         self._drop_search_index()
+        if _fill_factor(self._old) != _fill_factor(self._new):
+            self._alter(f"SET (fillfactor = {_fill_factor(self._new)})")
         for name, field in self._old.fields.items():
             if name not in self._new.fields:
                 self._drop_column(field)

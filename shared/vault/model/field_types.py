@@ -186,6 +186,7 @@ NEVER_EMPTY = frozenset(
 
 
 GLOBAL_ID = "global_id__sys"
+LINK = "link__sys"
 
 
 def follows_from_id(field: Field) -> bool:
@@ -282,15 +283,15 @@ def name_sequence(object_name: str) -> str:
 
 
 def covers(field: Field) -> bool:
-    """Return whether the search index of an object has the words of a field: ids, and texts that people write."""
+    """Return whether the search index of an object has the words of a field: texts that people write."""
     match field.type:
-        case FieldType.ID:
-            return True
         case FieldType.STRING | FieldType.LONG_TEXT | FieldType.RICH_TEXT:
             # Those of the Vault itself are found by indexes of their own.
             return not field.system
+        # Records are found by their ids with the primary key.
         case (
-            FieldType.PICKLIST
+            FieldType.ID
+            | FieldType.PICKLIST
             | FieldType.NUMBER
             | FieldType.BOOLEAN
             | FieldType.DATE
@@ -301,6 +302,11 @@ def covers(field: Field) -> bool:
             return False
         case _:
             assert_never(field.type)
+
+
+def is_key(field: Field) -> bool:
+    """Return whether a unique index finds the records by the values of a field, which are not whole among the words."""
+    return field.unique and (field.type is FieldType.ID or field.name == LINK)
 
 
 def has_index(owner: VaultObject) -> bool:
@@ -321,9 +327,16 @@ def words_sql(owner: VaultObject, alias: str = "") -> str:
     before = f"{alias}." if alias else ""
     # By name: an index outlasts changes of an object that only reorder its fields.
     fields = [owner.fields[name] for name in sorted(owner.fields)]
-    texts = [f"{before}{quoted(field.name)}" for field in fields if covers(field)]
+    texts = [_text(field, before) for field in fields if covers(field)]
     choices = _choices(fields, before)
     return f"platform.search_words(ARRAY[{', '.join(texts)}], {choices})"
+
+
+def _text(field: Field, before: str) -> str:
+    """Return the SQL of the text of which a record's words are those of a field."""
+    column = f"{before}{quoted(field.name)}"
+    # Without the characters that hardly two Links share: migration 0074.
+    return f"platform.searched_link({column})" if is_key(field) else column
 
 
 def _choices(fields: list[Field], before: str) -> str:

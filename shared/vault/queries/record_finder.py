@@ -12,7 +12,7 @@ from shared.vault.access.permissions import Operation, may, require
 from shared.vault.configuration.search_indexes import index_states
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import RelationshipType
-from shared.vault.model.field_types import quoted, table, words_sql
+from shared.vault.model.field_types import is_key, quoted, table, words_sql
 from shared.vault.queries.query_pages import unless_changed
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ RELATED = 1_000
 EVERYWHERE_SECONDS = 2
 
 _MATCHES = "{words} @@ (SELECT platform.beginnings({typed}))"
+# The index of words lacks ids and ends of Links; both are in upper case.
+_TYPED_KEYS = "(SELECT platform.words_of(upper(platform.folded({typed}))))::text[]"
+_MATCHES_WITH_KEYS = """({named}) AND {words} || platform.search_words(ARRAY[{keys}], NULL)
+    @@ (SELECT platform.beginnings({typed}))"""
 # Without the index, the words of a million records would be made for each search: then only names are read.
 _NAMED = """platform.folded(t.name__v) COLLATE "und-x-icu" ~ ALL (
     (SELECT array_agg(platform.search_pattern(ARRAY[word, ''])) FROM unnest($3::text[]) AS word)::text[])"""
@@ -81,9 +85,10 @@ class RecordFinder:
     ) -> list[FoundRecord]:
         """Return the records that have a word with each typed beginning, the best matches first.
 
-        The words may be in any order and in any text of the record, including its id and external ids. If ``limit`` is
-        not reached, records are added that contain some of the words themselves and the others in records that belong
-        to them, such as the city of an account's address. Case and accents are ignored.
+        The words may be in any order and in any text of the record, including external ids; its id and its Link count
+        when they are whole. If ``limit`` is not reached, records are added that contain some of the words themselves
+        and the others in records that belong to them, such as the city of an account's address. Case and accents are
+        ignored.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA for an unknown object; API_LIMIT_EXCEEDED and
             OPERATION_NOT_ALLOWED as for queries.
@@ -202,9 +207,29 @@ def named_sql(owner: VaultObject) -> str:
 
 def own_sql(owner: VaultObject) -> str:
     """Return the statement for records that contain all words themselves: $1 is the typed text, $2 the limit."""
-    matches = _MATCHES.format(words=words_sql(owner, "t"), typed="$1")
-    found = f"SELECT t.id, t.name__v AS name FROM {table(owner.name)} t WHERE {matches} LIMIT {RANKED}"
-    return _OFFER.format(found=found)
+    found = _found(owner, "t.id, t.name__v AS name", RANKED)
+    return _OFFER.format(found=" UNION ".join(found))
+
+
+def _found(owner: VaultObject, columns: str, limit: int) -> list[str]:
+    """Return statements that select columns of the records that contain all words of $1."""
+    return [
+        f"(SELECT {columns} FROM {table(owner.name)} t WHERE {matches} LIMIT {limit})"
+        for matches in _matches(owner, "t", "$1")
+    ]
+
+
+def _matches(source: VaultObject, alias: str, typed: str) -> list[str]:
+    """Return two conditions, of which a record meets one if it has what is typed: without and with its id and Link."""
+    words = words_sql(source, alias)
+    fields = source.fields.values()
+    keys = [f"{alias}.{quoted(field.name)}" for field in fields if is_key(field)]
+    typed_keys = _TYPED_KEYS.format(typed=typed)
+    named = " OR ".join(f"{key} = ANY({typed_keys})" for key in keys)
+    with_keys = _MATCHES_WITH_KEYS.format(
+        named=named, words=words, keys=", ".join(keys), typed=typed
+    )
+    return [_MATCHES.format(words=words, typed=typed), f"({with_keys})"]
 
 
 async def _related(
@@ -233,12 +258,9 @@ async def _related(
 
 def candidates_sql(owner: VaultObject, parts: Parts) -> str:
     """Return the statement for ids of records that contain a word, $1, themselves or in records that belong to them."""
-    selects = []
+    selects: list[str] = []
     for source, key in [(owner, "id"), *parts]:
-        matches = _MATCHES.format(words=words_sql(source, "s"), typed="$1")
-        selects.append(
-            f"(SELECT s.{quoted(key)} FROM {table(source.name)} s WHERE {matches} LIMIT {RELATED})"
-        )
+        selects += _found(source, f"t.{quoted(key)}", RELATED)
     return " UNION ".join(selects)
 
 
@@ -247,11 +269,11 @@ def related_sql(owner: VaultObject, parts: Parts, count: int) -> str:
     conditions = ["t.id = ANY($4::text[])", "$3::text[] IS NOT NULL"]
     for number in range(1, count + 1):
         typed = f"($3::text[])[{number}]"
-        either = [_MATCHES.format(words=words_sql(owner, "t"), typed=typed)]
+        either = _matches(owner, "t", typed)
         for source, key in parts:
-            matches = _MATCHES.format(words=words_sql(source, "s"), typed=typed)
+            matches = " OR ".join(_matches(source, "s", typed))
             either.append(
-                f"EXISTS (SELECT FROM {table(source.name)} s WHERE s.{quoted(key)} = t.id AND {matches})"
+                f"EXISTS (SELECT FROM {table(source.name)} s WHERE s.{quoted(key)} = t.id AND ({matches}))"
             )
         conditions.append(f"({' OR '.join(either)})")
     where = " AND ".join(conditions)

@@ -18,7 +18,7 @@ from tests.service.vault.browsing import browser
 from tests.service.vault.served import Api
 
 MDL = """
-CREATE Object seeker__c (label('Seeker'), label_plural('Seekers'), prefix('SKR'),
+CREATE Object seeker__c (label('Seeker'), label_plural('Seekers'), prefix('SKR'), Field link__sys (unique(true)),
     Field key__c (label('Key'), type('String'), max_length(100), unique(true)));
 CREATE Object abode__c (label('Abode'), label_plural('Abodes'), prefix('ABD'),
     Field city__c (label('City'), type('String'), max_length(100)),
@@ -56,7 +56,11 @@ async def seekers(admin: Api, user: Api) -> dict[str, str]:
     answer = await admin.post("/api/mdl/execute", data=MDL)
     assert answer.status == "SUCCESS", answer.text
     rows = [
-        {"name__v": name, "key__c": f"SEEK-{number:03}"}
+        {
+            "name__v": name,
+            "key__c": f"SEEK-{number:03}",
+            "link__sys": f"20202_V4A00000{number:04}",
+        }
         for number, name in enumerate(NAMES)
     ]
     ids = (await user.post("/vobjects/seeker__c", json=rows)).ids
@@ -115,15 +119,40 @@ async def test_what_somebody_types(
     assert [each.name for each in found] == names
 
 
-async def test_an_id_finds_its_record_and_few_are_offered(
-    vault: Vault, seekers: dict[str, str]
+async def test_an_id_or_a_link_finds_its_record_and_few_are_offered(
+    vault: Vault, user: Api, seekers: dict[str, str]
 ) -> None:
-    typed = seekers[ZOE].lower()
-    assert [
-        each.name for each in await vault.finder.find(SYSTEM, "seeker__c", typed)
-    ] == [ZOE]
+    async def names(typed: str) -> list[str]:
+        found = await vault.finder.find(SYSTEM, "seeker__c", typed)
+        return [each.name for each in found]
+
+    own = seekers[ZOE].lower()
+    link = "20202_v4a000000000"
+    for key in (own, own.upper(), link, link.upper()):
+        for typed in (key, f"zoe {key}", f"seek-000,{key} dvo", f"{key} zlin"):
+            assert await names(typed) == [ZOE], typed
+    assert len(await names("20202_v4a00")) == len(NAMES)
+    assert await names(f"maribel {own}") == await names(f"maribel {link}") == []
+    where = f"SELECT id FROM abode__c WHERE seeker__c = '{seekers[ZOE]}'"
+    (abode,) = (await user.query(where)).data
+    assert await names(abode["id"]) == await names(f"{abode['id']} zoe") == [ZOE]
     assert len(await vault.finder.find(SYSTEM, "seeker__c", "z", limit=2)) == 2
     assert await vault.finder.find(SYSTEM, "seeker__c", "z", limit=0) == []
+
+
+async def test_records_are_found_by_indexes_alone(
+    vault: Vault, seekers: dict[str, str]
+) -> None:
+    objects = vault.components.registry.objects
+    owner, parts = objects["seeker__c"], [(objects["abode__c"], "seeker__c")]
+    for sql, typed in (
+        (record_finder.own_sql(owner), ("zoe", 5)),
+        (record_finder.candidates_sql(owner, parts), ("zoe",)),
+    ):
+        async with vault.database.transaction() as connection:
+            await connection.execute("SET LOCAL enable_seqscan = off")
+            plan = await connection.fetch(f"EXPLAIN {sql}", *typed)
+        assert not any("Seq Scan" in row[0] for row in plan)
 
 
 async def test_only_what_the_caller_may_read_is_found(
@@ -169,7 +198,7 @@ async def test_one_search_finds_records_of_all_objects_that_one_may_read(
         page = await visitor.open(str(page.url))
         assert page.links[NAMES[2]] == f"/ui/objects/seeker__c/{seekers[NAMES[2]]}"
         assert "Seekers" in page.text and "SEEK-002" in page.text
-        for typed in (seekers[ZOE], "seek-000", "zoe dvo"):
+        for typed in (seekers[ZOE], "seek-000", "zoe dvo", "20202_V4A000000000"):
             found = await visitor.press(page, "Find", q=typed)
             assert found.links[ZOE].endswith(seekers[ZOE]), typed
         # Of many there are some, and the list of the others.

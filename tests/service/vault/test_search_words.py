@@ -39,9 +39,11 @@ NAMES = {
 }
 BIOGRAPHY = "Nobody knows."
 INSERT = """
-INSERT INTO records.account__v (id, global_id__sys, name__v, status__v, npi__v, biography__v, languages__v,
+INSERT INTO records.account__v (id, global_id__sys, link__sys, name__v, status__v, npi__v, biography__v, languages__v,
     created_by__v, created_date__v, modified_by__v, modified_date__v)
-SELECT 'ACC' || n, 'G' || n, name, 'active__v', 'N' || n, $2, ARRAY['fr__v'], 1, now(), 1, now()
+SELECT 'ACC' || n, 'G' || n,
+    (ARRAY['20202_V4A0001', '20202_V4A0002', '9_X12', 'Other.20202_V4A0001', 'é_1'])[n],
+    name, 'active__v', 'N' || n, $2, ARRAY['fr__v'], 1, now(), 1, now()
 FROM unnest($1::text[]) WITH ORDINALITY AS each (name, n)
 """
 
@@ -123,6 +125,20 @@ TERMS = [
     ("'french'", set(NAMES)),
     ("'french dvorak'", BOTH),
     ("'act pet'", set()),
+    ("'20202_v4a0001'", {"zoe", "strasse"}),
+    ("'20202_V4A0001 dvorak'", {"zoe"}),
+    ("'20202_v4a*'", {*BOTH, "strasse"}),
+    ("'20202_v4a0002*'", {"zoe decomposed"}),
+    ("'20202_v4a000* dvorak'", BOTH),
+    ("'20202_v4a00011*'", set()),
+    ("'20202'", {*BOTH, "strasse"}),
+    ("'20202_'", set()),
+    ("'2020*'", {*BOTH, "strasse"}),
+    ("'9_x12'", {"maribel"}),
+    ("'9_x1*'", {"maribel"}),
+    ("'9_x*'", {"maribel"}),
+    ("'other.2*'", {"strasse"}),
+    ("'E_1'", {"istanbul"}),
 ]
 
 
@@ -165,6 +181,10 @@ async def test_what_is_without_words_is_found_by_reading(
         ("name__v LIKE 'Maribel Qu%n-%'", {"maribel"}),
         ("name__v LIKE 'CRM%'", {"key"}),
         (r"name__v LIKE '50\%%'", {"punctuation"}),
+        ("link__sys LIKE '20202_V4A0%'", BOTH),
+        ("link__sys LIKE '20202_V4A0002%'", {"zoe decomposed"}),
+        ("CASEINSENSITIVE(link__sys) = '20202_v4a0001'", {"zoe"}),
+        ("CASEINSENSITIVE(link__sys) LIKE '9_x12%'", {"maribel"}),
     ],
 )
 async def test_conditions(
@@ -294,6 +314,25 @@ async def test_no_character_is_an_operator(database: Database, text: str) -> Non
     assert row is not None
     # Accents alone are no word.
     assert tuple(row) == (folded != "", True)
+
+
+LINK = st.from_regex(r"[0-9]{1,3}_[0-9A-Z]{1,8}", fullmatch=True)
+LINK_MATCHES = """
+SELECT words @@ platform.search_query($2, false), words @@ platform.search_query($1, true)
+FROM platform.search_words(ARRAY[platform.searched_link($1)], NULL) AS words
+"""
+
+
+@many
+@given(LINK, st.data())
+async def test_any_link_is_found_by_its_beginnings(
+    database: Database, link: str, data: st.DataObject
+) -> None:
+    beginning = link[: data.draw(st.integers(1, len(link)))].lower()
+    async with database.connection() as connection:
+        row = await connection.fetchrow(LINK_MATCHES, link, beginning)
+    assert row is not None
+    assert tuple(row) == (True, True)
 
 
 async def test_words_are_the_same_by_characters_and_by_expression(

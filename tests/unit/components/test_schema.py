@@ -73,7 +73,7 @@ def test_create_has_typed_columns_keys_and_indexes() -> None:
         'CREATE INDEX "a__c_file__c_idx" ON records."a__c" ("file__c")',
         (
             'CREATE INDEX "a__c_text_words" ON records."a__c" USING gin (platform.search_words('
-            'ARRAY["id", "link__sys", "long__c", "name__v", "text__c"],'
+            'ARRAY[platform.searched_link("link__sys"), "long__c", "name__v", "text__c"],'
             ' ARRAY["one__c", "status__v"]::text[] || "many__c"))'
         ),
         (
@@ -233,6 +233,28 @@ def test_multi_value_on_and_off() -> None:
     assert 'cardinality("f__c") > 1' in off.guards[0].sql
     assert off.statements[1].endswith('TYPE text USING "f__c"[1]')
     assert on.statements[0] == off.statements[0] == DROP_SEARCH
+
+
+def test_a_picklist_that_is_not_searched_leaves_room_for_two_versions() -> None:
+    searched, other = (
+        field(f"type('Picklist'), picklist('Picklist.p__c'), search({value})")
+        for value in ("true", "false")
+    )
+    made = plan(None, object_of(other, context=CONTEXT)).statements[0]
+    assert made.endswith(") WITH (fillfactor = 50)")
+    for old, new, filled in ((searched, other, 50), (other, searched, 60)):
+        assert change(old, new).statements == (
+            DROP_SEARCH,
+            f'ALTER TABLE records."a__c" SET (fillfactor = {filled})',
+        )
+
+
+def test_a_unique_link_is_shortened_among_the_words() -> None:
+    plain, unique = "Field link__sys (label('L'))", "Field link__sys (unique(true))"
+    on, off = change(plain, unique), change(unique, plain)
+    assert on.statements[0] == off.statements[0] == DROP_SEARCH
+    words = plan(None, object_of(plain, context=CONTEXT)).statements[-3]
+    assert '(ARRAY["link__sys", ' in words
 
 
 def test_unique_on_and_off() -> None:

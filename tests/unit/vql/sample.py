@@ -50,7 +50,7 @@ def platform_fields() -> list[Field]:
         a_field(
             "global_id__sys", FieldType.STRING, unique=True, system=True, max_length=200
         ),
-        a_field("link__sys", FieldType.STRING, max_length=1500),
+        a_field("link__sys", FieldType.STRING, unique=True, max_length=1500),
         a_field("name__v", FieldType.STRING, required=True, max_length=128),
         a_field("status__v", FieldType.PICKLIST, picklist="default_status__v"),
         a_field("created_by__v", FieldType.NUMBER, system=True),
