@@ -63,7 +63,7 @@ class _Answers:
 
 
 class PlainClient:
-    """Connections that are open from the first turn to the last."""
+    """Open connections, each of which makes one call at a time."""
 
     def __init__(self, waiting: selectors.BaseSelector) -> None:
         self._waiting = waiting
@@ -71,7 +71,7 @@ class PlainClient:
     @classmethod
     @contextmanager
     def connected(cls, url: str, call: bytes, clients: int) -> Iterator[PlainClient]:
-        """Yield a client with ``clients`` connections, each of which makes one call at a time."""
+        """Yield a client with ``clients`` connections."""
         address = urlsplit(url)
         opened: list[socket.socket] = []
         with selectors.DefaultSelector() as waiting:
@@ -86,18 +86,16 @@ class PlainClient:
                     each.close()
 
     def make(self, calls: int) -> None:
-        """Make as many calls, and return when all are answered."""
-        every = [key.data for key in self._waiting.get_map().values()]
-        for each in every:
-            each.ask()
-        asked, answered = len(every), 0
-        while answered < asked:
+        """Make so many calls over each connection, and return when all are answered."""
+        left = {key.fd: calls for key in self._waiting.get_map().values()}
+        for key in self._waiting.get_map().values():
+            key.data.ask()
+        while any(left.values()):
             ready = self._waiting.select(PATIENCE)
             assert ready, "no answer"
             for key, _ in ready:
                 if not key.data.complete():
                     continue
-                answered += 1
-                if asked < calls:
+                left[key.fd] -= 1
+                if left[key.fd]:
                     key.data.ask()
-                    asked += 1
