@@ -29,6 +29,12 @@ def children_of(root: int) -> dict[str, int]:
     return {str(pid): pid for pid, parent in parents.items() if parent == root}
 
 
+def parent_of(process: int) -> int:
+    """Return the process id of the parent of a process."""
+    parents, _ = _processes()
+    return parents[process]
+
+
 def _processes() -> tuple[dict[int, int], dict[int, float]]:
     """Return parent and processor seconds of every process, with the seconds of its ended children."""
     parents: dict[int, int] = {}

@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +27,8 @@ from rich.table import Table
 
 from bench import quiet
 from bench.growth import PAGE, VERSION, private_server, vault_of
-from bench.processor_time import children_of, processor_seconds
+from bench.peers.plain_client import PlainClient, form_call
+from bench.processor_time import children_of, parent_of, processor_seconds
 from local.polling import answers_within
 from local.service import service_environment
 from local.state import free_port
@@ -33,6 +37,8 @@ SIZE = 10_000
 ROUNDS = 5
 CALLS = 300  # of one kind in a turn
 CLIENTS = 16
+WORKER_CALLS = 1_024  # in a turn of the comparison of workers
+POSTGRES, CLIENT = "postgres", "client"  # the parts besides workers
 PASSWORD = "a password of a bench"  # noqa: S105  of a system that is removed at the end
 ADMIN = "admin@crm.example"
 COLUMNS = "id, name__v, external_id__v, status__v, modified_date__v"
@@ -200,37 +206,104 @@ async def small_calls(dsn: str, folder: Path) -> dict[str, dict[str, float]]:
     return figures
 
 
+@dataclass(slots=True)
+class _Spent:
+    """The turns of a Vault: calls a second of each, and the processor seconds of all by part."""
+
+    rates: list[float] = field(default_factory=list)
+    seconds: Counter[str] = field(default_factory=Counter)
+
+    def of(self, parts: Iterable[str]) -> list[float]:
+        """Return the milliseconds of processor time of a call by part."""
+        calls = len(self.rates) * WORKER_CALLS
+        return [1000 * self.seconds[part] / calls for part in parts]
+
+
 async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
     """Return pages of 50 records per second by one and by two workers, and how much more two can serve.
 
-    ``rate_ratio`` compares the rates. The client, PostgreSQL and the workers share the cores of this machine, so
-    ``ratio`` leaves the others out. A Vault serves calls until its busiest worker is fully busy, so it divides the
-    processor time of a single worker by that of the busier of two, for as many calls. It falls where connections are
-    spread unevenly; ``even_ratio`` is what an even spread would give.
+    ``rate_ratio`` compares the rates. The client, PostgreSQL and the workers share the cores of this machine:
+    ``most_here`` is the largest such ratio that their processor time leaves room for. ``ratio`` leaves the others out.
+    A Vault serves calls until its busiest worker is fully busy, so it divides the processor time of a single worker by
+    that of the busier of two, for as many calls. It falls where connections are spread unevenly; ``even_ratio`` is
+    what an even spread would give. Milliseconds are those of processor time of one call, ``worker_ms`` and others with
+    one worker, ``two_workers_ms`` of both workers together.
     """
-    page = _vault_calls()["page of 50"]
-    rates: dict[int, list[float]] = {1: [], 2: []}
-    busiest: dict[int, float] = {1: 0.0, 2: 0.0}
-    all_workers: dict[int, float] = {1: 0.0, 2: 0.0}
-    async with _vault(dsn, folder, 1) as one, _vault(dsn, folder, 2) as two:
-        sides = ((1, one, {"only": one[0]}), (2, two, children_of(two[0])))
+    spent = {1: _Spent(), 2: _Spent()}
+    server = await _server_process(dsn)
+    # Two workers first: both have begun to accept connections by the time that the other Vault is ready.
+    async with _vault(dsn, folder, 2) as two, _vault(dsn, folder, 1) as one:
+        sides = (
+            (spent[1], await _page_client(one[1]), {"0": one[0]}),
+            (spent[2], await _page_client(two[1]), children_of(two[0])),
+        )
         for number in range(ROUNDS + 1):
-            for workers, (_, http), processes in sides:
-                before = processor_seconds(processes)
-                seconds = await _many(page, http)
-                after = processor_seconds(processes)
+            for turns, client, workers in sides:
+                rate, seconds = await _turn(client, {**workers, POSTGRES: server})
                 if number:
-                    rates[workers].append(CALLS / seconds)
-                    spent = [after[name] - before[name] for name in processes]
-                    busiest[workers] += max(spent)
-                    all_workers[workers] += sum(spent)
-    one_rate, two_rate = median(rates[1]), median(rates[2])
+                    turns.rates.append(rate)
+                    turns.seconds.update(seconds)
+    return _gain(*spent.values())
+
+
+async def _server_process(dsn: str) -> int:
+    """Return the process id of a PostgreSQL server on this machine."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return parent_of(connection.get_server_pid())
+    finally:
+        await connection.close()
+
+
+async def _page_client(
+    http: aiohttp.ClientSession,
+) -> Callable[[], AbstractContextManager[PlainClient]]:
+    """Return what connects a plain client of pages of 50 records, in the session of another client."""
+    path, form = f"/api/{VERSION}/query", {"q": f"{PAGE} PAGESIZE 50"}
+    # The plain client looks at no answer: this one is the pattern of all.
+    async with http.post(path, data=form) as answer:
+        await _read(answer)
+        url = str(answer.url.origin())
+    headers = {"Authorization": http.headers["Authorization"]}
+    call = form_call(url, path, headers, form)
+    return lambda: PlainClient.connected(url, call, CLIENTS)
+
+
+async def _turn(
+    connected: Callable[[], AbstractContextManager[PlainClient]],
+    processes: Mapping[str, int],
+) -> tuple[float, Mapping[str, float]]:
+    """Make the calls of a turn; return the calls a second, and the processor seconds of each part."""
+    # New connections in each turn, which the workers divide anew.
+    with connected() as client:
+        before, own = processor_seconds(processes), time.process_time()
+        begin = time.perf_counter()
+        await asyncio.to_thread(client.make, WORKER_CALLS // CLIENTS)
+        passed = time.perf_counter() - begin
+        after = processor_seconds(processes)
+    seconds = {name: after[name] - before[name] for name in processes}
+    seconds[CLIENT] = time.process_time() - own
+    return WORKER_CALLS / passed, seconds
+
+
+def _gain(one: _Spent, two: _Spent) -> dict[str, float]:
+    """Return the figures of one and of two workers."""
+    (worker,), (postgres, client) = one.of("0"), one.of((POSTGRES, CLIENT))
+    others = (POSTGRES, CLIENT)
+    by_worker = two.of(name for name in two.seconds if name not in others)
+    cores = (os.cpu_count() or 1) / (worker + postgres + client)
+    one_rate, two_rate = median(one.rates), median(two.rates)
     return {
         "one_worker_per_second": round(one_rate, 1),
         "two_workers_per_second": round(two_rate, 1),
         "rate_ratio": round(two_rate / one_rate, 2),
-        "ratio": round(busiest[1] / busiest[2], 2),
-        "even_ratio": round(2 * all_workers[1] / all_workers[2], 2),
+        "most_here": round(min(2 / worker, cores) / min(1 / worker, cores), 2),
+        "ratio": round(worker / max(by_worker), 2),
+        "even_ratio": round(2 * worker / sum(by_worker), 2),
+        "worker_ms": round(worker, 3),
+        "postgres_ms": round(postgres, 3),
+        "client_ms": round(client, 3),
+        "two_workers_ms": round(sum(by_worker), 3),
     }
 
 

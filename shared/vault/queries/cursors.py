@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CURSOR_HOURS = 72  # from the query or the last page asked for
 MAX_POSITIONS = 1000  # pages whose place is stored; others are found by counting
 STARTED = "started"
+# A source of one row for a statement whose commit does not wait for the disk: that takes longer than a page's rows.
+AT_ONCE = "set_config('synchronous_commit', 'off', true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,14 @@ class CursorStore:
     async def open(
         self, connection: Connection, caller: Caller, cursor: Cursor
     ) -> None:
-        """Store a new cursor, over the connection of its query."""
+        """Store a new cursor, over the connection of its query.
+
+        If PostgreSQL crashes within a second, the cursor may be gone, and its pages are refused.
+        """
         positions = _positions_json(cursor, cursor.positions)
         await connection.execute(
             "INSERT INTO platform.query_cursor (id, user_id, query, total, positions)"
-            " VALUES ($1, $2, $3, $4, $5::jsonb)",
+            f" SELECT $1, $2, $3, $4, $5::jsonb FROM {AT_ONCE}",
             cursor.id,
             caller.user_id,
             cursor.query,
@@ -121,6 +126,7 @@ class CursorStore:
         self, connection: Connection, cursor: Cursor, following: Mapping[str, str]
     ) -> None:
         """Record that a page was served: restart the cursor's time, and store the positions of ``following`` pages."""
+        # This waits for the disk: without its place, a later page would be found by counting, and might repeat records.
         # Beyond the limit the places begin anew: the row stays small, and earlier pages are found by counting.
         known = cursor.positions
         if len(known) >= MAX_POSITIONS:

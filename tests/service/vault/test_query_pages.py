@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -17,6 +19,7 @@ from shared.vault.access.caller import SYSTEM
 from shared.vault.assembly.vault import Vault
 from shared.vault.errors import VaultFault
 from shared.vault.process.application import create_app
+from shared.vault.queries.cursors import Cursor
 from shared.vault.queries.queries import QueryService
 from shared.vault.storage.database import Database
 from shared.vault.storage.fair_slots import QueryLimits
@@ -31,6 +34,7 @@ RECREATE Object book__c ( label('Book'), prefix('ZBO'),
     relationship_inbound_name('books__cr') ) );
 """
 BOOKS = 620
+COMMIT = "SHOW synchronous_commit"
 SUBSELECT = "(SELECT id, key__c FROM books__cr WHERE key__c != 'x' ORDER BY key__c)"
 
 
@@ -178,6 +182,25 @@ async def test_a_cursor_outlives_the_process(vault: Vault, integration: Api) -> 
             seen += [row["key__c"] for row in page.data]
             next_page = details(page).get("next_page")
     assert len(seen) == len(set(seen)) == BOOKS + 2
+
+
+async def test_only_a_new_cursor_does_not_wait_for_the_disk(vault: Vault) -> None:
+    cursor = Cursor(uuid4(), "SELECT id FROM book__c", 622, datetime.now(UTC), {})
+    cursors = vault.queries.cursors
+    async with vault.database.connection() as connection:
+        await connection.execute("SET synchronous_commit = on")
+        try:
+            async with connection.transaction():
+                await cursors.open(connection, SYSTEM, cursor)
+                assert await connection.fetchval(COMMIT) == "off"
+            # Later transactions of the session wait again, also those with the places of its pages.
+            async with connection.transaction():
+                await cursors.record_served(connection, cursor, {"300": "ZBO1"})
+                assert await connection.fetchval(COMMIT) == "on"
+        finally:
+            await connection.execute("RESET synchronous_commit")
+    found = await cursors.find(SYSTEM, cursor.id)
+    assert (found.total, found.positions) == (622, {"300": "ZBO1"})
 
 
 async def started_again(api: Api) -> None:
