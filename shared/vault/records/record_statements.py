@@ -38,10 +38,10 @@ def insert_statement(
     *,
     leaving_out: bool = True,
 ) -> str:
-    """Return the INSERT of a batch; it returns stored ids. ``fields`` include ``id``.
+    """Return the INSERT of a batch. ``fields`` include ``id``.
 
     The parameters are those of ``Columns`` with these fields and ``shared`` ones. A row that would break a unique index
-    is left out, and its id is missing from the result; without ``leaving_out`` such a row fails the statement.
+    is left out, and the statement returns the ids of the others; without ``leaving_out`` such a row fails it.
     """
     parameters = Parameters(fields, 1, shared)
     source = (
@@ -57,8 +57,8 @@ def insert_statement(
         source = f"(SELECT u.*, {drawn} FROM {source}) u"
     into = f"INSERT INTO {table(target.name)} ({', '.join(names)})"
     select = f"SELECT {', '.join(values)} FROM {source}"
-    refused = "ON CONFLICT DO NOTHING " if leaving_out else ""
-    return f"{into} {select} {refused}RETURNING id"
+    stored = " ON CONFLICT DO NOTHING RETURNING id" if leaving_out else ""
+    return f"{into} {select}{stored}"
 
 
 def _managed_name(last: int) -> str:
@@ -232,15 +232,16 @@ def referenced_keys(
 ) -> dict[tuple[str, str], set[object]]:
     """Return the keys that the rows refer to, by referenced object and key field; the key field may be ``id``."""
     wanted: dict[tuple[str, str], set[object]] = defaultdict(set)
+    by_key = [row for row in rows if row.lookups]
     for field in target.fields.values():
         if not _is_reference(field):
             continue
-        for row in rows:
-            identifier = row.values.get(field.name)
-            # A field is set by id or by key; reading has refused rows that do both.
-            if identifier is not None:
-                wanted[field.object or "", "id"].add(identifier)
-            elif field.name in row.lookups:
+        identifiers = {row.values.get(field.name) for row in rows} - {None}
+        # A field is set by id or by key; reading has refused rows that do both.
+        if identifiers:
+            wanted[field.object or "", "id"] |= identifiers
+        for row in by_key:
+            if field.name in row.lookups:
                 unique, key = row.lookups[field.name]
                 wanted[field.object or "", unique].add(key)
     return wanted

@@ -40,7 +40,6 @@ from shared.vault.records.rows import (
     WriteMode,
     in_order,
     lineage_of,
-    results,
 )
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ class RecordWrites:
             by_index[row.index] = outcome
         outcomes = in_order(resolved, by_index)
         await note_lineage(connection, target.name, lineage_of(outcomes), lineage)
-        return results(outcomes)
+        return [*outcomes]
 
     async def change_in(
         self,
@@ -233,7 +232,7 @@ class RecordWrites:
                 )
         outcomes = await batch.update(resolved, stored, warn_unchanged=False)
         # Who asks by ids gets them back, also of records that do not exist.
-        results = [outcome.result() for outcome in outcomes]
+        results: list[RowResult] = [*outcomes]
         for result, record_id in zip(results, ids, strict=True):
             result.id = record_id
         return results
@@ -264,7 +263,7 @@ class RecordWrites:
         batch = self.batch(connection, caller, target, mode)
         stored = await batch.lock(read, key)
         rules.fail_unnamed(read, stored, key)
-        return results(await batch.delete(read, stored))
+        return [*await batch.delete(read, stored)]
 
 
 def key_field(target: VaultObject, id_param: str | None) -> Field:
@@ -334,7 +333,8 @@ def _final_outcome(outcome: Outcome, errors: Errors) -> Outcome | None:
         case Refused():
             return outcome
         case Accepted() if outcome.id in errors:
-            return Refused(outcome.key, None, (errors[outcome.id],))
+            key, error = outcome.id_param_value, errors[outcome.id]
+            return Refused(id_param_value=key, errors=(error,))
         case Accepted():
             # Accepted, but undone with those that were not.
             return None if errors else outcome

@@ -93,6 +93,48 @@ def authorize_mode(caller: Caller, mode: WriteMode) -> None:
         authorize(caller, Grant.RECORD_MIGRATION)
 
 
+# Not frozen: to make a frozen one takes twice as long, and a call makes hundreds.
+@dataclass(slots=True)
+class RowResult:
+    """The outcome of one row, in input order; a row with errors changed nothing.
+
+    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
+    were already stored (``NO_DATA_CHANGES``). ``newer`` is the stored source time, on a row that was
+    left out because it may come from an older state (``NEWER_SOURCE_STATE``).
+    """
+
+    id: str | None = None
+    event: str | None = None
+    id_param_value: str | None = None
+    errors: tuple[ApiError, ...] = ()
+    warning: str | None = None
+    newer: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the row was carried out."""
+        return not self.errors
+
+    @property
+    def overtaken(self) -> bool:
+        """Return whether somebody else has changed the record after the caller had read it."""
+        return any(error.type is ErrorType.RACE_CONDITION for error in self.errors)
+
+
+@dataclass(slots=True)
+class Accepted(RowResult):
+    """A row that was carried out, with its lineage and the fields that it has changed."""
+
+    id: str
+    lineage: RowLineage | None = None
+    changed: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Refused(RowResult):
+    """A row that breaks rules, with an error for each; it changed nothing."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Row(RowErrors):
     """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
@@ -109,12 +151,16 @@ class Row(RowErrors):
     source_modified: datetime | None = None
     lineage: RowLineage | None = None
 
+    def accepted(self, record_id: str) -> Accepted:
+        """Return the row as accepted, without an event."""
+        return Accepted(id=record_id, id_param_value=_text(self.key))
+
     def refused(self, record_id: str | None = None) -> Refused:
         """Return the row as refused with its errors; ``record_id`` is the id of its record, if known."""
         return Refused(
-            self.key,
-            record_id,
-            tuple(self.errors),
+            id=record_id,
+            id_param_value=_text(self.key),
+            errors=tuple(self.errors),
         )
 
 
@@ -162,8 +208,8 @@ class NewRow(Row):
         """Return the row as accepted, with the id in its values."""
         record_id = str(self.values["id"])
         return Accepted(
-            self.key,
-            record_id,
+            id=record_id,
+            id_param_value=_text(self.key),
             event=CREATED,
             lineage=self.lineage,
             changed=self.sent,
@@ -200,8 +246,8 @@ class Change:
     def written(self) -> Accepted:
         """Return the row as accepted and written."""
         return Accepted(
-            self.row.key,
-            self.id,
+            id=self.id,
+            id_param_value=_text(self.row.key),
             event=UPDATED,
             lineage=self.row.lineage,
             changed=self.changed,
@@ -210,8 +256,8 @@ class Change:
     def left_out(self, newer: datetime) -> Accepted:
         """Return the row as accepted but not written; ``newer`` is the stored source time."""
         return Accepted(
-            self.row.key,
-            self.id,
+            id=self.id,
+            id_param_value=_text(self.row.key),
             warning=NEWER_STORED,
             newer=newer,
         )
@@ -219,93 +265,20 @@ class Change:
     def unchanged(self, warning: str | None) -> Accepted:
         """Return the row as accepted; all its values were stored before."""
         return Accepted(
-            self.row.key,
-            self.id,
+            id=self.id,
+            id_param_value=_text(self.row.key),
             event=UPDATED,
             warning=warning,
-        )
-
-
-# Not frozen: to make a frozen one takes twice as long, and a call makes hundreds.
-@dataclass(slots=True)
-class Accepted:
-    """A row that was carried out: the record's id, the event, and the fields that the row has changed."""
-
-    key: object
-    id: str
-    event: str | None = None
-    warning: str | None = None
-    newer: datetime | None = None
-    lineage: RowLineage | None = None
-    changed: frozenset[str] = frozenset()
-
-    def result(self) -> RowResult:
-        """Return the row as the calls of the API return it."""
-        return RowResult(
-            id=self.id,
-            event=self.event,
-            id_param_value=_text(self.key),
-            warning=self.warning,
-            newer=self.newer,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A row that breaks rules, with an error for each; it changed nothing."""
-
-    key: object
-    id: str | None
-    errors: tuple[ApiError, ...]
-
-    def result(self) -> RowResult:
-        """Return the row as the calls of the API return it."""
-        return RowResult(
-            id=self.id,
-            id_param_value=_text(self.key),
-            errors=self.errors,
         )
 
 
 Outcome = Accepted | Refused
 
 
-@dataclass(slots=True)
-class RowResult:
-    """The outcome of one row, in input order; a row with errors changed nothing.
-
-    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
-    were already stored (``NO_DATA_CHANGES``). ``newer`` is the stored source time, on a row that was
-    left out because it may come from an older state (``NEWER_SOURCE_STATE``).
-    """
-
-    id: str | None = None
-    event: str | None = None
-    id_param_value: str | None = None
-    errors: tuple[ApiError, ...] = ()
-    warning: str | None = None
-    newer: datetime | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Return whether the row was carried out."""
-        return not self.errors
-
-    @property
-    def overtaken(self) -> bool:
-        """Return whether somebody else has changed the record after the caller had read it."""
-        return any(error.type is ErrorType.RACE_CONDITION for error in self.errors)
-
-
 @lru_cache(maxsize=256)
 def named_fields(names: tuple[str, ...]) -> frozenset[str]:
     """Return the names as a set; equal names of a call's rows give the same set object, so that comparing is fast."""
     return frozenset(names)
-
-
-def results(outcomes: Iterable[Outcome]) -> list[RowResult]:
-    """Return the outcomes of rows as results, in the same order."""
-    return [outcome.result() for outcome in outcomes]
 
 
 def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
@@ -327,9 +300,7 @@ def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
 
 
 def _text(key: object) -> str | None:
-    if key is None:
-        return None
-    return str(key)
+    return None if key is None else str(key)
 
 
 def row_results(outcome: object) -> list[RowResult]:

@@ -86,18 +86,18 @@ def test_what_was_wrong_before_stays_wrong() -> None:
 
 async def test_all_rows_take_one_statement_for_each_key_field() -> None:
     rows = [by_key("x"), by_key("x"), by_id("V0A1")]
-    # The unique field comes first because a row asks for it first.
+    # Ids are looked up before other keys.
     answers: Any = Answers(
         [
-            [{"key": "x", "id": "V0A2", "number": 1}],
             [{"key": "V0A1", "id": "V0A1", "number": 1}],
+            [{"key": "x", "id": "V0A2", "number": 1}],
         ]
     )
 
     found = await resolve_references(answers, REGISTRY, THING, ADMIN, rows)
 
     assert [row.values["account__c"] for row in found] == ["V0A2", "V0A2", "V0A1"]
-    assert [parameters for _, parameters in answers.asked] == [(["x"],), (["V0A1"],)]
+    assert [parameters for _, parameters in answers.asked] == [(["V0A1"],), (["x"],)]
 
 
 async def test_a_name_of_several_records_refers_to_none_of_them() -> None:
