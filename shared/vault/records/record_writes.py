@@ -190,10 +190,11 @@ class RecordWrites:
             rules.refuse_inactive(unknown)
         updated = await batch.update(known, stored, warn_unchanged=False)
         created = await self.insert(batch, unknown, key)
-        by_index: dict[int, Outcome] = {}
-        for row, outcome in zip([*known, *unknown], [*updated, *created], strict=True):
-            by_index[row.index] = outcome
-        outcomes = in_order(resolved, by_index)
+        outcomes = updated + created
+        # Mostly all rows are new, or none.
+        if updated and created:
+            places = [row.index for row in (*known, *unknown)]
+            outcomes = in_order(resolved, dict(zip(places, outcomes, strict=True)))
         await note_lineage(connection, target.name, lineage_of(outcomes), lineage)
         return [*outcomes]
 
@@ -290,11 +291,10 @@ async def create_rows(
 
     A row that an entry action refuses fails alone: the inserts are undone and repeated without it.
     """
-    outcomes: dict[int, Outcome] = {}
-    for row in rows:
-        if row.errors:
-            outcomes[row.index] = row.refused()
-    left = [row for row in rows if row.index not in outcomes]
+    outcomes: dict[int, Outcome] = {
+        row.index: row.refused() for row in rows if row.errors
+    }
+    left = [row for row in rows if not row.errors]
     state = starting_state(batch.registry, batch.object, batch.mode)
     while left:
         if batch.object.raw:
