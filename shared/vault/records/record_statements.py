@@ -265,12 +265,12 @@ def resolved(
     not exist.
     """
     following = ResolvedRow(
-        index=row.index,
-        key=row.key,
-        values=row.values,
-        guarded=row.guarded,
-        source_modified=row.source_modified,
-        lineage=row.lineage,
+        row.index,
+        row.key,
+        row.values,
+        row.guarded,
+        row.source_modified,
+        row.lineage,
         errors=row.errors,
     )
     for field in references:

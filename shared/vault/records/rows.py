@@ -29,6 +29,7 @@ MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
 NEWER_STORED = "The stored state of the source record is not older - record not updated"
+NOTHING: frozenset[str] = frozenset()
 
 
 class UnchangedFields(StrEnum):
@@ -127,7 +128,7 @@ class Accepted(RowResult):
 
     id: str
     lineage: RowLineage | None = None
-    changed: frozenset[str] = frozenset()
+    changed: frozenset[str] = NOTHING
 
 
 @dataclass(slots=True)
@@ -135,7 +136,7 @@ class Refused(RowResult):
     """A row that breaks rules, with an error for each; it changed nothing."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Row(RowErrors):
     """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
 
@@ -164,7 +165,7 @@ class Row(RowErrors):
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class ReadRow(Row):
     """A row after reading: its values are checked against their fields, its references by key are not yet resolved.
 
@@ -174,45 +175,42 @@ class ReadRow(Row):
     lookups: dict[str, tuple[str, object]] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class ResolvedRow(Row):
     """A row whose references are all ids of existing records."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class NewRow(Row):
     """A row about to be inserted; the object's rules and the Vault add to its ``values``.
 
     ``sent`` are the fields for which the caller sent a value that is not empty.
     """
 
-    sent: frozenset[str]
+    sent: frozenset[str] = NOTHING
 
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
         """Return a new row that begins with the values of a resolved one, which is not changed."""
         sent = [name for name, value in row.values.items() if value is not None]
         return cls(
-            index=row.index,
-            key=row.key,
+            row.index,
+            row.key,
             # A copy: an attempt that is undone is made again with the values as they were resolved.
-            values=dict(row.values),
-            guarded=row.guarded,
-            source_modified=row.source_modified,
-            lineage=row.lineage,
+            dict(row.values),
+            row.guarded,
+            row.source_modified,
+            row.lineage,
+            named_fields(tuple(sent)),
             errors=list(row.errors),
-            sent=named_fields(tuple(sent)),
         )
 
     def created(self) -> Accepted:
         """Return the row as accepted, with the id in its values."""
         record_id = str(self.values["id"])
+        key = _text(self.key)
         return Accepted(
-            id=record_id,
-            id_param_value=_text(self.key),
-            event=CREATED,
-            lineage=self.lineage,
-            changed=self.sent,
+            record_id, CREATED, key, lineage=self.lineage, changed=self.sent
         )
 
 
@@ -245,13 +243,8 @@ class Change:
 
     def written(self) -> Accepted:
         """Return the row as accepted and written."""
-        return Accepted(
-            id=self.id,
-            id_param_value=_text(self.row.key),
-            event=UPDATED,
-            lineage=self.row.lineage,
-            changed=self.changed,
-        )
+        key, lineage = _text(self.row.key), self.row.lineage
+        return Accepted(self.id, UPDATED, key, lineage=lineage, changed=self.changed)
 
     def left_out(self, newer: datetime) -> Accepted:
         """Return the row as accepted but not written; ``newer`` is the stored source time."""
@@ -264,12 +257,7 @@ class Change:
 
     def unchanged(self, warning: str | None) -> Accepted:
         """Return the row as accepted; all its values were stored before."""
-        return Accepted(
-            id=self.id,
-            id_param_value=_text(self.row.key),
-            event=UPDATED,
-            warning=warning,
-        )
+        return Accepted(self.id, UPDATED, _text(self.row.key), warning=warning)
 
 
 Outcome = Accepted | Refused
