@@ -36,6 +36,8 @@ Result = TypeVar("Result")
 
 # Bytes from which on a text is read beside the event loop; a shorter one takes less time than the change of threads.
 LONG = 64 * 2**10
+# Of JSON rows, which are decoded by one call in C: the event loop waits for it wherever it is made.
+LONG_ROWS = 512 * 2**10
 # A body that trickles in would occupy a connection and its memory for as long as the client likes.
 ARRIVAL_TIMEOUT = 60.0  # seconds
 # The parser of forms takes each of them in one step.
@@ -65,7 +67,7 @@ async def read_rows(request: Request) -> Rows:
         rows = await read_off_loop(partial(parse_csv, max_rows=MAX_ROWS), body)
         return Rows(rows)
     # Clients name JSON in several ways, or not at all: any body that is not CSV or a form is read as JSON.
-    return Rows(await read_off_loop(parse_json_rows, body))
+    return Rows(await read_off_loop(parse_json_rows, body, LONG_ROWS))
 
 
 async def read_record(
@@ -103,11 +105,10 @@ async def read_fields(request: Request, limit: int = MAX_FORM_BYTES) -> dict[str
 
 
 async def read_off_loop(
-    function: Callable[[bytes], Result],
-    text: bytes,
+    function: Callable[[bytes], Result], text: bytes, long: int = LONG
 ) -> Result:
-    """Return the function's result for a text; computed in a thread if the text is long."""
-    if len(text) < LONG:
+    """Return the function's result for a text; computed in a thread if the text has ``long`` bytes or more."""
+    if len(text) < long:
         return function(text)
     return await off_loop(function, text)
 

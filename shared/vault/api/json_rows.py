@@ -164,25 +164,42 @@ def _keeps_bounds(rows: list[object], size: int) -> TypeGuard[list[dict[str, obj
     if set(map(type, rows)) != {dict}:
         return False
     flat = cast("list[dict[str, object]]", rows)
-    values = list(chain.from_iterable(row.values() for row in flat))
-    lists = [value for value in values if type(value) is list]
-    items = list(chain.from_iterable(lists))
-    kinds = set(map(type, values)) - {list} | set(map(type, items))
-    count = len(values) + len(items)
+    lengths = set(map(len, flat))
+    values = [row.values() for row in flat]
+    # Rows of one length mostly have the same keys, and the values of a key one type.
+    columns = list(zip(*values, strict=True)) if len(lengths) == 1 else values
+    items: list[object] = []
+    for column in columns:
+        if list in set(map(type, column)):
+            lists = [value for value in column if type(value) is list]
+            if max(map(len, lists)) > MAX_ITEMS:
+                return False
+            items += chain.from_iterable(lists)
+    count = sum(map(len, columns)) + len(items)
     return (
-        kinds <= SCALARS
-        and max(map(len, flat)) <= MAX_MEMBERS
-        and max(map(len, lists), default=0) <= MAX_ITEMS
+        max(lengths) <= MAX_MEMBERS
         and count <= MAX_VALUES
         and MAX_TEXT_OVERHEAD * count + MAX_CHARACTER * size <= MAX_TEXT_BYTES
-        # A short body has no long text.
-        and (size <= MAX_TEXT or _longest([*values, *items]) <= MAX_TEXT)
+        and all(_are_single(column, size, may_be_list=True) for column in columns)
+        and _are_single(items, size)
     )
 
 
-def _longest(values: list[object]) -> int:
-    """Return the number of characters of the longest text."""
-    return max([len(value) for value in values if type(value) is str], default=0)
+def _are_single(
+    values: Collection[object], size: int, *, may_be_list: bool = False
+) -> bool:
+    """Return whether values of a text of ``size`` bytes are single values, and no text is too long."""
+    kinds = set(map(type, values))
+    allowed = SCALARS | {list} if may_be_list else SCALARS
+    if not kinds <= allowed:
+        return False
+    # A short body has no long text.
+    if size <= MAX_TEXT or str not in kinds:
+        return True
+    if kinds == {str}:
+        return max(map(len, cast("Collection[str]", values))) <= MAX_TEXT
+    texts = [value for value in values if type(value) is str]
+    return max(map(len, texts)) <= MAX_TEXT
 
 
 def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object]]:

@@ -258,7 +258,7 @@ class _Copy:
         outcomes = await self._records.insert(batch, rows)
         self._raise_refused(target, rows, outcomes)
         for copy in outcomes:
-            self.copies[target.name, str(copy.key)] = str(copy.id)
+            self.copies[target.name, str(copy.id_param_value)] = str(copy.id)
 
     async def _rows(self, target: VaultObject, ids: Sequence[str]) -> list[ResolvedRow]:
         """Return the rows of the copies, with the values of the records that they copy."""
@@ -308,7 +308,7 @@ class _Copy:
             refused.append(outcome)
             number = len(self.copies) + row.index + 1
             error = _text(outcome.errors[0])
-            lines.append((number, target.name, outcome.key, error))
+            lines.append((number, target.name, outcome.id_param_value, error))
         if refused:
             raise TreeRefused(refused[0].errors[0], lines)
 

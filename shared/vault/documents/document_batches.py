@@ -342,7 +342,7 @@ def _fail_unknown(
 def _created(row: ResolvedRow, document_id: int | None) -> RowResult:
     """Return the result of a row; ``document_id`` is the id of the new document, None for a refused row."""
     if document_id is None:
-        return row.refused().result()
+        return row.refused()
     external_id = _text(row.values.get(EXTERNAL_ID))
     return DocumentResult(id=str(document_id), event=CREATED, external_id=external_id)
 
@@ -353,7 +353,7 @@ def _updated(
     """Return the result of a row that changes a document or is refused; ``before`` is the document's stored version."""
     record_id = None if document_id is None else str(document_id)
     if row.errors or before is None:
-        return row.refused(record_id).result()
+        return row.refused(record_id)
     key = None if row.key is None else str(row.key)
     external_id = _text(row.values.get(EXTERNAL_ID, before[EXTERNAL_ID]))
     return DocumentResult(

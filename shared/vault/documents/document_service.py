@@ -116,7 +116,7 @@ class DocumentService:
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
             if row.errors:
-                return [row.refused().result()]
+                return [row.refused()]
             document_id = await connection.fetchval(store.NEXT_ID)
             writing = await self.writing(connection, caller)
             first = first_version(writing, document_id, beginning, row.values)
@@ -222,7 +222,7 @@ class DocumentService:
         row = await self._read(connection, caller, versions, own)
         record_id = str(place.document_id)
         if row.errors:
-            return row.refused(record_id).result()
+            return row.refused(record_id)
         await self.change(connection, caller, versions, [(before, row.values)])
         return RowResult(id=record_id, event=UPDATED)
 

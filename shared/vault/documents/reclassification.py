@@ -59,7 +59,7 @@ class Reclassification:
             (row,) = await batch.resolve(read)
             record_id = str(document_id)
             if row.errors:
-                return row.refused(record_id).result()
+                return row.refused(record_id)
             changes = [(before, {**row.values, **chosen})]
             await self._documents.change(connection, caller, versions, changes)
             return RowResult(id=record_id, event=UPDATED)

@@ -13,7 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field
 from shared.vault.records.field_values import column_type
-from shared.vault.records.rows import Change, named_fields
+from shared.vault.records.rows import NOTHING, Change, named_fields
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -29,8 +29,6 @@ TEXT = "text"
 FEW = 5  # up to this many text fields, the driver encodes one array for each of them faster
 SIZES = (8, 16, 24, 32)
 """The numbers of text columns for which there is a type, such as ``platform.texts_8``."""
-
-NOTHING: frozenset[str] = frozenset()
 
 Part = tuple[Field, ...]
 """The fields of one parameter: a field alone, or several text fields."""

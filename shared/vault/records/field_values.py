@@ -128,8 +128,9 @@ def converted(coerce: Coercion, column: Sequence[object]) -> Sequence[object]:
     :raises InvalidValue: when a value is not valid.
     """
     first = column[0]
+    alike = type(first) is str and column[-1] == first
     # One text in all rows, as of a type or a country, is converted once.
-    if type(first) is str and column.count(first) == len(column):
+    if alike and column.count(first) == len(column):
         value = coerce(first)
         return column if value is first else [value] * len(column)
     if isinstance(coerce, _Text) and coerce.takes(column):
@@ -176,16 +177,23 @@ class _Text:
 
     def takes(self, column: Sequence[object]) -> bool:
         """Return whether these values are obviously stored as they are, which is found out for all of them together."""
-        if set(map(type, column)) - {str, type(None)}:
+        kinds = set(map(type, column))
+        if kinds - {str, type(None)}:
             return False
-        texts = [
-            value for value in cast("Sequence[str | None]", column) if value is not None
-        ]
-        if self.limit is not None and max(map(len, texts), default=0) > self.limit:
+        if str not in kinds:
+            return True
+        texts = cast("Sequence[str]", column)
+        if type(None) in kinds:
+            texts = [value for value in column if type(value) is str]
+        if self.limit is not None and max(map(len, texts)) > self.limit:
             return False
-        # A text that begins with something visible is not empty.
-        begin = {text[:1] for text in texts}
-        return _NOTHING.isdisjoint(begin) and "\x00" not in "".join(texts)
+        together = "".join(texts)
+        if "\x00" in together:
+            return False
+        # A text that begins with something visible is not empty; what is invisible in ASCII sorts before "!".
+        if together.isascii():
+            return min(texts) >= "!"
+        return _NOTHING.isdisjoint({text[:1] for text in texts})
 
 
 def _number(field: Field) -> Coercion:

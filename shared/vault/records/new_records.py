@@ -62,13 +62,25 @@ WHERE {DOCUMENT_ID}::text = ANY($1::text[]) AND latest_version__sys"""
 Values = Mapping[str, object]
 
 
-def record_id(prefix: str, number: int) -> str:
-    """Return the id of record ``number``, for example ``V4T000000000RS``; ids of one process sort by age."""
+def record_ids(prefix: str, first: int, count: int) -> list[str]:
+    """Return the ids of ``count`` records, such as ``V4T000000000RS``; ids of one process sort by age."""
+    ids: list[str] = []
+    number, end = first, first + count
+    while number < end:
+        head, place = divmod(number, len(PAIRS))
+        stem = prefix + _digits(head).rjust(WIDTH - 2, "0")
+        pairs = PAIRS[place : place + end - number]
+        ids += [stem + pair for pair in pairs]
+        number += len(pairs)
+    return ids
+
+
+def _digits(number: int) -> str:
     digits = ""
     while number:
         number, pair = divmod(number, len(PAIRS))
         digits = PAIRS[pair] + digits
-    return prefix + digits.rjust(WIDTH, "0")
+    return digits
 
 
 class IdAllocator:
@@ -100,8 +112,7 @@ class IdAllocator:
                 self._next, self._end = block * BLOCK, (block + 1) * BLOCK
             size = min(self._end - self._next, count - len(ids))
             first, self._next = self._next, self._next + size
-            numbers = range(first, first + size)
-            ids += [record_id(target.prefix, number) for number in numbers]
+            ids += record_ids(target.prefix, first, size)
         return ids
 
 

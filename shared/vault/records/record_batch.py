@@ -127,10 +127,11 @@ class Batch:
         fields = new.insert_fields(target, rows)
         ordered = rules.in_key_order(target, rows)
         columns = Columns.of(fields, [row.values for row in ordered])
-        ids = await self._stored(fields, columns, len(rows))
-        inserted = set(ids)
-        left_out = [row for row in rows if row.values["id"] not in inserted]
-        if left_out:
+        new_ids = [str(row.values["id"]) for row in ordered]
+        ids = await self._stored(fields, columns, new_ids)
+        if len(ids) < len(rows):
+            inserted = set(ids)
+            left_out = [row for row in rows if row.values["id"] not in inserted]
             await rules.explain_refused(connection, target, left_out, key)
         await write_creations(connection, self.registry, self.caller, target.name, ids)
         if ids and target.lifecycle:
@@ -141,25 +142,23 @@ class Batch:
             await raise_revision(connection, target.name, deleted=False)
 
     async def _stored(
-        self, fields: Sequence[Field], columns: Columns, count: int
+        self, fields: Sequence[Field], columns: Columns, ids: list[str]
     ) -> list[str]:
-        """Insert ``count`` records, and return the ids of those that break no unique field."""
+        """Insert the records with these ids, and return the ids of those that break no unique field."""
         connection, target = self.connection, self.object
         parameters = *columns.values, *statements.name_parameters(target)
-
-        async def insert(*, leaving_out: bool) -> list[str]:
-            sql = statements.insert_statement(
-                target, fields, columns.shared, leaving_out=leaving_out
-            )
-            stored = await connection.fetch(sql, *parameters)
-            return [record["id"] for record in stored]
-
         # Looking at each unique index before each row costs more than a savepoint, and hardly a call has such a row.
-        if count >= MANY:
+        if len(ids) >= MANY:
+            sql = statements.insert_statement(
+                target, fields, columns.shared, leaving_out=False
+            )
             with suppress(UniqueViolationError):
                 async with connection.transaction():
-                    return await insert(leaving_out=False)
-        return await insert(leaving_out=True)
+                    await connection.execute(sql, *parameters)
+                    return ids
+        sql = statements.insert_statement(target, fields, columns.shared)
+        stored = await connection.fetch(sql, *parameters)
+        return [record["id"] for record in stored]
 
     async def _fill_roles(self, lifecycles: Mapping[str, str]) -> None:
         """Fill the roles of new records (id → lifecycle), before entry actions look for users and groups in roles."""
@@ -217,7 +216,8 @@ class Batch:
                 warning = UNCHANGED if warn_unchanged else None
                 outcomes[row.index] = change.unchanged(warning)
                 # The source has changed, but none of its values that are stored.
-                touched.append((change.id, rules.new_source_time(row, change.stored)))
+                if later := rules.new_source_time(row, change.stored):
+                    touched.append((change.id, later))
                 continue
             undone = self._left_out(change)
             if undone is None:
@@ -385,4 +385,4 @@ def _deleted(row: Row, record_id: str | None) -> Outcome:
         return row.refused()
     if row.errors:
         return row.refused(record_id)
-    return Accepted(row.key, record_id)
+    return row.accepted(record_id)

@@ -44,7 +44,6 @@ from shared.vault.records.rows import (
     WriteMode,
     authorize_mode,
     lineage_of,
-    results,
 )
 from shared.vault.records.single_creations import SingleCreations
 
@@ -141,7 +140,7 @@ class RecordService(SingleCreations):
         outcomes = await self.insert(batch, resolved)
         origins = lineage_of(outcomes)
         await note_lineage(connection, object_name, origins, lineage)
-        return results(outcomes)
+        return [*outcomes]
 
     async def update(
         self,
@@ -193,7 +192,7 @@ class RecordService(SingleCreations):
                 )
             origins = lineage_of(outcomes)
             await note_lineage(connection, object_name, origins, lineage)
-            return results(outcomes)
+            return [*outcomes]
 
         return await self.carry_out(work, object_name)
 

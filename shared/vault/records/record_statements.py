@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.edge_spaces import edge_space_note
@@ -38,10 +38,10 @@ def insert_statement(
     *,
     leaving_out: bool = True,
 ) -> str:
-    """Return the INSERT of a batch; it returns stored ids. ``fields`` include ``id``.
+    """Return the INSERT of a batch. ``fields`` include ``id``.
 
     The parameters are those of ``Columns`` with these fields and ``shared`` ones. A row that would break a unique index
-    is left out, and its id is missing from the result; without ``leaving_out`` such a row fails the statement.
+    is left out, and the statement returns the ids of the others; without ``leaving_out`` such a row fails it.
     """
     parameters = Parameters(fields, 1, shared)
     source = (
@@ -57,8 +57,8 @@ def insert_statement(
         source = f"(SELECT u.*, {drawn} FROM {source}) u"
     into = f"INSERT INTO {table(target.name)} ({', '.join(names)})"
     select = f"SELECT {', '.join(values)} FROM {source}"
-    refused = "ON CONFLICT DO NOTHING " if leaving_out else ""
-    return f"{into} {select} {refused}RETURNING id"
+    stored = " ON CONFLICT DO NOTHING RETURNING id" if leaving_out else ""
+    return f"{into} {select}{stored}"
 
 
 def _managed_name(last: int) -> str:
@@ -175,27 +175,36 @@ async def resolve_references(
     for row in rows:
         if row.lookups:
             _refuse_unreadable(target, caller, row)
+    ids, others = referenced_keys(target, rows)
     found: dict[tuple[str, str], dict[object, str]] = {}
-    incomplete: set[str] = set()
-    for (object_name, key_field), keys in referenced_keys(target, rows).items():
+    for (object_name, key_field), keys in others.items():
         sql = _referred(object_name, registry.objects[object_name].fields[key_field])
-        records = await connection.fetch(sql, list(keys))
-        ids: dict[object, str] = {}
-        for record in records:
+        found[object_name, key_field] = by_key = {}
+        for record in await connection.fetch(sql, list(keys)):
             key = record["key"]
             # Versions of a document share its unique values.
-            alone = record["number"] == 1 and key not in ids
-            ids[key] = record["id"] if alone else SEVERAL
-        found[object_name, key_field] = ids
-        if key_field == "id" and len(ids) < len(keys):
-            incomplete.add(object_name)
+            alone = record["number"] == 1 and key not in by_key
+            by_key[key] = record["id"] if alone else SEVERAL
+    absent: dict[str, set[object]] = {}
+    for object_name, named in ids.items():
+        records = await connection.fetch(_absent(object_name), list(named))
+        absent[object_name] = {record["id"] for record in records}
     # Nearly all calls refer only to records that exist.
     references = [
-        field
+        (field, absent[field.object])
         for field in target.fields.values()
-        if _is_reference(field) and field.object in incomplete
+        if _is_reference(field) and field.object and absent.get(field.object)
     ]
     return [resolved(target, row, found, references) for row in rows]
+
+
+def _absent(object_name: str) -> str:
+    """Return the SELECT of those of the ids $1 that no record of an object has."""
+    # Hardly any: the statement returns less than one that selects the others.
+    return (
+        "SELECT u.id FROM unnest($1::text[]) AS u(id) "
+        f"WHERE NOT EXISTS (SELECT FROM {table(object_name)} t WHERE t.id = u.id)"
+    )
 
 
 def _referred(object_name: str, key: Field) -> str:
@@ -229,21 +238,23 @@ def _refuse_unreadable(
 
 def referenced_keys(
     target: VaultObject, rows: Sequence[ReadRow]
-) -> dict[tuple[str, str], set[object]]:
-    """Return the keys that the rows refer to, by referenced object and key field; the key field may be ``id``."""
+) -> tuple[dict[str, set[object]], dict[tuple[str, str], set[object]]]:
+    """Return the ids that the rows refer to by referenced object, and other keys by referenced object and key field."""
+    ids: dict[str, set[object]] = defaultdict(set)
     wanted: dict[tuple[str, str], set[object]] = defaultdict(set)
+    by_key = [row for row in rows if row.lookups]
     for field in target.fields.values():
         if not _is_reference(field):
             continue
-        for row in rows:
-            identifier = row.values.get(field.name)
-            # A field is set by id or by key; reading has refused rows that do both.
-            if identifier is not None:
-                wanted[field.object or "", "id"].add(identifier)
-            elif field.name in row.lookups:
+        identifiers = {row.values.get(field.name) for row in rows} - {None}
+        # A field is set by id or by key; reading has refused rows that do both.
+        if identifiers:
+            ids[field.object or ""] |= identifiers
+        for row in by_key:
+            if field.name in row.lookups:
                 unique, key = row.lookups[field.name]
                 wanted[field.object or "", unique].add(key)
-    return wanted
+    return ids, wanted
 
 
 def _is_reference(field: Field) -> bool:
@@ -256,26 +267,24 @@ def resolved(
     target: VaultObject,
     row: ReadRow,
     found: Found,
-    references: Iterable[Field],
+    references: Iterable[tuple[Field, Collection[object]]],
 ) -> ResolvedRow:
     """Return a row with the ids of the records that it refers to, and an error for each record that was not found.
 
-    The new row shares the values and errors of ``row``. ``references`` are the fields of the object whose records may
-    not exist.
+    The new row shares the values and errors of ``row``. ``references`` are fields with the ids that no record has.
     """
     following = ResolvedRow(
-        index=row.index,
-        key=row.key,
-        values=row.values,
-        guarded=row.guarded,
-        source_modified=row.source_modified,
-        lineage=row.lineage,
+        row.index,
+        row.key,
+        row.values,
+        row.guarded,
+        row.source_modified,
+        row.lineage,
         errors=row.errors,
     )
-    for field in references:
-        value = row.values.get(field.name)
+    for field, absent in references:
         # Checked here because a broken foreign key would fail the whole batch, not the row.
-        if value is not None and value not in found[field.object or "", "id"]:
+        if row.values.get(field.name) in absent:
             following.fail(
                 ErrorType.INVALID_DATA,
                 f"Field [{field.name}] refers to no record of [{field.object}]",

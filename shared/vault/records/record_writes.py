@@ -40,7 +40,6 @@ from shared.vault.records.rows import (
     WriteMode,
     in_order,
     lineage_of,
-    results,
 )
 
 if TYPE_CHECKING:
@@ -191,12 +190,13 @@ class RecordWrites:
             rules.refuse_inactive(unknown)
         updated = await batch.update(known, stored, warn_unchanged=False)
         created = await self.insert(batch, unknown, key)
-        by_index: dict[int, Outcome] = {}
-        for row, outcome in zip([*known, *unknown], [*updated, *created], strict=True):
-            by_index[row.index] = outcome
-        outcomes = in_order(resolved, by_index)
+        outcomes = updated + created
+        # Mostly all rows are new, or none.
+        if updated and created:
+            places = [row.index for row in (*known, *unknown)]
+            outcomes = in_order(resolved, dict(zip(places, outcomes, strict=True)))
         await note_lineage(connection, target.name, lineage_of(outcomes), lineage)
-        return results(outcomes)
+        return [*outcomes]
 
     async def change_in(
         self,
@@ -233,7 +233,7 @@ class RecordWrites:
                 )
         outcomes = await batch.update(resolved, stored, warn_unchanged=False)
         # Who asks by ids gets them back, also of records that do not exist.
-        results = [outcome.result() for outcome in outcomes]
+        results: list[RowResult] = [*outcomes]
         for result, record_id in zip(results, ids, strict=True):
             result.id = record_id
         return results
@@ -264,7 +264,7 @@ class RecordWrites:
         batch = self.batch(connection, caller, target, mode)
         stored = await batch.lock(read, key)
         rules.fail_unnamed(read, stored, key)
-        return results(await batch.delete(read, stored))
+        return [*await batch.delete(read, stored)]
 
 
 def key_field(target: VaultObject, id_param: str | None) -> Field:
@@ -291,11 +291,10 @@ async def create_rows(
 
     A row that an entry action refuses fails alone: the inserts are undone and repeated without it.
     """
-    outcomes: dict[int, Outcome] = {}
-    for row in rows:
-        if row.errors:
-            outcomes[row.index] = row.refused()
-    left = [row for row in rows if row.index not in outcomes]
+    outcomes: dict[int, Outcome] = {
+        row.index: row.refused() for row in rows if row.errors
+    }
+    left = [row for row in rows if not row.errors]
     state = starting_state(batch.registry, batch.object, batch.mode)
     while left:
         if batch.object.raw:
@@ -334,7 +333,8 @@ def _final_outcome(outcome: Outcome, errors: Errors) -> Outcome | None:
         case Refused():
             return outcome
         case Accepted() if outcome.id in errors:
-            return Refused(outcome.key, None, (errors[outcome.id],))
+            key, error = outcome.id_param_value, errors[outcome.id]
+            return Refused(id_param_value=key, errors=(error,))
         case Accepted():
             # Accepted, but undone with those that were not.
             return None if errors else outcome

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, assert_never, cast
+from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import NAME, SOURCE_MODIFIED
 from shared.vault.components.registry import is_written_by_connections
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.field_values import (
-    Coercion,
-    InvalidValue,
-    coercion,
-    converted,
-    migrated_field,
-)
+from shared.vault.records.field_values import InvalidValue, coercion, migrated_field
 from shared.vault.records.lineage_entries import FIELD as LINEAGE
-from shared.vault.records.lineage_entries import read_row
+from shared.vault.records.row_setters import (
+    ColumnSetter,
+    Setter,
+    by_columns,
+    fail_missing,
+    lineage,
+    refuse,
+    refuse_twice,
+    set_once,
+    set_unless_null,
+    unchanged,
+)
 from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
 
 if TYPE_CHECKING:
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
 
 TYPE = "object_type__v"
 TYPE_NAME_KEY = "object_type__v.api_name__v"
-
-Setter = Callable[[ReadRow, object], None]
 
 
 class RowReader:
@@ -70,7 +71,7 @@ class RowReader:
         if key_field is not None:
             for row in read:
                 if row.key is None and not row.errors:
-                    _fail_missing(row, key_field.name)
+                    fail_missing(row, key_field.name)
         return read
 
     def _read_alike(
@@ -81,15 +82,17 @@ class RowReader:
         setters: Sequence[Setter | None],
     ) -> list[ReadRow]:
         """Return rows that have these keys; ``first`` is the index of the first row in the call."""
-        rows = _by_columns(sources, first, names, setters)
+        rows = by_columns(sources, first, names, setters)
         if rows is None:
             # A row names its errors in the order of its keys.
             rows = [ReadRow(index=first + place) for place in range(len(sources))]
-            plain = [each.name for each in setters if isinstance(each, _PlainSetter)]
+            plain = [each.field for each in setters if isinstance(each, ColumnSetter)]
             for row, source in zip(rows, sources, strict=True):
                 self._fill(row, source, setters)
                 # As in rows that are read key by key: audit entries follow this order.
-                first_values = {n: row.values[n] for n in plain if n in row.values}
+                first_values = {
+                    n: row.values[n] for n in plain if n and n in row.values
+                }
                 row.values = first_values | row.values
         return rows
 
@@ -140,11 +143,11 @@ class RowReader:
         if self._mode.migration:
             migrated = migrated_field(name, self.object, self._registry)
             if migrated is not None:
-                return _set_unless_null(*migrated)
+                return set_unless_null(*migrated)
         if name == TYPE_NAME_KEY and self.object.allow_types:
             return self._set_type_by_name
         if name == LINEAGE:
-            return _set_lineage
+            return ColumnSetter(lineage, attribute="lineage")
         target = self.object.fields.get(name)
         if target is None or not target.active:
             return self._lookup_setter(name)
@@ -160,14 +163,14 @@ class RowReader:
             return self._guarded_setter(target)
         coerce = coercion(target, self._registry)
         if target.name == SOURCE_MODIFIED.name:
-            return _source_modified_setter(coerce)
+            return ColumnSetter(coerce, attribute="source_modified")
         # Records of another system may lack what is required here, but for their name.
         if target.required and not (self._mode.migration and target.name != "name__v"):
-            return _PlainSetter(target.name, coerce, required=True)
+            return ColumnSetter(coerce, target.name, required=True)
         # Every record has a status: an empty one leaves it as it is.
         if target.name == "status__v":
-            return _set_unless_null(target.name, coerce)
-        return _PlainSetter(target.name, coerce)
+            return set_unless_null(target.name, coerce)
+        return ColumnSetter(coerce, target.name)
 
     def _may_edit(self, target: Field) -> bool:
         if target.editable:
@@ -179,24 +182,18 @@ class RowReader:
         """Return the setter of a field that callers may not set: it refuses any value, or any but the stored one."""
         match self._mode.unchanged:
             case UnchangedFields.ALWAYS_IGNORE:
-                return _guard(target.name, coercion(target, self._registry))
+                return unchanged(target.name, coercion(target, self._registry))
             case (
                 UnchangedFields.IGNORE_SET_ON_CREATE_ONLY | UnchangedFields.NEVER_IGNORE
             ):
-                return _refuse(target.name)
+                return refuse(target.name)
             case _:
                 assert_never(self._mode.unchanged)
 
     def _key_setter(self, key_field: Field) -> Setter:
-        coerce = coercion(key_field, self._registry)
-
-        def set_key(row: ReadRow, value: object) -> None:
-            row.key = coerce(value)
-            # An upsert stores its key with a new record; ``id`` is the Vault's to set.
-            if not key_field.system:
-                row.values[key_field.name] = row.key
-
-        return set_key
+        # An upsert stores its key with a new record; ``id`` is the Vault's to set.
+        name = None if key_field.system else key_field.name
+        return ColumnSetter(coercion(key_field, self._registry), name, attribute="key")
 
     def takes(self, name: str) -> bool:
         """Return whether rows may have this key."""
@@ -220,11 +217,11 @@ class RowReader:
         def set_lookup(row: ReadRow, value: object) -> None:
             key = coerce(value)
             if key is None and reference.required:
-                _fail_missing(row, reference.name)
+                fail_missing(row, reference.name)
             elif key is None:
-                _set_once(row, reference.name, None)
+                set_once(row, reference.name, None)
             else:
-                _refuse_twice(row, reference.name)
+                refuse_twice(row, reference.name)
                 row.lookups[reference.name] = (key_name, key)
 
         return set_lookup
@@ -237,7 +234,7 @@ class RowReader:
         if chosen is None or not chosen.active:
             raise InvalidValue(f"[{owner}] has no such object type")
         type_id = self._registry.object_type_id(owner, chosen.name)
-        _set_once(row, TYPE, type_id)
+        set_once(row, TYPE, type_id)
 
     def _set_type(self, row: ReadRow, value: object) -> None:
         if value is None or value == "":
@@ -248,7 +245,7 @@ class RowReader:
                 continue
             type_id = self._registry.object_type_id(owner, name)
             if value == type_id:
-                _set_once(row, TYPE, value)
+                set_once(row, TYPE, value)
                 return
         raise InvalidValue(f"[{target}] has no such object type")
 
@@ -256,145 +253,3 @@ class RowReader:
 def _is_key(field: Field) -> bool:
     """Return whether rows may refer to records by this field; names need not be unique, which resolving looks at."""
     return field.unique or field.type is FieldType.ID or field.name == NAME.name
-
-
-def _by_columns(
-    sources: Sequence[Mapping[str, object]],
-    first: int,
-    names: Sequence[str],
-    setters: Sequence[Setter | None],
-) -> list[ReadRow] | None:
-    """Return rows of the same keys, read key by key; None when a row has an error."""
-    columns = zip(*(source.values() for source in sources), strict=True)
-    changed: dict[str, Sequence[object]] = {}
-    others: dict[str, tuple[Setter, Sequence[object]]] = {}
-    try:
-        for name, setter, column in zip(names, setters, columns, strict=True):
-            if setter is None:
-                return None
-            if not isinstance(setter, _PlainSetter):
-                others[name] = setter, column
-                continue
-            stored = setter.stored(column)
-            if stored is not column:
-                changed[name] = stored
-        rows = _copied(sources, first, others.keys(), changed)
-        for other, sent in others.values():
-            for row, value in zip(rows, sent, strict=True):
-                other(row, value)
-    except InvalidValue:
-        return None
-    return None if any(row.errors for row in rows) else rows
-
-
-def _copied(
-    sources: Sequence[Mapping[str, object]],
-    first: int,
-    omitted: Collection[str],
-    changed: Mapping[str, Sequence[object]],
-) -> list[ReadRow]:
-    """Return rows with the values that were sent, without the ``omitted`` keys, and with ``changed`` columns.
-
-    Most values are stored as they are sent, and a copy takes a fraction of what setting each value does.
-    """
-    rows: list[ReadRow] = []
-    for index, source in enumerate(sources, first):
-        values = dict(source)
-        for name in omitted:
-            del values[name]
-        rows.append(ReadRow(index=index, values=values))
-    if changed:
-        for row, stored in zip(rows, zip(*changed.values(), strict=True), strict=True):
-            row.values.update(zip(changed, stored, strict=True))
-    return rows
-
-
-@dataclass(frozen=True, slots=True)
-class _PlainSetter:
-    """Sets the value of a field, which may be empty unless it is ``required``."""
-
-    name: str
-    coerce: Coercion
-    required: bool = False
-
-    def __call__(self, row: ReadRow, value: object) -> None:
-        if (stored := self.coerce(value)) is None and self.required:
-            _fail_missing(row, self.name)
-        _set_once(row, self.name, stored)
-
-    def stored(self, column: Sequence[object]) -> Sequence[object]:
-        """Return the values of all rows as they are stored.
-
-        :raises InvalidValue: when a value is not valid, or missing.
-        """
-        stored = converted(self.coerce, column)
-        if self.required and None in stored:
-            raise InvalidValue(_missing(self.name))
-        return stored
-
-
-def _set_unless_null(name: str, coerce: Coercion) -> Setter:
-    def set_value(row: ReadRow, value: object) -> None:
-        stored = coerce(value)
-        if stored is not None:
-            _set_once(row, name, stored)
-
-    return set_value
-
-
-def _source_modified_setter(coerce: Coercion) -> Setter:
-    def set_source_modified(row: ReadRow, value: object) -> None:
-        row.source_modified = cast("datetime | None", coerce(value))
-
-    return set_source_modified
-
-
-def _guard(name: str, coerce: Coercion) -> Setter:
-    def guard(row: ReadRow, value: object) -> None:
-        # Whether it is the stored value is known when the record is.
-        row.guarded[name] = coerce(value)
-
-    return guard
-
-
-def _refuse(name: str) -> Setter:
-    def refuse(row: ReadRow, value: object) -> None:
-        del value
-        row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
-
-    return refuse
-
-
-def _set_lineage(row: ReadRow, value: object) -> None:
-    row.lineage = read_row(value)
-    if row.lineage is None:
-        raise InvalidValue(
-            f"[{LINEAGE}] takes the number of an origin, a message id, and a source record's id or null"
-        )
-
-
-def _set_once(
-    row: ReadRow,
-    name: str,
-    value: object,
-) -> None:
-    """Set a field's value.
-
-    :raises InvalidValue: when the field is set already: a row may name a reference or a type in one of two ways, not in
-        both.
-    """
-    _refuse_twice(row, name)
-    row.values[name] = value
-
-
-def _refuse_twice(row: ReadRow, name: str) -> None:
-    if name in row.values or name in row.lookups:
-        raise InvalidValue(f"Field [{name}] is set twice")
-
-
-def _fail_missing(row: ReadRow, name: str) -> None:
-    row.fail(ErrorType.PARAMETER_REQUIRED, _missing(name))
-
-
-def _missing(name: str) -> str:
-    return f"Missing required parameter [{name}]"

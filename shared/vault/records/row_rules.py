@@ -163,20 +163,21 @@ def new_source_time(row: Row, stored: Record) -> dict[str, object]:
         return {}
     if known is None or row.source_modified > known:
         return {FIELD: row.source_modified}
-    settled = _without_mark(known)
-    return {FIELD: next_moment(settled)} if known > settled else {}
+    if not _is_marked(known):
+        return {}
+    settled = known.replace(microsecond=known.microsecond // 1000 * 1000)
+    return {FIELD: next_moment(settled)}
 
 
 def left_out_mark(newer: datetime) -> dict[str, object]:
     """Return the change that marks a record for which a row was left out by its source time; none if it is marked."""
     # Less than the API's resolution: for clients the time is the same.
-    return {FIELD: newer + LEFT_OUT_MARK} if newer == _without_mark(newer) else {}
+    return {} if _is_marked(newer) else {FIELD: newer + LEFT_OUT_MARK}
 
 
-def _without_mark(known: datetime) -> datetime:
-    """Return a stored source time without the mark that a row was left out."""
-    milliseconds = known.microsecond // 1000
-    return known.replace(microsecond=milliseconds * 1000)
+def _is_marked(known: datetime) -> bool:
+    """Return whether a stored source time has the mark that a row was left out."""
+    return known.microsecond % 1000 > 0
 
 
 # Status: new records are active, and parents change theirs one by one.
@@ -254,12 +255,12 @@ def in_key_order(target: VaultObject, rows: Sequence[NewRow]) -> list[NewRow]:
     Two calls that insert the same keys then cannot deadlock: the second one waits for the first.
     """
     names = [field.name for field in statements.unique_fields(target)]
-
-    def keys(row: NewRow) -> list[str]:
-        values = [row.values.get(name) for name in names]
-        return [str(value or "") for value in values]
-
-    return sorted(rows, key=keys)
+    if not names:
+        return list(rows)
+    columns = [[str(row.values.get(name) or "") for row in rows] for name in names]
+    keys = list(zip(*columns, strict=True))
+    places = sorted(range(len(keys)), key=keys.__getitem__)
+    return [rows[place] for place in places]
 
 
 async def fail_taken(

@@ -29,6 +29,7 @@ MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
 NEWER_STORED = "The stored state of the source record is not older - record not updated"
+NOTHING: frozenset[str] = frozenset()
 
 
 class UnchangedFields(StrEnum):
@@ -93,7 +94,49 @@ def authorize_mode(caller: Caller, mode: WriteMode) -> None:
         authorize(caller, Grant.RECORD_MIGRATION)
 
 
-@dataclass(slots=True, kw_only=True)
+# Not frozen: to make a frozen one takes twice as long, and a call makes hundreds.
+@dataclass(slots=True)
+class RowResult:
+    """The outcome of one row, in input order; a row with errors changed nothing.
+
+    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
+    were already stored (``NO_DATA_CHANGES``). ``newer`` is the stored source time, on a row that was
+    left out because it may come from an older state (``NEWER_SOURCE_STATE``).
+    """
+
+    id: str | None = None
+    event: str | None = None
+    id_param_value: str | None = None
+    errors: tuple[ApiError, ...] = ()
+    warning: str | None = None
+    newer: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Return whether the row was carried out."""
+        return not self.errors
+
+    @property
+    def overtaken(self) -> bool:
+        """Return whether somebody else has changed the record after the caller had read it."""
+        return any(error.type is ErrorType.RACE_CONDITION for error in self.errors)
+
+
+@dataclass(slots=True)
+class Accepted(RowResult):
+    """A row that was carried out, with its lineage and the fields that it has changed."""
+
+    id: str
+    lineage: RowLineage | None = None
+    changed: frozenset[str] = NOTHING
+
+
+@dataclass(slots=True)
+class Refused(RowResult):
+    """A row that breaks rules, with an error for each; it changed nothing."""
+
+
+@dataclass(slots=True)
 class Row(RowErrors):
     """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
 
@@ -109,16 +152,20 @@ class Row(RowErrors):
     source_modified: datetime | None = None
     lineage: RowLineage | None = None
 
+    def accepted(self, record_id: str) -> Accepted:
+        """Return the row as accepted, without an event."""
+        return Accepted(id=record_id, id_param_value=_text(self.key))
+
     def refused(self, record_id: str | None = None) -> Refused:
         """Return the row as refused with its errors; ``record_id`` is the id of its record, if known."""
         return Refused(
-            self.key,
-            record_id,
-            tuple(self.errors),
+            id=record_id,
+            id_param_value=_text(self.key),
+            errors=tuple(self.errors),
         )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class ReadRow(Row):
     """A row after reading: its values are checked against their fields, its references by key are not yet resolved.
 
@@ -128,45 +175,42 @@ class ReadRow(Row):
     lookups: dict[str, tuple[str, object]] = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class ResolvedRow(Row):
     """A row whose references are all ids of existing records."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class NewRow(Row):
     """A row about to be inserted; the object's rules and the Vault add to its ``values``.
 
     ``sent`` are the fields for which the caller sent a value that is not empty.
     """
 
-    sent: frozenset[str]
+    sent: frozenset[str] = NOTHING
 
     @classmethod
     def of(cls, row: ResolvedRow) -> NewRow:
         """Return a new row that begins with the values of a resolved one, which is not changed."""
         sent = [name for name, value in row.values.items() if value is not None]
         return cls(
-            index=row.index,
-            key=row.key,
+            row.index,
+            row.key,
             # A copy: an attempt that is undone is made again with the values as they were resolved.
-            values=dict(row.values),
-            guarded=row.guarded,
-            source_modified=row.source_modified,
-            lineage=row.lineage,
+            dict(row.values),
+            row.guarded,
+            row.source_modified,
+            row.lineage,
+            named_fields(tuple(sent)),
             errors=list(row.errors),
-            sent=named_fields(tuple(sent)),
         )
 
     def created(self) -> Accepted:
         """Return the row as accepted, with the id in its values."""
         record_id = str(self.values["id"])
+        key = _text(self.key)
         return Accepted(
-            self.key,
-            record_id,
-            event=CREATED,
-            lineage=self.lineage,
-            changed=self.sent,
+            record_id, CREATED, key, lineage=self.lineage, changed=self.sent
         )
 
 
@@ -199,113 +243,30 @@ class Change:
 
     def written(self) -> Accepted:
         """Return the row as accepted and written."""
-        return Accepted(
-            self.row.key,
-            self.id,
-            event=UPDATED,
-            lineage=self.row.lineage,
-            changed=self.changed,
-        )
+        key, lineage = _text(self.row.key), self.row.lineage
+        return Accepted(self.id, UPDATED, key, lineage=lineage, changed=self.changed)
 
     def left_out(self, newer: datetime) -> Accepted:
         """Return the row as accepted but not written; ``newer`` is the stored source time."""
         return Accepted(
-            self.row.key,
-            self.id,
+            id=self.id,
+            id_param_value=_text(self.row.key),
             warning=NEWER_STORED,
             newer=newer,
         )
 
     def unchanged(self, warning: str | None) -> Accepted:
         """Return the row as accepted; all its values were stored before."""
-        return Accepted(
-            self.row.key,
-            self.id,
-            event=UPDATED,
-            warning=warning,
-        )
-
-
-# Not frozen: to make a frozen one takes twice as long, and a call makes hundreds.
-@dataclass(slots=True)
-class Accepted:
-    """A row that was carried out: the record's id, the event, and the fields that the row has changed."""
-
-    key: object
-    id: str
-    event: str | None = None
-    warning: str | None = None
-    newer: datetime | None = None
-    lineage: RowLineage | None = None
-    changed: frozenset[str] = frozenset()
-
-    def result(self) -> RowResult:
-        """Return the row as the calls of the API return it."""
-        return RowResult(
-            id=self.id,
-            event=self.event,
-            id_param_value=_text(self.key),
-            warning=self.warning,
-            newer=self.newer,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A row that breaks rules, with an error for each; it changed nothing."""
-
-    key: object
-    id: str | None
-    errors: tuple[ApiError, ...]
-
-    def result(self) -> RowResult:
-        """Return the row as the calls of the API return it."""
-        return RowResult(
-            id=self.id,
-            id_param_value=_text(self.key),
-            errors=self.errors,
-        )
+        return Accepted(self.id, UPDATED, _text(self.row.key), warning=warning)
 
 
 Outcome = Accepted | Refused
-
-
-@dataclass(slots=True)
-class RowResult:
-    """The outcome of one row, in input order; a row with errors changed nothing.
-
-    ``event`` is ``created__sys`` or ``updated__sys``; ``warning`` is set on a row whose values
-    were already stored (``NO_DATA_CHANGES``). ``newer`` is the stored source time, on a row that was
-    left out because it may come from an older state (``NEWER_SOURCE_STATE``).
-    """
-
-    id: str | None = None
-    event: str | None = None
-    id_param_value: str | None = None
-    errors: tuple[ApiError, ...] = ()
-    warning: str | None = None
-    newer: datetime | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Return whether the row was carried out."""
-        return not self.errors
-
-    @property
-    def overtaken(self) -> bool:
-        """Return whether somebody else has changed the record after the caller had read it."""
-        return any(error.type is ErrorType.RACE_CONDITION for error in self.errors)
 
 
 @lru_cache(maxsize=256)
 def named_fields(names: tuple[str, ...]) -> frozenset[str]:
     """Return the names as a set; equal names of a call's rows give the same set object, so that comparing is fast."""
     return frozenset(names)
-
-
-def results(outcomes: Iterable[Outcome]) -> list[RowResult]:
-    """Return the outcomes of rows as results, in the same order."""
-    return [outcome.result() for outcome in outcomes]
 
 
 def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
@@ -327,9 +288,7 @@ def lineage_of(outcomes: Iterable[Outcome]) -> list[LineageEntry]:
 
 
 def _text(key: object) -> str | None:
-    if key is None:
-        return None
-    return str(key)
+    return None if key is None else str(key)
 
 
 def row_results(outcome: object) -> list[RowResult]:

@@ -133,7 +133,7 @@ class SingleCreations(RecordWrites):
         )
         statement = create_statement(target, fields)
         stored = await connection.fetchval(statement, *parameters)
-        return None if stored is None else row.created().result()
+        return None if stored is None else row.created()
 
     def _is_simple(self, registry: Registry, target: VaultObject) -> bool:
         """Return whether creating a record of an object reads and writes nothing else than record and audit entry."""

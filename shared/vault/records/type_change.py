@@ -11,7 +11,7 @@ from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import VaultFault
 from shared.vault.records.row_reader import TYPE, TYPE_NAME_KEY
 from shared.vault.records.row_rules import fail_unnamed
-from shared.vault.records.rows import TYPE_CHANGE, ResolvedRow, results
+from shared.vault.records.rows import TYPE_CHANGE, ResolvedRow
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -54,7 +54,7 @@ async def change_types(
         batch = records.batch(connection, caller, target, TYPE_CHANGE)
         stored = await batch.lock(typed, key)
         fail_unnamed(typed, stored, key)
-        return results(await batch.update(typed, stored, warn_unchanged=True))
+        return [*await batch.update(typed, stored, warn_unchanged=True)]
 
     return await records.carry_out(work, object_name)
 

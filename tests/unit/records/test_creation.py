@@ -108,7 +108,7 @@ async def test_a_row_that_an_entry_action_refuses_fails_alone() -> None:
     good, bad, best = await create(batch, "good", "bad", "best", handler=refuse_bad)
 
     assert (isinstance(good, Accepted), isinstance(best, Accepted)) == (True, True)
-    assert bad.result().errors == (REFUSED,)
+    assert bad.errors == (REFUSED,)
     assert bad.id is None
     assert batch.stored == ["good", "best"]
     assert batch.attempts == [["good", "bad", "best"], ["good", "best"]]
@@ -127,7 +127,7 @@ async def test_a_row_that_breaks_a_unique_field_is_not_tried_again() -> None:
 
     taken, _, _ = await create(batch, "taken", "bad", "good", handler=refuse_bad)
 
-    assert taken.result().errors == (TAKEN,)
+    assert taken.errors == (TAKEN,)
     assert batch.attempts == [["taken", "bad", "good"], ["good"]]
 
 
@@ -139,7 +139,7 @@ async def test_a_row_with_errors_is_refused_unseen() -> None:
 
     (outcome,) = await create_rows(batch, [row], None, nothing, nothing)
 
-    assert outcome.result().errors == (TAKEN,)
+    assert outcome.errors == (TAKEN,)
     assert batch.attempts == []
 
 
@@ -156,10 +156,10 @@ async def test_rows_of_a_raw_object_are_created_together_or_not_at_all() -> None
 
     good, taken = await create(batch, "good", "taken", handler=agree)
 
-    assert [error.message for error in good.result().errors] == [
+    assert [error.message for error in good.errors] == [
         "Another row of the call breaks a unique field"
     ]
-    assert taken.result().errors == (TAKEN,)
+    assert taken.errors == (TAKEN,)
     assert batch.stored == []
 
 

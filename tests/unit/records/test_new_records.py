@@ -43,12 +43,16 @@ def filled(made: NewRow) -> dict[str, object]:
 def test_a_record_id_is_the_prefix_and_a_number_of_base_36(
     number: int, record_id: str
 ) -> None:
-    assert new.record_id("V0A", number) == record_id
+    assert new.record_ids("V0A", number, 1) == [record_id]
 
 
-@given(st.integers(0, 36**12 - 2))
-def test_ids_sort_by_age(number: int) -> None:
-    assert new.record_id("V0A", number) < new.record_id("V0A", number + 1)
+@given(st.integers(0, 36**12 - 3000), st.integers(1, 3000))
+def test_ids_sort_by_age(number: int, count: int) -> None:
+    ids = new.record_ids("V0A", number, count)
+
+    assert ids == sorted(set(ids))
+    assert len(ids) == count
+    assert ids[-1:] == new.record_ids("V0A", number + count - 1, 1)
 
 
 @given(st.lists(st.integers(0, 2500), max_size=6))

@@ -261,7 +261,7 @@ def test_rows_are_read_key_by_key_as_they_are_value_by_value(
     key_field = THING.fields[key] if key else None
     by_key = reader.read(sources, key_field)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(row_reader, "_by_columns", lambda *_: None)
+        patch.setattr(row_reader, "by_columns", lambda *_: None)
         by_value = reader.read(sources, key_field)
 
     assert by_key == by_value

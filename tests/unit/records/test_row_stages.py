@@ -21,10 +21,8 @@ from shared.vault.records.rows import (
     Outcome,
     Refused,
     ResolvedRow,
-    RowResult,
     in_order,
     lineage_of,
-    results,
 )
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
@@ -52,10 +50,8 @@ def test_a_row_keeps_every_rule_that_it_breaks_in_order(
 def test_a_refused_row_names_its_key_and_its_record_where_it_is_known() -> None:
     row = ResolvedRow(index=0, key=17, errors=[BAD])
 
-    assert row.refused().result() == RowResult(id_param_value="17", errors=(BAD,))
-    assert row.refused("V0A1").result() == RowResult(
-        id="V0A1", id_param_value="17", errors=(BAD,)
-    )
+    assert row.refused() == Refused(id_param_value="17", errors=(BAD,))
+    assert row.refused("V0A1") == Refused(id="V0A1", id_param_value="17", errors=(BAD,))
 
 
 def test_a_new_row_leaves_the_resolved_one_as_it_is() -> None:
@@ -78,46 +74,44 @@ def test_a_created_row_has_the_id_that_the_vault_gave_it() -> None:
     new = NewRow.of(ResolvedRow(index=0, key="K"))
     new.values["id"] = "V0A1"
 
-    assert new.created().result() == RowResult(
-        id="V0A1", event=CREATED, id_param_value="K"
-    )
+    assert new.created() == Accepted(id="V0A1", event=CREATED, id_param_value="K")
 
 
 def test_a_written_change_is_an_update() -> None:
-    assert change({"note__c": "b"}).written().result() == RowResult(
-        id="V0A1", event=UPDATED, id_param_value="K"
+    assert change({"note__c": "b"}).written() == Accepted(
+        "V0A1", UPDATED, "K", changed=frozenset({"note__c"})
     )
 
 
 def test_an_unchanged_row_is_an_update_with_a_warning_if_one_is_wanted() -> None:
-    assert change({}).unchanged("same").result() == RowResult(
+    assert change({}).unchanged("same") == Accepted(
         id="V0A1", event=UPDATED, id_param_value="K", warning="same"
     )
     assert change({}).unchanged(None).warning is None
 
 
 def test_a_row_of_an_older_state_says_which_is_stored_and_is_no_event() -> None:
-    assert change({"note__c": "b"}).left_out(NOON).result() == RowResult(
+    assert change({"note__c": "b"}).left_out(NOON) == Accepted(
         id="V0A1", id_param_value="K", warning=NEWER_STORED, newer=NOON
     )
 
 
-def test_outcomes_are_results_in_the_order_of_their_rows() -> None:
+def test_outcomes_are_in_the_order_of_their_rows() -> None:
     rows = [ResolvedRow(index=index) for index in (2, 0, 1)]
-    outcomes = {index: Accepted(None, f"V0A{index}") for index in range(3)}
+    outcomes = {index: Accepted(f"V0A{index}") for index in range(3)}
 
     ordered = in_order(rows, outcomes)
 
-    assert [result.id for result in results(ordered)] == ["V0A2", "V0A0", "V0A1"]
+    assert [result.id for result in ordered] == ["V0A2", "V0A0", "V0A1"]
 
 
 def test_lineage_is_that_of_accepted_rows_that_changed_something() -> None:
     changed = frozenset({"note__c"})
     outcomes: list[Outcome] = [
-        Accepted("K", "V0A1", lineage=ORIGIN, changed=changed),
-        Accepted("K", "V0A2", lineage=ORIGIN),
-        Accepted("K", "V0A3", changed=changed),
-        Refused("K", "V0A4", (BAD,)),
+        Accepted("V0A1", lineage=ORIGIN, changed=changed),
+        Accepted("V0A2", lineage=ORIGIN),
+        Accepted("V0A3", changed=changed),
+        Refused("V0A4", errors=(BAD,)),
     ]
 
     assert lineage_of(outcomes) == [LineageEntry("V0A1", ORIGIN, changed)]
