@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -100,17 +100,16 @@ class IntegrationRule:
     field_rules: tuple[FieldRule, ...]
     query_object_rules: tuple[QueryObjectRule, ...] = ()
     copy_of: str | None = None
+    role: str = field(init=False)
+    """The rule's own name or, on the copy of a connection, the name of the original rule."""
+    target_objects: tuple[str, ...] = field(init=False)
+    """The objects that the field rules write, each once, in order of first mention."""
 
-    @property
-    def role(self) -> str:
-        """Return the rule's own name or, on the copy of a connection, the name of the original rule."""
-        return self.copy_of or self.name
-
-    @property
-    def target_objects(self) -> tuple[str, ...]:
-        """Return the objects that the field rules write, each once, in order of first mention."""
+    def __post_init__(self) -> None:
+        # Once, and not for every unit that asks.
         names = (part.target_object for part in self.field_rules)
-        return tuple(dict.fromkeys(names))
+        object.__setattr__(self, "role", self.copy_of or self.name)
+        object.__setattr__(self, "target_objects", tuple(dict.fromkeys(names)))
 
 
 @dataclass(frozen=True, slots=True)
