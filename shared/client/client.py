@@ -271,7 +271,8 @@ class VaultClient(QueryCalls, ServiceCalls, ComponentCalls):
         """Write rows, those of documents when ``object`` is None, and return one result for each row, in order."""
         path = f"{API}/objects/documents/batch" if object is None else _records(object)
         traced = {} if lineage is None else {"X-VaultAPI-Lineage": lineage}
-        headers = {**traced, **more}
+        # A Vault that does not know the parameter answers with an entry for each row.
+        headers = {"Accept": "application/json; results=brief", **traced, **more}
         results: list[RowResult] = []
         # One call after the other, so that rows are written in their order.
         for start in range(0, len(rows), MAX_ROWS):

@@ -200,6 +200,8 @@ def read_row_results(answer: Row, expected: int) -> list[RowResult]:
 
     :raises UnexpectedAnswer: there is not one result for each of the ``expected`` rows.
     """
+    if "ids" in answer:
+        return _brief_results(answer, expected)
     data = answer.get("data")
     # The result of a single row may stand alone, without a list around it.
     listed = [data] if isinstance(data, dict) else data
@@ -207,6 +209,17 @@ def read_row_results(answer: Row, expected: int) -> list[RowResult]:
     if len(rows) != expected:
         raise UnexpectedAnswer(f"{len(rows)} results for {expected} rows")
     return [_row_result(row) for row in rows]
+
+
+def _brief_results(answer: Row, expected: int) -> list[RowResult]:
+    """Read the ids and events of rows that were all carried out."""
+    ids, events = answer.get("ids"), answer.get("events")
+    for texts in (ids, events):
+        are_texts = isinstance(texts, list) and all(type(each) is str for each in texts)
+        if not are_texts or len(cast(list[str], texts)) != expected:
+            raise UnexpectedAnswer(f"no ids and events of {expected} rows")
+    pairs = zip(cast(list[str], ids), cast(list[str], events), strict=True)
+    return [RowResult(True, record, event) for record, event in pairs]
 
 
 def _row_result(row: Row) -> RowResult:

@@ -37,7 +37,13 @@ from shared.vault.api.request_context import (
     version_of,
     wants_csv,
 )
-from shared.vault.api.response_envelope import by_id, results_csv
+from shared.vault.api.response_envelope import (
+    BRIEF,
+    brief,
+    by_id,
+    results_csv,
+    say_all,
+)
 from shared.vault.errors import VaultFault
 from shared.vault.records.lineage_entries import HEADER, CallLineage, Origin
 from shared.vault.records.rows import RowResult, UnchangedFields, WriteMode
@@ -306,8 +312,11 @@ def _answer(
     deleted: bool = False,
 ) -> Response:
     """Return the results in the format that the call accepts; deleted records have no address."""
-    if wants_csv(request.headers.get("accept", "")):
+    accept = request.headers.get("accept", "")
+    if wants_csv(accept):
         return results_csv(results)
+    if BRIEF in accept and not (deleted or rows.single) and say_all(results):
+        return brief(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
     if rows.single:
         return envelope.single(results[0], url)

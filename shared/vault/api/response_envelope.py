@@ -35,6 +35,8 @@ CSV = "text/csv;charset=UTF-8"
 STATUS_HEADER = "X-VaultAPI-Status"
 AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
 
+BRIEF = "results=brief"
+"""Parameter of the media type in the Accept header of a caller that needs only ids and events of rows."""
 RESULT_COLUMNS = ("responseStatus", "id", "event", "id_param_value", "errors")
 # Spreadsheets run a cell that begins so; a value that somebody has stored must not be run by who opens the file.
 
@@ -134,6 +136,18 @@ def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
     """
     rows = [_row(result, records_url) for result in results]
     return _outcome(results, rows)
+
+
+def say_all(results: Sequence[RowResult]) -> bool:
+    """Return whether ids and events say all about these results: no row failed or was left out."""
+    return all(not result.errors and result.newer is None for result in results)
+
+
+def brief(results: Sequence[RowResult]) -> Response:
+    """Return the ids and events of rows, each as a list in input order, in place of an entry for each row."""
+    ids = [result.id for result in results]
+    events = [result.event for result in results]
+    return success(ids=ids, events=events)
 
 
 def single(result: RowResult, records_url: str | None) -> Response:
