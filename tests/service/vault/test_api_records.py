@@ -79,6 +79,25 @@ async def test_upsert_distinguishes_created_from_updated(user: Api) -> None:
     assert [row["data"]["id_param_value"] for row in answer.data] == [old, new]
 
 
+async def test_brief_results_have_ids_and_events_only(user: Api) -> None:
+    brief = {"Accept": "application/json; results=brief"}
+    old, new = key(), key()
+    first = await user.post(UPSERT, json=[{"key__c": old, "name__v": "before"}])
+    rows = [{"key__c": old, "name__v": "before"}, {"key__c": new, "name__v": "new"}]
+    answer = await user.post(UPSERT, json=rows, headers=brief)
+    assert answer.status == "SUCCESS"
+    assert answer.body["events"] == ["updated__sys", "created__sys"]
+    ids = answer.body["ids"]
+    assert ids[0] == first.ids[0]
+    assert (await record(user, ids[1]))["key__c"] == new
+    # With an error to tell, each row has its entry.
+    rows = [{"id": ids[0], "colour__c": "green__c"}, {"id": ids[1], "name__v": "x"}]
+    answer = await user.put(THINGS, json=rows, headers=brief)
+    assert statuses(answer) == ["FAILURE", "SUCCESS"]
+    single = await user.put(f"{THINGS}/{ids[0]}", json={"name__v": "y"}, headers=brief)
+    assert single.data["id"] == ids[0]
+
+
 async def test_id_param_is_an_alias(user: Api) -> None:
     name = key()
     first = await user.post(
