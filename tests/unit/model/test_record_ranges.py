@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.model.record_ranges import PER_ROW, SEVERAL, SPREAD, divided
-from shared.vault.records.new_records import record_id
+from shared.vault.records.new_records import record_ids
 
 
 def ids(*numbers: int) -> list[str]:
-    return [record_id("V0A", number) for number in numbers]
+    return [record_ids("V0A", number, 1)[0] for number in numbers]
 
 
 def shapes(records: list[str]) -> tuple[list[int], list[int]]:
