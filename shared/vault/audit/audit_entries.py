@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
-from shared.vault.audit.entry_rows import Author, write_rows
+from shared.vault.audit.entry_rows import EACH, NO_TEXTS, Author, Texts, write_rows
 from shared.vault.components.mdl_writing import render
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.model.field_types import DOCUMENTS, array_text, quoted, table
+from shared.vault.model.record_ranges import SEVERAL
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -65,16 +66,6 @@ EDIT = AuditAction.EDIT
 DELETE = AuditAction.DELETE
 SUCCESS = "SUCCESS"
 
-ONE_VALUE = """
-INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, new_value)
-SELECT 'object', $1, $2, $3, $4, $5, u.id, $6 FROM unnest($7::text[]) AS u(id)
-"""
-DOCUMENT = """
-INSERT INTO platform.audit_entry
-    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
-SELECT 'document', $1, $2, $3, $4, 'documents', u.*
-FROM unnest($5::text::text[], $6::text::text[], $7::text::text[], $8::text::text[]) AS u
-"""
 SIGNED_IN = """
 INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, new_value)
 SELECT 'login', c.user_id, c.username, $2, $3, $4 FROM platform.credential c WHERE c.user_id = $1
@@ -159,7 +150,7 @@ async def write_creations(
 ) -> None:
     """Write entries for records that have been created."""
     if ids and is_audited(registry, object_name):
-        await write_rows(connection, author(caller), CREATE, object_name, ids)
+        await _write_about(connection, caller, CREATE, object_name, ids)
 
 
 async def write_edits(
@@ -185,8 +176,24 @@ async def write_edits(
                 lines.append((record_id, name, text_of(former), text_of(value)))
     if lines:
         ids, *values = zip(*lines, strict=True)
-        by = author(caller)
-        await write_rows(connection, by, EDIT, object_name, ids, values)
+        await _write_about(connection, caller, EDIT, object_name, ids, values)
+
+
+async def _write_about(
+    connection: Connection,
+    caller: Caller,
+    action: AuditAction,
+    object_name: str,
+    ids: Sequence[str],
+    values: Sequence[Texts] = (),
+) -> None:
+    """Write entries about records; ``values`` are their fields, old and new values, in the order of ``ids``."""
+    kind = (*author(caller), AuditTrail.OBJECT.key, action, object_name)
+    if len(ids) < SEVERAL:
+        columns = map(array_text, (ids, *(values or NO_TEXTS)))
+        await connection.execute(EACH, *kind, *columns)
+    else:
+        await write_rows(connection, kind, ids, values)
 
 
 async def write_events(
@@ -199,12 +206,12 @@ async def write_events(
     text: str,
 ) -> None:
     """Write an entry for each record or document with an event that changes no field, such as a step of a workflow."""
-    if ids and object_name == DOCUMENTS:
-        noted = [(each, None, None, text_of(text)) for each in ids]
-        await connection.execute(DOCUMENT, *author(caller), action, *_columns(noted))
-    elif ids and is_audited(registry, object_name):
-        values = (action, object_name, text_of(text), ids)
-        await connection.execute(ONE_VALUE, *author(caller), *values)
+    is_document = object_name == DOCUMENTS
+    if ids and (is_document or is_audited(registry, object_name)):
+        trail = AuditTrail.DOCUMENT if is_document else AuditTrail.OBJECT
+        lines = [(each, None, None, text_of(text)) for each in ids]
+        kind = (trail.key, action, object_name)
+        await connection.execute(EACH, *author(caller), *kind, *_columns(lines))
 
 
 async def write_document_change(
@@ -234,8 +241,8 @@ async def write_document_changes(
         if not lines and action is not AuditAction.EDIT:
             listed.append((key, None, None, None))
     if listed:
-        columns = _columns(listed)
-        await connection.execute(DOCUMENT, *author(caller), action, *columns)
+        kind = (AuditTrail.DOCUMENT.key, action, DOCUMENTS)
+        await connection.execute(EACH, *author(caller), *kind, *_columns(listed))
 
 
 async def write_component_change(

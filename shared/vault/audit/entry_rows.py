@@ -16,21 +16,24 @@ Author = tuple[int, str | None, int | None]
 
 Texts = Sequence[str | None]
 
+Kind = tuple[int, str | None, int | None, str, str, str]
+"""What entries of a call share: their author, trail, action and item."""
+
+NO_TEXTS: Sequence[Texts] = ((), (), ())
 NO_VALUES = (None, None, None)
-ENTRY_COLUMNS = 4  # record id, field, old and new value
 
 EACH = """
 INSERT INTO platform.audit_entry
-    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value, new_value)
-SELECT 'object', $1, $2, $3, $4, $5, u.*
-FROM unnest($6::text::text[], $7::text::text[], $8::text::text[], $9::text::text[]) AS u
+    (user_id, user_name, on_behalf_of, trail, action, item, record_id, field, old_value, new_value)
+SELECT $1, $2, $3, $4, $5, $6, u.*
+FROM unnest($7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[]) AS u
 """
 TOGETHER = """
-INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, entries, records,
+INSERT INTO platform.audit_entry (user_id, user_name, on_behalf_of, trail, action, item, entries, records,
     record_ids, fields, old_values, new_values)
-SELECT 'object', $1, $2, $3, $4, $5, u.entries, platform.record_range(u.first, u.last, '[]'),
+SELECT $1, $2, $3, $4, $5, $6, u.entries, platform.record_range(u.first, u.last, '[]'),
     u.ids::text[], u.fields::text[], u.old::text[], u.new::text[]
-FROM unnest($6::smallint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
+FROM unnest($7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
     AS u(entries, first, last, ids, fields, old, new)
 """
 
@@ -63,22 +66,19 @@ RECORD_FOUND_BY = "({alias}.row_record = {ids} OR {alias}.row_records @> {ids})"
 
 async def write_rows(
     connection: Connection,
-    by: Author,
-    action: str,
-    item: str,
+    kind: Kind,
     ids: Sequence[str],
-    values: Sequence[Texts] = (),
+    values: Sequence[Texts],
 ) -> None:
-    """Write entries about records; ``values`` are their fields, old and new values, in the order of ``ids``."""
+    """Write entries about records; ``values`` are their fields, old and new values in the order of ``ids``, or none."""
     together, apart = divided(ids)
     if together:
         rows = [_row(part, ids, values) for part in together]
         columns = map(list, zip(*rows, strict=True))
-        await connection.execute(TOGETHER, *by, action, item, *columns)
+        await connection.execute(TOGETHER, *kind, *columns)
     if apart:
-        listed = [_chosen(column, apart) for column in (ids, *values)]
-        listed += ["{}"] * (ENTRY_COLUMNS - len(listed))
-        await connection.execute(EACH, *by, action, item, *listed)
+        listed = [_chosen(column, apart) for column in (ids, *(values or NO_TEXTS))]
+        await connection.execute(EACH, *kind, *listed)
 
 
 def _row(

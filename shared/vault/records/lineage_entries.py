@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from shared.vault.model.field_types import array_text
-from shared.vault.model.record_ranges import divided
+from shared.vault.model.record_ranges import SEVERAL, divided
 
 FIELD = "lineage__sys"
 """The key of a row's :class:`RowLineage`, which is a list. It is no field of the object."""
@@ -236,7 +236,8 @@ def _line_columns(
     single: list[tuple[str | None, ...]] = []
     for place, (ids, sources) in lines.items():
         kind = str(place)
-        together, apart = divided(ids)
+        is_few = len(ids) < SEVERAL
+        together, apart = ([], [slice(None)]) if is_few else divided(ids)
         for part in together:
             own = ids[part]
             arrays = array_text(own), array_text(sources[part])
