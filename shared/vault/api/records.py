@@ -38,11 +38,11 @@ from shared.vault.api.request_context import (
     wants_csv,
 )
 from shared.vault.api.response_envelope import (
-    BRIEF,
     brief,
     by_id,
     results_csv,
     say_all,
+    wants_brief,
 )
 from shared.vault.errors import VaultFault
 from shared.vault.records.lineage_entries import HEADER, CallLineage, Origin
@@ -315,7 +315,8 @@ def _answer(
     accept = request.headers.get("accept", "")
     if wants_csv(accept):
         return results_csv(results)
-    if BRIEF in accept and not (deleted or rows.single) and say_all(results):
+    is_brief = wants_brief(accept) and not (deleted or rows.single)
+    if is_brief and say_all(results):
         return brief(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
     if rows.single:

@@ -35,8 +35,6 @@ CSV = "text/csv;charset=UTF-8"
 STATUS_HEADER = "X-VaultAPI-Status"
 AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
 
-BRIEF = "results=brief"
-"""Parameter of the media type in the Accept header of a caller that needs only ids and events of rows."""
 RESULT_COLUMNS = ("responseStatus", "id", "event", "id_param_value", "errors")
 # Spreadsheets run a cell that begins so; a value that somebody has stored must not be run by who opens the file.
 
@@ -135,7 +133,17 @@ def batch(results: Sequence[RowResult], records_url: str | None) -> Response:
     stored; a row that changes nothing makes it WARNING.
     """
     rows = [_row(result, records_url) for result in results]
-    return _outcome(results, rows)
+    return _outcome(results, {"data": rows})
+
+
+def wants_brief(accept: str) -> bool:
+    """Return whether an Accept header names JSON with the parameter ``results=brief``: only ids and events of rows."""
+    entries = accept.lower().replace('"', "").replace(" ", "").split(",")
+    kinds = (entry.split(";") for entry in entries)
+    return any(
+        kind == "application/json" and "results=brief" in parameters
+        for kind, *parameters in kinds
+    )
 
 
 def say_all(results: Sequence[RowResult]) -> bool:
@@ -147,14 +155,14 @@ def brief(results: Sequence[RowResult]) -> Response:
     """Return the ids and events of rows, each as a list in input order, in place of an entry for each row."""
     ids = [result.id for result in results]
     events = [result.event for result in results]
-    return success(ids=ids, events=events)
+    return _outcome(results, {"ids": ids, "events": events})
 
 
 def single(result: RowResult, records_url: str | None) -> Response:
     """Return the result of a call that writes one record, sent as a form: ``data`` is an object, not a list."""
     if not result.ok:
         return failures(result.errors)
-    return _outcome([result], _row_data(result, records_url))
+    return _outcome([result], {"data": _row_data(result, records_url)})
 
 
 def unchanged(message: str, data: object) -> Response:
@@ -190,12 +198,12 @@ def by_id(results: Sequence[RowResult]) -> Sequence[RowResult]:
     return results
 
 
-def _outcome(results: Sequence[RowResult], data: object) -> Response:
-    """Return an envelope of ``data``: WARNING if a result has a warning, else SUCCESS."""
+def _outcome(results: Sequence[RowResult], members: Mapping[str, object]) -> Response:
+    """Return an envelope of ``members``: WARNING if a result has a warning, else SUCCESS."""
     first = next((result for result in results if result.warning), None)
     if first is None:
-        return answer(Status.SUCCESS, {"data": data})
-    return answer(Status.WARNING, {"warnings": _warnings(first), "data": data})
+        return answer(Status.SUCCESS, members)
+    return answer(Status.WARNING, {"warnings": _warnings(first), **members})
 
 
 def _row(result: RowResult, records_url: str | None) -> dict[str, object]:

@@ -87,15 +87,19 @@ INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, actio
 SELECT 'object', $1, $2, $3, 'Delete', $4, t.id, left(jsonb_strip_nulls(to_jsonb(t))::text, {MAX_DEFINITION})
 FROM {{table}} t WHERE t.id = ANY($5::text[])
 """
+# Locked, as the deletion does later: whoever is changing such a reference now is waited for.
 EMPTIED = """
+WITH emptied AS MATERIALIZED (
+    SELECT t.id, t.{column} AS value FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
+    ORDER BY t.id FOR NO KEY UPDATE
+)
 INSERT INTO platform.audit_entry
     (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value)
-SELECT 'object', $1, $2, $3, 'Edit', $4, t.id, $5, t.{column}
-FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
+SELECT 'object', $1, $2, $3, 'Edit', $4, e.id, $5, e.value FROM emptied e
 """
-GOING = (
-    "SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[])"
-)
+GOING = """
+SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[]) ORDER BY id FOR UPDATE
+"""
 
 Line = tuple[str, object, object]
 """A field, and its value before and after a change."""

@@ -90,12 +90,36 @@ async def test_brief_results_have_ids_and_events_only(user: Api) -> None:
     ids = answer.body["ids"]
     assert ids[0] == first.ids[0]
     assert (await record(user, ids[1]))["key__c"] == new
+    # A warning is said of the call.
+    same = [{"id": ids[0], "name__v": "before"}]
+    answer = await user.put(THINGS, json=same, headers=brief)
+    assert answer.status == "WARNING"
+    assert answer.body["warnings"][0]["warning_type"] == "NO_DATA_CHANGES"
+    assert answer.body["ids"] == [ids[0]]
     # With an error to tell, each row has its entry.
     rows = [{"id": ids[0], "colour__c": "green__c"}, {"id": ids[1], "name__v": "x"}]
     answer = await user.put(THINGS, json=rows, headers=brief)
     assert statuses(answer) == ["FAILURE", "SUCCESS"]
     single = await user.put(f"{THINGS}/{ids[0]}", json={"name__v": "y"}, headers=brief)
     assert single.data["id"] == ids[0]
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_brief"),
+    [
+        ('Application/JSON; Results="brief"', True),
+        ("text/plain, application/json;results=brief;q=0.9", True),
+        ("application/json; results=briefly", False),
+        ("application/json; xresults=brief", False),
+        ("*/*; results=brief", False),
+    ],
+)
+async def test_brief_results_are_a_parameter_of_json(
+    user: Api, accept: str, is_brief: bool
+) -> None:
+    rows = [{"key__c": key(), "name__v": "one"}]
+    answer = await user.post(UPSERT, json=rows, headers={"Accept": accept})
+    assert ("ids" in answer.body) is is_brief
 
 
 async def test_id_param_is_an_alias(user: Api) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,3 +168,44 @@ async def test_children_of_what_is_gone_are_refused_whoever_comes_first(
         assert (
             await admin.query(f"SELECT id FROM stem__c WHERE root__c = '{root}'")
         ).data == []
+
+
+@pytest.mark.parametrize(
+    ("field", "parents"), [("root__c", "root__c"), ("stem__c", "stem__c")]
+)
+async def test_a_reference_that_moves_on_meanwhile_is_not_audited(
+    admin: Api, vault: Vault, field: str, parents: str
+) -> None:
+    left, other = [await made(admin, parents) for _ in range(2)]
+    leaf = await made(admin, "leaf__c", **{field: left})
+    async with vault.database.connection() as connection:
+        async with connection.transaction():
+            moved = f"UPDATE records.leaf__c SET {field} = $1 WHERE id = $2"
+            await connection.execute(moved, other, leaf)
+            call = admin.delete(f"/vobjects/{parents}", json=[{"id": left}])
+            deleting = asyncio.ensure_future(call)
+            await waits_for(vault, connection.get_server_pid())
+        assert outcomes(await deleting) == ["SUCCESS"]
+    record = await admin.get(f"/vobjects/leaf__c/{leaf}")
+    assert record.data[field] == other
+    trail = await admin.get(f"/vobjects/leaf__c/{leaf}/audittrail")
+    assert [row["action"] for row in trail.data] == ["Create"]
+
+
+async def test_an_entry_is_dated_when_the_locks_are_there(
+    admin: Api, vault: Vault
+) -> None:
+    root = await made(admin, "root__c")
+    async with vault.database.connection() as connection:
+        async with connection.transaction():
+            locked = "SELECT FROM records.root__c WHERE id = $1 FOR UPDATE"
+            await connection.execute(locked, root)
+            changed = {"id": root, "name__v": "after the lock"}
+            call = asyncio.ensure_future(admin.put("/vobjects/root__c", json=[changed]))
+            await waits_for(vault, connection.get_server_pid())
+            released = await connection.fetchval(
+                "SELECT date_trunc('milliseconds', clock_timestamp())"
+            )
+        assert outcomes(await call) == ["SUCCESS"]
+    trail = await admin.get(f"/vobjects/root__c/{root}/audittrail")
+    assert datetime.fromisoformat(trail.data[0]["timestamp"]) >= released
