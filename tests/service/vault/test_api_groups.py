@@ -72,7 +72,8 @@ async def test_a_group(admin: Api) -> None:
     )
     assert again.error == "OPERATION_NOT_ALLOWED"
     (entry,) = (await admin.get(f"/objects/users/{member}")).body["users"]
-    assert entry["user"]["group_id__v"] == [1, group_id]
+    # Groups that other tests have made may imply the user as well.
+    assert {1, group_id} <= set(entry["user"]["group_id__v"])
 
 
 async def test_members_are_replaced_added_and_deleted(admin: Api) -> None:
