@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from shared.vault.records.new_records import BLOCK
+from shared.vault.records.rows import MAX_ROWS
 from tests.service.vault.served import Answer, Api
 
 MDL = r"""
@@ -99,6 +101,16 @@ async def owner(api: Api, **values: Any) -> str:
 async def items(api: Api, number: int, **values: Any) -> list[str]:
     rows = [{"name__v": "item", "key__c": key(), **values} for _ in range(number)]
     return (await api.post(ITEMS, json=rows)).ids
+
+
+async def begin_block(api: Api, number: int) -> None:
+    """Have the ids of the next ``number`` records follow one another: the Vault takes ids in blocks of 1,000."""
+    (last,) = await items(api, 1)
+    left = BLOCK - 1 - int(last[3:], 36) % BLOCK
+    while 0 < left < number:
+        made = min(left, MAX_ROWS)
+        await items(api, made)
+        left -= made
 
 
 async def record(api: Api, object_name: str, record_id: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from shared.vault.audit.audit_service import AuditFilter
 from shared.vault.records.new_records import BLOCK
 from tests.service.vault import auditing
 from tests.service.vault.auditing import RECORDS, trail_of
+from tests.service.vault.objects import begin_block
 from tests.service.vault.served import Api
 
 audited = auditing.audited
@@ -27,6 +28,7 @@ WHERE item = 'audited__c' AND (record_ids && $1::text[] OR record_id = ANY($1)) 
 @pytest.fixture
 async def together(admin: Api) -> list[str]:
     """Records that one call has created, and that another one has changed in two fields."""
+    await begin_block(admin, MANY)
     rows = [{"name__v": f"many {n}", "text__c": "a"} for n in range(MANY)]
     ids = (await admin.post(RECORDS, json=rows)).ids
     changes = [

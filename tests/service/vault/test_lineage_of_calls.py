@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.vault.assembly.vault import Vault
-from tests.service.vault.objects import ITEMS, key
+from tests.service.vault.objects import ITEMS, begin_block, key
 from tests.service.vault.served import Api
 from tests.service.vault.test_lineage import CALLS, LINEAGE, lineage, upsert
 
@@ -24,6 +24,7 @@ async def written(
     api: Api, message: str, names: list[str], **fields: object
 ) -> list[str]:
     """The ids of records that one call has written; the last one of another origin than the others."""
+    await begin_block(api, len(names))
     rows = [
         {
             "key__c": name,
