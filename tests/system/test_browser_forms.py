@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -166,17 +166,23 @@ async def test_the_form_asks_for_what_the_delivery_needs(
         rep.expect_one_refusal()
 
 
+def once(event: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
+    """Have calls go on only after an event."""
+
+    async def wait(route: Route) -> None:
+        await event.wait()
+        await route.continue_()
+
+    return wait
+
+
 @asynccontextmanager
 async def on_its_way(page: Page, path: str) -> AsyncIterator[None]:
     """Have something done between a page's call and the drawing of its answer."""
     done = asyncio.Event()
 
-    async def wait(route: Route) -> None:
-        await done.wait()
-        await route.continue_()
-
     await page.evaluate(WATCH_DRAWING)
-    await page.route(path, wait)
+    await page.route(path, once(done))
     yield
     done.set()
     await page.locator("body.drawn").wait_for()
@@ -217,14 +223,9 @@ async def test_a_choice_made_before_the_scripts_are_at_work_is_answered_by_them(
     running: System, browser: Browser
 ) -> None:
     chosen = asyncio.Event()
-
-    async def wait(route: Route) -> None:
-        await chosen.wait()
-        await route.continue_()
-
     async with visitor(browser, running, "crm_vault") as rep:
         page = rep.page
-        await page.route("**/vendor/*.js", wait)
+        await page.route("**/vendor/*.js", once(chosen))
         await page.goto(f"{rep.url}{INQUIRIES}/new", wait_until="commit")
         delivery = page.get_by_label("Delivery Method")
         await delivery.select_option(label="Email")
@@ -244,14 +245,9 @@ async def test_an_account_typed_before_the_scripts_are_at_work_comes_back(
     ]
     await connected.crm.create("account__v", rows)
     typed = asyncio.Event()
-
-    async def wait(route: Route) -> None:
-        await typed.wait()
-        await route.continue_()
-
     async with visitor(browser, running, "crm_vault") as rep:
         page = rep.page
-        await page.route("**/picker.js", wait)
+        await page.route("**/picker.js", once(typed))
         await page.goto(f"{rep.url}{INQUIRIES}/new", wait_until="commit")
         account = page.get_by_role("combobox", name="Account")
         await account.fill(f"Number7 {family}")
