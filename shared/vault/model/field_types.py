@@ -333,7 +333,7 @@ def words_sql(owner: VaultObject, alias: str = "") -> str:
 
 
 def _text(field: Field, before: str) -> str:
-    """Return the SQL of the text of which a record's words are those of a field."""
+    """Return the SQL of a field's text as it is cut into words."""
     column = f"{before}{quoted(field.name)}"
     # Without the characters that hardly two Links share: migration 0074.
     return f"platform.searched_link({column})" if is_key(field) else column

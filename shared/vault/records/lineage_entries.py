@@ -20,9 +20,8 @@ FIELD = "lineage__sys"
 
 MAX_ID = 255  # characters of a message id or of a source record's
 PARTS = 3
-ARRAYS = (
-    4  # columns of rows of many records: the first and last id, ids, source records
-)
+# Columns that only rows of many records have: the first and last id, the ids and the source records.
+ARRAYS = 4
 
 
 class RowLineage(NamedTuple):
