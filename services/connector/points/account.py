@@ -48,7 +48,7 @@ from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import statements
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import text
 
 _EXISTING = f"SELECT id FROM {ACCOUNT}"  # noqa: S608  VQL of names
@@ -213,7 +213,7 @@ async def _save(
 
 
 async def _readable(
-    target: RecordAccess,
+    target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to accounts whose country's agreement allows reading them; None when none are to be listed."""

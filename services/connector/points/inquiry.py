@@ -57,7 +57,7 @@ from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, Values, contains, statements
 from services.connector.rules.rule import IntegrationRule
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import RowResult, text
 from shared.runtime.waiting import concurrently
 
@@ -360,7 +360,7 @@ def _note_requests(
 
 
 async def _pending_or_failed(
-    _target: RecordAccess,
+    _target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to Pending and Failed inquiries: a run also retries those whose messages failed."""

@@ -10,7 +10,7 @@ from services.connector.points.evaluation import query_all
 from services.connector.points.point import Reading
 from services.connector.points.transfer_status import STATUS, TransferStatus
 from services.connector.rules.rows import contains, statements
-from services.connector.vaults.record_access import RecordAccess, RecordReads
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import text
 
 CASE_REQUEST = "case_request__v"
@@ -34,7 +34,7 @@ async def without_request(
 
 
 async def transferred_inquiries(
-    _target: RecordAccess,
+    _target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to the inquiries that were transferred: each should have a Case Request."""

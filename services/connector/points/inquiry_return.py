@@ -7,14 +7,14 @@ from dataclasses import replace
 from services.connector.points import general
 from services.connector.points.point import Point, Reading
 from services.connector.rules.rows import literal
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 
 NEW_STATE = "new_state__v"
 """The state in which Case Requests are made."""
 
 
 async def _narrow_to_this_crm(
-    target: RecordAccess,
+    target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to the Case Requests of this Vault CRM: their Link is the Global ID of one of its inquiries."""
@@ -24,7 +24,7 @@ async def _narrow_to_this_crm(
 
 
 async def _narrow_to_begun_answers(
-    target: RecordAccess,
+    target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to the Case Requests of this Vault CRM whose answer an agent has begun."""

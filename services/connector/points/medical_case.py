@@ -35,7 +35,7 @@ from services.connector.rules.item_failures import ItemErrorType, ItemFailure
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import MODIFIED, statements
 from services.connector.vaults.configuration import ConfigurationFault
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads
 from shared.client.results import text
 
 CONTACT = "case__vr.case_contact__v"
@@ -189,7 +189,7 @@ def _ambiguous(accounts: list[str]) -> ItemFailure:
 
 
 async def _started(
-    _target: RecordAccess,
+    _target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Narrow a reading to the Case Requests that were started in the Medical Vault."""

@@ -9,7 +9,7 @@ from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.item_failures import ItemFailure
 from services.connector.rules.point_share import PointShare
 from services.connector.rules.rows import modified_field
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordAccess, RecordReads
 
 FIRST, SECOND, LAST = 0, 1, 100
 """Places of integration points in a run."""
@@ -49,7 +49,7 @@ It raises OutdatedRead when it is to be called again; ClientError, Configuration
 can be judged.
 """
 
-Narrow = Callable[[RecordAccess, Reading], Awaitable[Reading | None]]
+Narrow = Callable[[RecordReads, Reading], Awaitable[Reading | None]]
 """Narrows what a run reads of an object for the Vault that the records are for; returns None when it reads nothing."""
 
 MarkFailed = Callable[
@@ -64,7 +64,7 @@ are recorded.
 
 
 async def whole_reading(
-    _target: RecordAccess,
+    _target: RecordReads,
     reading: Reading,
 ) -> Reading | None:
     """Return a reading as it is."""

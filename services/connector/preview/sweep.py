@@ -23,7 +23,7 @@ from services.connector.runs.stages import Scope, stages
 from services.connector.runs.window import Cursor, Window
 from shared.client.results import Row, text
 from shared.runtime.waiting import KeyLocks
-from shared.spark.envelope import format_moment
+from shared.spark.envelope import cut, format_moment
 
 # Bounds what one question costs the Vaults, which serve transfers meanwhile.
 MAX_RECORDS = 2000
@@ -109,7 +109,8 @@ async def of_integration(
         if page is None:
             return
         reading = page.reading
-        yield Batch(reading.integration_point, reading.object, page.ids)
+        for ids in cut(page.ids):
+            yield Batch(reading.integration_point, reading.object, ids)
         cursor = page.following
 
 

@@ -13,7 +13,11 @@ from services.connector.points.points import point_of
 from services.connector.rules.rule import IntegrationRule
 from services.connector.runs.stages import readings_of, routes_of
 from services.connector.vaults.configuration import Configuration, Route
-from services.connector.vaults.record_access import ChangeReads, ComparedRecords
+from services.connector.vaults.record_access import (
+    ChangeReads,
+    ComparedRecords,
+    SameAnswers,
+)
 
 _GLOBAL_ID = "global_id__sys"
 
@@ -64,6 +68,7 @@ async def planned_readings(scope: Compared) -> list[PlannedReading]:
     :raises ClientError: one of the calls fails.
     """
     planned = []
+    target = SameAnswers(scope.target)
     made_by_several = _made_by_several(scope)
     for route in _routes(scope):
         point = point_of(route)
@@ -74,7 +79,7 @@ async def planned_readings(scope: Compared) -> list[PlannedReading]:
             # Changes of related records, and deletions, say when to transfer, not what is to be there.
             if reading.related or reading.deleted:
                 continue
-            narrowed = await narrow(scope.target, reading)
+            narrowed = await narrow(target, reading)
             place = Place(point.order, route.point.api_name, reading.object)
             linked = _linked(scope, route, point, reading.object)
             # An object that the point's rules read beside its own has no records to be there.

@@ -9,7 +9,13 @@ from services.connector.messages.units import Inbound, RunBatch
 from services.connector.points.point import Reading
 from services.connector.rules.rule import RuleError
 from services.connector.runs.stages import Scope, Stage, stages
-from services.connector.runs.window import Cursor, Window, page_statement, window
+from services.connector.runs.window import (
+    PAGE,
+    Cursor,
+    Window,
+    page_statement,
+    window,
+)
 from services.connector.vaults.configuration import ConfigurationFault
 from services.connector.vaults.record_access import ChangeReads
 from services.connector.vaults.vaults import (
@@ -26,12 +32,12 @@ from shared.protocol.redaction import without_values
 from shared.runtime.logging import get_logger
 from shared.spark.broker_errors import MalformedMessage
 from shared.spark.envelope import (
-    MAX_ITEMS,
     SOURCE_ATTRIBUTE,
     Envelope,
     JsonValue,
     Message,
     RunEvent,
+    cut,
 )
 from shared.spark.publisher import Outgoing
 
@@ -188,25 +194,28 @@ class RunReading:
             if page is None:
                 progress |= {"ended": True, "more_stages": more}
             else:
-                # Published before it is reported: a batch that comes twice does no harm, one that never comes would.
-                batch = replace(self.batch, number=batches + 1)
-                await self._publish(source, page, batch)
+                # Published before they are reported: a batch that comes twice does no harm, one that never comes would.
+                for ids in cut(page.ids):
+                    batches += 1
+                    batch = replace(self.batch, number=batches)
+                    await self._publish(source, page.reading, ids, batch)
                 position = page.following.encode()
-                progress |= {"batches": batches + 1, "position": position}
+                progress |= {"batches": batches, "position": position}
             run = await self._update(progress)
 
     async def _publish(
         self,
         source: VaultClient,
-        page: Page,
+        reading: Reading,
+        ids: tuple[str, ...],
         batch: RunBatch,
     ) -> None:
         """Publish a batch of the run to the inbound queue that this message came from."""
         now = datetime.now(UTC)
         attributes: dict[str, JsonValue] = {
-            "object": page.reading.object,
+            "object": reading.object,
             "event": RunEvent.BATCH.value,
-            "integration_point": page.reading.integration_point,
+            "integration_point": reading.integration_point,
             SOURCE_ATTRIBUTE: source.vault_id,
             **batch.attributes(),
         }
@@ -220,7 +229,7 @@ class RunReading:
             send_message_timestamp=now,
             send_attempt=1,
             message_id=message_id,
-            message=Message(attributes, page.ids),
+            message=Message(attributes, ids),
         )
         headers = {"vault_id": self.own.vault_id}
         outgoing = Outgoing(
@@ -264,7 +273,7 @@ async def _listed(
             reading.object,
             cursor.modified or part.since,
             part.until,
-            limit=MAX_ITEMS,
+            limit=PAGE,
             offset=cursor.read,
         )
     answer = await client.query(page_statement(reading, part, cursor))

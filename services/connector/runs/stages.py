@@ -12,7 +12,7 @@ from services.connector.vaults.configuration import (
     ConfigurationFault,
     Route,
 )
-from services.connector.vaults.record_access import RecordAccess
+from services.connector.vaults.record_access import RecordReads, SameAnswers
 
 Stage = tuple[Reading, ...]
 """Readings whose batches may be transferred in any order.
@@ -26,7 +26,7 @@ class Scope:
     """The scope of one run: the configuration, and the Vault that the records are for."""
 
     configuration: Configuration
-    target: RecordAccess
+    target: RecordReads
 
 
 async def stages(
@@ -44,6 +44,8 @@ async def stages(
     """
     configuration = scope.configuration
     by_order: dict[int, list[Reading]] = {}
+    # Several readings of a point are narrowed by the same agreements.
+    target = SameAnswers(scope.target)
     for route in routes_of(
         configuration,
         integration,
@@ -52,7 +54,7 @@ async def stages(
     ):
         point = point_of(route)
         for reading in readings_of(configuration, route, point):
-            narrowed = await point.narrow(scope.target, reading)
+            narrowed = await point.narrow(target, reading)
             if narrowed is not None and not point.on_demand:
                 by_order.setdefault(point.order, []).append(narrowed)
     # Two rules that read one object alike are one reading.

@@ -14,10 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 from services.connector.points.point import Reading
 from services.connector.rules.rows import MODIFIED, literal, select
-from shared.spark.envelope import MAX_ITEMS, format_moment
+from shared.spark.envelope import format_moment
 
 DATE_DELETED = "date_deleted"
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+PAGE = 1000
+"""Records of one page, two batches of a run: a Vault returns no more of them at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Cursor:
     ) -> Cursor:
         """Return the cursor after a page; after the last page of a reading, the beginning of the next reading."""
         # A full page may be the last one; the next one is then empty.
-        if len(rows) < MAX_ITEMS:
+        if len(rows) < PAGE:
             return Cursor(self.reading + 1)
         if reading.deleted:
             date = str(rows[-1][DATE_DELETED])
@@ -94,7 +96,7 @@ def page_statement(
     part: Window,
     cursor: Cursor,
 ) -> str:
-    """Return the VQL of the next page, at most 500 records."""
+    """Return the VQL of the next page, at most ``PAGE`` records."""
     if reading.related:
         conditions = _related(reading, part, cursor)
         order = "id"
@@ -105,7 +107,7 @@ def page_statement(
         conditions.append(f"({reading.condition})")
     where = " AND ".join(conditions)
     head = select(f"id, {reading.modified}", reading.object)
-    return f"{head} WHERE {where} ORDER BY {order} MAXROWS {MAX_ITEMS}"
+    return f"{head} WHERE {where} ORDER BY {order} MAXROWS {PAGE}"
 
 
 def _related(

@@ -26,6 +26,34 @@ class RecordReads(Protocol):
         ...
 
 
+class SameAnswers:
+    """Runs each query of one plan once, and returns the same answer when it is asked again."""
+
+    def __init__(self, reads: RecordReads) -> None:
+        self._reads = reads
+        self._answers: dict[tuple[str, bool], QueryResult] = {}
+
+    @property
+    def vault_id(self) -> int:
+        """Return the Vault's id."""
+        return self._reads.vault_id
+
+    async def query(
+        self,
+        vql: str,
+        *,
+        describe: bool = False,
+    ) -> QueryResult:
+        """Return the answer to a query, of a call only the first time.
+
+        :raises ClientError: the call fails.
+        """
+        asked = (vql, describe)
+        if asked not in self._answers:
+            self._answers[asked] = await self._reads.query(vql, describe=describe)
+        return self._answers[asked]
+
+
 class ChangeReads(RecordReads, Protocol):
     """The reads that find the changes of a Vault's records; every call may raise ``ClientError``."""
 

@@ -63,10 +63,10 @@ WHERE job_id = $1
 """
 SET_ERROR = "UPDATE platform.integration_run SET error = $2, progress_date = now() WHERE job_id = $1"
 # A connector that reads a stage a second time reports what is stored already: a report counts only
-# when it is the next one.
+# when it is ahead.
 STORE_PAGING = """
 UPDATE platform.integration_run SET batches = $3, position = $4, paged = $5, more_stages = $6, progress_date = now()
-WHERE job_id = $1 AND stage = $2 AND NOT paged AND batches = $3 - CASE WHEN $5 THEN 0 ELSE 1 END
+WHERE job_id = $1 AND stage = $2 AND NOT paged AND CASE WHEN $5 THEN batches = $3 ELSE batches < $3 END
 """
 # A batch that was delivered twice counts once, as the delivery in which more failed: the other
 # one may have found its records written already.

@@ -299,6 +299,10 @@ async def test_who_reads_a_second_time_goes_on_where_the_first_one_was(
     await runs.progress(job_id, stage=0, batches=2, position="2")
     known = await runs.progress(job_id, stage=0, batches=1, position="another")
     assert (known["batches"], known["position"]) == (2, "2")
+    two = await runs.progress(job_id, stage=0, batches=4, position="4")
+    assert (two["batches"], two["position"]) == (4, "4"), "a page may be two batches"
+    behind = await runs.progress(job_id, stage=0, batches=3, position="3")
+    assert (behind["batches"], behind["position"]) == (4, "4")
     early = await runs.progress(job_id, stage=0, batches=1, ended=True)
     assert not early["paged"], "who knows of fewer batches has not read to the end"
     await runs.progress(job_id, error="The end of this test")
@@ -399,7 +403,8 @@ async def test_an_inactive_integration_does_not_run(runs: Runs) -> None:
 async def test_the_clock_never_goes_back(runs: Runs, vault: Vault) -> None:
     ahead = "2999-01-31 12:00:00+00"
     async with vault.database.connection() as connection:
-        before = await connection.fetchval("SELECT given FROM platform.clock")
+        # As text: before the first change it is -infinity, which Python has no date for.
+        before = await connection.fetchval("SELECT given::text FROM platform.clock")
         await connection.execute(
             "UPDATE platform.clock SET given = $1::text::timestamptz", ahead
         )
@@ -417,6 +422,8 @@ async def test_the_clock_never_goes_back(runs: Runs, vault: Vault) -> None:
         )
     finally:
         async with vault.database.connection() as connection:
-            await connection.execute("UPDATE platform.clock SET given = $1", before)
+            await connection.execute(
+                "UPDATE platform.clock SET given = $1::text::timestamptz", before
+            )
     deleted = await runs.admin.delete(f"/vobjects/thing__c/{created.ids[0]}")
     assert deleted.status == "SUCCESS", "nothing else is the latest for ever"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.connector.points.hcp import COUNTRIES
 from shared.client.errors import VaultRefused, VaultUnavailable
 from shared.spark.broker_errors import BrokerUnavailable
 from shared.spark.envelope import Envelope, RunEvent
@@ -183,14 +184,27 @@ async def test_a_source_that_cannot_tell_reports_its_clock_alone(vaults: Pair) -
     assert "complete_until" not in run
 
 
-async def test_pages_follow_each_other_to_the_end(vaults: Pair) -> None:
+@pytest.mark.parametrize(
+    ("records", "sizes"),
+    [(500, [500]), (501, [500, 1]), (1000, [500, 500]), (1001, [500, 500, 1])],
+)
+async def test_pages_follow_each_other_to_the_end_in_batches(
+    vaults: Pair, records: int, sizes: list[int]
+) -> None:
     begun(vaults)
-    ids = [account(vaults.crm) for _ in range(501)]
+    ids = [account(vaults.crm) for _ in range(records)]
     run = await read(vaults)
     batches = [batch.message.items for batch in published(vaults)]
-    assert [len(items) for items in batches] == [500, 1]
+    assert [len(items) for items in batches] == sizes
     assert [item for items in batches for item in items] == ids
-    assert run["batches"] == 2
+    assert run["batches"] == len(sizes)
+
+
+async def test_an_agreement_is_asked_for_once_for_all_readings(vaults: Pair) -> None:
+    begun(vaults)
+    account(vaults.crm)
+    await read(vaults)
+    assert vaults.medical.asked.count(COUNTRIES) == 1
 
 
 async def test_what_was_deleted_in_the_source_is_read_too(vaults: Pair) -> None:

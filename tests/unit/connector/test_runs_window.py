@@ -164,7 +164,7 @@ def test_no_change_is_missed(
     tells_completeness: bool, story: list[tuple[str, Any]]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MAX_ITEMS", PAGE)
+        patch.setattr(module, "PAGE", PAGE)
         source = Source(tells_completeness)
         target = Target(source)
         for event, value in story:
@@ -195,7 +195,7 @@ def test_no_change_is_missed(
 )
 def test_a_quiet_source_is_read_once_and_whole(rows: list[tuple[int, str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MAX_ITEMS", PAGE)
+        patch.setattr(module, "PAGE", PAGE)
         source = Source(dates={record: date for date, record in rows})
         part, cursor, listed = (
             Window(format_moment(at(0)), format_moment(at(5))),
@@ -264,7 +264,7 @@ MIDDLE = "2026-01-31T12:30:00.000Z"
 def test_pages_as_vql(reading: Reading, cursor: Cursor, where: str) -> None:
     assert (
         page_statement(reading, PART, cursor)
-        == f"SELECT id, {MODIFIED} FROM account__v WHERE {where} MAXROWS 500"
+        == f"SELECT id, {MODIFIED} FROM account__v WHERE {where} MAXROWS 1000"
     )
 
 
@@ -274,10 +274,10 @@ def test_documents_are_listed_by_the_newest_version_that_changed() -> None:
     assert page_statement(reading, PART, Cursor(0, PART.since, "57")) == (
         f"SELECT LATESTVERSION id, {changed} FROM ALLVERSIONS documents WHERE {changed} >= '{PART.since}' "
         f"AND {changed} <= '{PART.until}' AND ({changed} > '{PART.since}' OR id > '57') "
-        f"ORDER BY {changed}, id MAXROWS 500"
+        f"ORDER BY {changed}, id MAXROWS 1000"
     )
-    rows = [{"id": number, changed: PART.until} for number in range(500)]
-    assert Cursor().after(reading, rows) == Cursor(0, PART.until, "499")
+    rows = [{"id": number, changed: PART.until} for number in range(module.PAGE)]
+    assert Cursor().after(reading, rows) == Cursor(0, PART.until, "999")
 
 
 @dataclass
@@ -312,8 +312,8 @@ async def test_deletions_are_listed_while_the_oldest_of_them_expire(
 ) -> None:
     moments, oldest = story
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MAX_ITEMS", PAGE + 1)
-        patch.setattr(run_reading, "MAX_ITEMS", PAGE + 1)
+        patch.setattr(module, "PAGE", PAGE + 1)
+        patch.setattr(run_reading, "PAGE", PAGE + 1)
         rows = [
             {"id": f"V4G{place}", "date_deleted": format_moment(at(moment))}
             for place, moment in enumerate(sorted(moments))
