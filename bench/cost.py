@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import asyncpg
@@ -42,6 +42,13 @@ FROM pg_stat_user_tables WHERE n_tup_ins + n_tup_upd > 0
 """
 SETTLE_SECONDS = 11.0  # idle sessions hand in their counts of row versions every ten
 Counts = Mapping[str, tuple[int, int, int]]
+
+
+class Work(NamedTuple):
+    """Work that was done: the number of records, and the seconds from its beginning to its end."""
+
+    records: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +103,15 @@ class Meter:
 
 
 async def measured(
-    meter: Meter, work: Callable[[], Awaitable[int]], *, tables: bool = False
+    meter: Meter, work: Callable[[], Awaitable[Work]], *, tables: bool = False
 ) -> dict[str, Any]:
-    """Return the cost of ``work`` for each record (it returns their number): microseconds, bytes of WAL and of tables.
+    """Return the cost of ``work`` for each record: microseconds, bytes of WAL and of tables.
 
     With ``tables``, the versions of rows by table are added.
     """
     await meter.settle()
     before = await meter.read()
-    started = time.perf_counter()
-    count = await work()
-    elapsed = time.perf_counter() - started
+    count, elapsed = await work()
     after = await meter.read()
     spent = {
         name: (after.seconds[name] - before.seconds[name]) * 1e6 / count
@@ -202,12 +207,13 @@ async def _figures(
         row = {"integration_api_name__sys": INTEGRATION, "status__v": "active__v"}
         await client.update("integration__sys", [row], "integration_api_name__sys")
 
-    async def a_run() -> int:
-        _, written, _ = await timed_run(medical, INTEGRATION, connector)
-        return written
+    async def a_run() -> Work:
+        seconds, written, _ = await timed_run(medical, INTEGRATION, connector)
+        return Work(written, seconds)
 
-    async def the_same() -> int:
+    async def the_same() -> Work:
         # The window begins before everything: all is read again, and nothing has changed.
+        started = time.perf_counter()
         row = {
             "integration_api_name__sys": INTEGRATION,
             "last_successful_run_time__sys": "2000-01-01T00:00:00.000Z",
@@ -215,7 +221,7 @@ async def _figures(
         await medical.update("integration__sys", [row], "integration_api_name__sys")
         # The change has requested a run already; one of nothing comes after it.
         await a_run()
-        return accounts
+        return Work(accounts, time.perf_counter() - started)
 
     figures: dict[str, Any] = {}
     await many_accounts(crm, medical, accounts)
@@ -227,9 +233,8 @@ async def _figures(
     await transferred(crm, first)
     ids = await submitted_inquiries(crm, medical, inquiries, uuid4().hex[:8])
 
-    async def transfer() -> int:
-        await transferred(crm, ids)
-        return len(ids)
+    async def transfer() -> Work:
+        return Work(len(ids), await transferred(crm, ids))
 
     figures["inquiry"] = await measured(meter, transfer, tables=tables)
     return figures
