@@ -21,9 +21,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 _START_WAIT = 90.0
 _STOP_WAIT = 20.0
 _ASK_TIMEOUT = aiohttp.ClientTimeout(total=5)
-# Variables of the shell with these prefixes do not reach a service: its settings are decided here alone. Nor does the
-# one that keeps Python from writing compiled modules: each process would compile all of the project's own, for 0.4 s.
-_OURS = ("VAULT_", "CONNECTOR_", "PYTHONDONTWRITEBYTECODE")
+# It keeps Python from writing compiled modules: each process would compile all of the project's own, for 0.4 s.
+_NOT_PASSED_ON = "PYTHONDONTWRITEBYTECODE"
 
 
 @dataclass(slots=True)
@@ -128,10 +127,12 @@ class Service:
 
 
 def service_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the whole environment of a service's process: this one's, with ``settings`` for the service."""
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(_OURS)
-    }
+    """Return the whole environment of a service's process: this one's, with ``settings`` for the service.
+
+    So a setting that the local system does not make itself, such as ``VAULT_BURST_LIMIT``, may come from the shell.
+    """
+    inherited = dict(os.environ)
+    inherited.pop(_NOT_PASSED_ON, None)
     # The project need not be installed, and lines of a process that is killed are in its log.
     python = {"PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
     return inherited | python | dict(settings)

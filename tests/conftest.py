@@ -35,6 +35,9 @@ settings.load_profile("any machine")
 # Vaults that tests serve are in the process of the tests, which is to collect as seldom as theirs.
 _COLLECT_AFTER = (50_000, 20, 50)
 
+SETTINGS = ("VAULT_", "CONNECTOR_")
+"""The prefixes of variables that are settings of a service."""
+
 _RUN = pytest.StashKey[Path]()
 
 
@@ -44,7 +47,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give all workers of a run one directory for their servers."""
+    """Give all workers of a run one directory for their servers, and no settings of the shell to what they start."""
+    for name in [each for each in os.environ if each.startswith(SETTINGS)]:
+        del os.environ[name]
     if not hasattr(config, "workerinput"):
         config.stash[_RUN] = new_directory()
         os.environ[RUN_DIRECTORY] = str(config.stash[_RUN])
