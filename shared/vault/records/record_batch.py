@@ -88,6 +88,8 @@ class Batch:
 
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
         """Return the rows with record ids in place of the keys of their references."""
+        if self.mode.migration:
+            await statements.fail_unknown_users(self.connection, rows)
         return await resolve_references(
             self.connection,
             self.registry,

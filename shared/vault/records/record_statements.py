@@ -156,6 +156,11 @@ def _is_unique(field: Field) -> bool:
     return field.unique
 
 
+AUTHORS = ("created_by__v", "modified_by__v")
+UNKNOWN_USERS = """
+SELECT u.id FROM unnest($1::bigint[]) AS u(id)
+WHERE NOT EXISTS (SELECT FROM platform.credential c WHERE c.user_id = u.id)
+"""
 Found = Mapping[tuple[str, str], Mapping[object, str]]
 """Object and key field → key → id of its record, or ``SEVERAL`` if several records have the key."""
 SEVERAL = ""
@@ -196,6 +201,19 @@ async def resolve_references(
         if _is_reference(field) and field.object and absent.get(field.object)
     ]
     return [resolved(target, row, found, references) for row in rows]
+
+
+async def fail_unknown_users(connection: Connection, rows: Sequence[ReadRow]) -> None:
+    """Fail rows that name a creator or a last modifier, as in migration mode, who is no user."""
+    named = {row.values.get(name) for row in rows for name in AUTHORS} - {None}
+    if not named:
+        return
+    records = await connection.fetch(UNKNOWN_USERS, list(named))
+    unknown = {record["id"] for record in records}
+    for row in rows:
+        for name in AUTHORS:
+            if row.values.get(name) in unknown:
+                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] names no user")
 
 
 def _absent(object_name: str) -> str:

@@ -54,6 +54,9 @@ async def test_migration_mode_sets_what_the_vault_sets_otherwise(admin: Api) -> 
         {"state_label": "base:object_lifecycle:initial", "state__v": "second__c"},
         {"created_date__v": "yesterday"},
         {"created_by__v": "me"},
+        {"created_by__v": 999_999},
+        {"modified_by__v": -1},
+        {"created_by__v": 10**17},
         {"id": "ZIT000000000000"},
         {"global_id__sys": "1_2"},
     ],
@@ -65,6 +68,25 @@ async def test_migration_mode_still_checks_values(
         ITEMS, json=[{"name__v": "bad", **bad}], headers=MIGRATION
     )
     assert outcomes(answer) == ["INVALID_DATA"]
+
+
+async def test_migration_mode_refuses_only_rows_of_users_that_do_not_exist(
+    admin: Api,
+) -> None:
+    created = [
+        {"name__v": "known", "created_by__v": 2, "modified_by__v": 2},
+        {"name__v": "unknown", "created_by__v": 999_999},
+        {"name__v": "nobody"},
+    ]
+    answer = await admin.post(ITEMS, json=created, headers=MIGRATION)
+    assert outcomes(answer) == ["SUCCESS", "INVALID_DATA", "SUCCESS"]
+    assert "[created_by__v]" in answer.data[1]["errors"][0]["message"]
+    changed = [
+        {"id": answer.data[0]["data"]["id"], "modified_by__v": 999_999},
+        {"id": answer.data[2]["data"]["id"], "modified_by__v": 3},
+    ]
+    answer = await admin.put(ITEMS, json=changed, headers=MIGRATION)
+    assert outcomes(answer) == ["INVALID_DATA", "SUCCESS"]
 
 
 async def test_migration_mode_skips_required_fields_but_the_name(admin: Api) -> None:
