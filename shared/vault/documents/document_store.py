@@ -12,6 +12,7 @@ from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
 from shared.vault.components.schema import quote, table
 from shared.vault.documents.versions import Number
 from shared.vault.errors import VaultFault
+from shared.vault.model.field_types import array_text
 from shared.vault.records import record_statements as statements
 from shared.vault.records.batch_values import Columns
 
@@ -141,7 +142,7 @@ async def update(
     fields = [field for field in versions.fields.values() if field.name in names]
     columns = Columns.of(fields, list(changes.values()))
     sql = statements.update_statement(versions, fields, columns.shared)
-    await connection.execute(sql, list(changes), *columns.values)
+    await connection.execute(sql, array_text(changes), *columns.values)
 
 
 async def locked(
@@ -198,7 +199,7 @@ async def _lock(
     """Lock versions by their ids, and return them with all their fields."""
     others = [field for field in versions.fields.values() if field.name != "id"]
     sql = statements.lock_statement(versions, versions.fields["id"], others)
-    rows = await connection.fetch(sql, ids)
+    rows = await connection.fetch(sql, array_text(ids))
     return list(rows)
 
 

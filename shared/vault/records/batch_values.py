@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime
 from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field
+from shared.vault.model.field_types import array_text
 from shared.vault.records.field_values import column_type
 from shared.vault.records.rows import NOTHING, Change, named_fields
 
@@ -26,9 +28,18 @@ COMMON = frozenset(
     | {field.name for field in AUDIT}
 )
 TEXT = "text"
-FEW = 5  # up to this many text fields, the driver encodes one array for each of them faster
+FEW = 5  # up to this many text fields, an array for each of them is faster
 SIZES = (8, 16, 24, 32)
 """The numbers of text columns for which there is a type, such as ``platform.texts_8``."""
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {
+    "bigint": str,
+    "numeric": str,
+    "boolean": str,
+    "date": date.isoformat,
+    "timestamptz": datetime.isoformat,
+}
+"""The functions that write values of PostgreSQL's types as PostgreSQL reads them."""
 
 Part = tuple[Field, ...]
 """The fields of one parameter: a field alone, or several text fields."""
@@ -36,7 +47,10 @@ Part = tuple[Field, ...]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The values of a batch by field, as parameters: an array for each part, or the one value of a ``shared`` field."""
+    """The values of a batch by field, as parameters: an array for each part, or the one value of a ``shared`` field.
+
+    An array of one field is a text, as of ``array_of``.
+    """
 
     fields: Sequence[Field]
     values: Sequence[object]
@@ -61,7 +75,8 @@ class Columns:
                 continue
             (name,) = (field.name for field in part)
             column = columns[name]
-            values.append(column[0] if name in shared else list(column))
+            value = column[0] if name in shared else array_of(part[0], column)
+            values.append(value)
         return cls(fields, values, frozenset(shared))
 
 
@@ -74,6 +89,19 @@ def _by_field(
         if len(names) > 1:
             return zip(*map(itemgetter(*names), rows), strict=True)
     return ([row.get(name) for row in rows] for name in names)
+
+
+def array_of(field: Field, values: Iterable[Any]) -> str:
+    """Return values of a field as one parameter, which a statement reads by ``array_sql``."""
+    write = _WRITERS.get(column_type(field))
+    if write is None:
+        return array_text(values)
+    return array_text([None if value is None else write(value) for value in values])
+
+
+def array_sql(field: Field, number: int) -> str:
+    """Return the SQL that reads a parameter of ``array_of``."""
+    return f"${number}::text::{column_type(field)}[]"
 
 
 def _together(columns: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
@@ -132,12 +160,12 @@ class Parameters:
     def _add(self, number: int, part: Part) -> list[str]:
         """Add the array of a part, and return the aliases of its columns."""
         if len(part) == 1:
-            array, aliases = column_type(part[0]), [f"c{number}"]
+            array, aliases = array_sql(part[0], number), [f"c{number}"]
         else:
             size = _size(len(part))
-            array = f"platform.texts_{size}"
+            array = f"${number}::platform.texts_{size}[]"
             aliases = [f"c{number}_{place}" for place in range(1, size + 1)]
-        self.arrays.append(f"${number}::{array}[]")
+        self.arrays.append(array)
         self.aliases += aliases
         return aliases
 

@@ -17,11 +17,11 @@ from shared.vault.audit.audit_entries import (
 )
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import table
+from shared.vault.model.field_types import array_text, table
 from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
-from shared.vault.records.batch_values import Columns, Comparison
+from shared.vault.records.batch_values import Columns, Comparison, array_of
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
@@ -191,7 +191,7 @@ class Batch:
         names.discard("id")
         fields = [field for field in self.object.fields.values() if field.name in names]
         sql = statements.lock_statement(self.object, key, fields)
-        records = await self.connection.fetch(sql, list(keys))
+        records = await self.connection.fetch(sql, array_of(key, keys))
         return {record["key"]: record for record in records}
 
     async def update(
@@ -326,7 +326,7 @@ class Batch:
             groups[names].append(write)
         for names, group in groups.items():
             fields = [f for f in self.object.fields.values() if f.name in names]
-            ids = [record_id for record_id, _ in group]
+            ids = array_text([record_id for record_id, _ in group])
             columns = Columns.of(fields, [values for _, values in group])
             sql = statements.update_statement(
                 self.object, fields, columns.shared, later=later

@@ -13,14 +13,14 @@ from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
+    array_text,
     follows_from_id,
     ids_of_global_ids,
     name_sequence,
     quoted,
     table,
 )
-from shared.vault.records.batch_values import Parameters
-from shared.vault.records.field_values import column_type
+from shared.vault.records.batch_values import Parameters, array_of, array_sql
 from shared.vault.records.rows import ReadRow, ResolvedRow
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ def update_statement(
     *,
     later: str | None = None,
 ) -> str:
-    """Return the UPDATE of a batch by id; its parameters are the array of ids, and those of ``Columns``.
+    """Return the UPDATE of a batch by id; its parameters are the ids as ``array_text``, and those of ``Columns``.
 
     The date field ``later`` gets a date at least a millisecond after the stored one: two states of a record never
     share a date, and the later state has the later date.
     """
     parameters = Parameters(fields, 2, shared)
-    arrays = ", ".join(["$1::text[]", *parameters.arrays])
+    arrays = ", ".join(["$1::text::text[]", *parameters.arrays])
     columns = ", ".join(["id", *parameters.aliases])
     sets: list[str] = []
     for field, sql_value in zip(fields, parameters.values, strict=True):
@@ -109,7 +109,10 @@ def update_statement(
 
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
-    """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock."""
+    """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock.
+
+    Its parameter is an ``array_of`` keys.
+    """
     name = quoted(key.name)
     stored = [_stored(field) for field in fields]
     columns = ", ".join(["id", f"{name} AS key", *stored])
@@ -122,7 +125,7 @@ def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> 
 
 def _has_key(key: Field) -> str:
     """Return the condition that a record has one of the keys in the statement's first parameter."""
-    keys = f"$1::{column_type(key)}[]"
+    keys = array_sql(key, 1)
     condition = f"{quoted(key.name)} = ANY({keys})"
     if not follows_from_id(key):
         return condition
@@ -138,9 +141,9 @@ def _stored(field: Field) -> str:
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
-    """Return the SELECT that finds which of the values $1 a unique field stores, each with the id of its record."""
+    """Return the SELECT of the records that have one of an ``array_of`` values in a unique field, with the value."""
     name = quoted(field.name)
-    condition = f"{name} = ANY($1::{column_type(field)}[])"
+    condition = f"{name} = ANY({array_sql(field, 1)})"
     return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
 
 
@@ -183,16 +186,19 @@ async def resolve_references(
     ids, others = referenced_keys(target, rows)
     found: dict[tuple[str, str], dict[object, str]] = {}
     for (object_name, key_field), keys in others.items():
-        sql = _referred(object_name, registry.objects[object_name].fields[key_field])
+        key_of = registry.objects[object_name].fields[key_field]
+        sql = _referred(object_name, key_of)
         found[object_name, key_field] = by_key = {}
-        for record in await connection.fetch(sql, list(keys)):
+        for record in await connection.fetch(sql, array_of(key_of, keys)):
             key = record["key"]
             # Versions of a document share its unique values.
             alone = record["number"] == 1 and key not in by_key
             by_key[key] = record["id"] if alone else SEVERAL
     absent: dict[str, set[object]] = {}
     for object_name, named in ids.items():
-        records = await connection.fetch(_absent(object_name), list(named))
+        records = await connection.fetch(
+            _absent(object_name), array_text(map(str, named))
+        )
         absent[object_name] = {record["id"] for record in records}
     # Nearly all calls refer only to records that exist.
     references = [
@@ -220,7 +226,7 @@ def _absent(object_name: str) -> str:
     """Return the SELECT of those of the ids $1 that no record of an object has."""
     # Hardly any: the statement returns less than one that selects the others.
     return (
-        "SELECT u.id FROM unnest($1::text[]) AS u(id) "
+        "SELECT u.id FROM unnest($1::text::text[]) AS u(id) "
         f"WHERE NOT EXISTS (SELECT FROM {table(object_name)} t WHERE t.id = u.id)"
     )
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from shared.vault.assembly.vault import Vault
+from shared.vault.model.field_types import array_text
+from shared.vault.records.batch_values import array_of
 from shared.vault.records.record_statements import update_statement
 from tests.service.vault.objects import ITEMS, key, record
 from tests.service.vault.served import Answer, Api
@@ -209,6 +211,7 @@ async def test_a_moment_alone_is_written_without_an_entry_in_any_index(
         later = datetime(2025, 1, 31, 13, tzinfo=UTC)
         # What this connection has done before may not have been told to the others yet.
         before = await connection.fetchval(HOT)
-        await connection.execute(sql, ids, [later] * len(ids))
+        moments = array_of(target.fields[FIELD], [later] * len(ids))
+        await connection.execute(sql, array_text(ids), moments)
         hot = await connection.fetchval(HOT)
     assert hot - before == len(ids)

@@ -31,21 +31,21 @@ def test_an_insert_leaves_out_what_breaks_a_unique_index() -> None:
     assert statements.insert_statement(THING, [ID, PRICE, COLOURS]) == (
         'INSERT INTO records."thing__c" ("id", "price__c", "colours__c")'
         " SELECT u.c1, u.c2, string_to_array(u.c3, ',')"
-        " FROM unnest($1::text[], $2::numeric[], $3::text[]) AS u(c1, c2, c3)"
+        " FROM unnest($1::text::text[], $2::text::numeric[], $3::text::text[]) AS u(c1, c2, c3)"
         " ON CONFLICT DO NOTHING RETURNING id"
     )
 
 
 def test_an_insert_that_leaves_out_nothing_looks_at_no_index_before() -> None:
     sql = statements.insert_statement(THING, [ID], leaving_out=False)
-    assert sql.endswith("FROM unnest($1::text[]) AS u(c1)")
+    assert sql.endswith("FROM unnest($1::text::text[]) AS u(c1)")
 
 
 def test_an_update_is_by_id() -> None:
     assert statements.update_statement(THING, [NOTE, COLOURS]) == (
         'UPDATE records."thing__c" t SET "note__c" = u.c2,'
         " \"colours__c\" = string_to_array(u.c3, ',')"
-        " FROM unnest($1::text[], $2::text[], $3::text[]) AS u(id, c2, c3)"
+        " FROM unnest($1::text::text[], $2::text::text[], $3::text::text[]) AS u(id, c2, c3)"
         " WHERE t.id = u.id"
     )
 
@@ -60,11 +60,11 @@ def test_what_all_rows_have_alike_is_sent_once() -> None:
     columns = Columns.of([NOTE, status, date], rows)
     sql = statements.insert_statement(THING, columns.fields, columns.shared)
 
-    assert columns.values == [["x", "x"], ["active__v", "inactive__v"], NOON]
+    assert columns.values == ['{"x","x"}', '{"active__v","inactive__v"}', NOON]
     assert sql == (
         'INSERT INTO records."thing__c" ("note__c", "status__v", "modified_date__v")'
         " SELECT u.c1, u.c2, $3::timestamptz"
-        " FROM unnest($1::text[], $2::text[]) AS u(c1, c2)"
+        " FROM unnest($1::text::text[], $2::text::text[]) AS u(c1, c2)"
         " ON CONFLICT DO NOTHING RETURNING id"
     )
     assert "least(greatest($4::timestamptz, t." in statements.update_statement(
@@ -90,7 +90,7 @@ def test_many_texts_are_sent_as_rows() -> None:
     assert sql == (
         'UPDATE records."wide__c" t SET "text_0__c" = u.c3_1, "text_1__c" = u.c3_2, "text_2__c" = u.c3_3,'
         ' "text_3__c" = u.c3_4, "text_4__c" = u.c3_5, "text_5__c" = u.c3_6, "created_date__v" = $2::timestamptz'
-        " FROM unnest($1::text[], $3::platform.texts_8[])"
+        " FROM unnest($1::text::text[], $3::platform.texts_8[])"
         " AS u(id, c3_1, c3_2, c3_3, c3_4, c3_5, c3_6, c3_7, c3_8) WHERE t.id = u.id"
     )
 
