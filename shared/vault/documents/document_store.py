@@ -199,7 +199,7 @@ async def _lock(
     """Lock versions by their ids, and return them with all their fields."""
     others = [field for field in versions.fields.values() if field.name != "id"]
     sql = statements.lock_statement(versions, versions.fields["id"], others)
-    rows = await connection.fetch(sql, array_text(ids))
+    rows = await connection.fetch(sql, ids)
     return list(rows)
 
 

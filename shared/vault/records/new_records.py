@@ -14,7 +14,7 @@ from shared.vault.access.permissions import Operation, require
 from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.model.component_model import Field, VaultObject
-from shared.vault.model.field_types import DOCUMENTS, array_text, quoted, table
+from shared.vault.model.field_types import DOCUMENTS, quoted, table
 from shared.vault.records import record_statements as statements
 from shared.vault.records.record_roles import (
     Assignments,
@@ -142,7 +142,7 @@ async def stored_values(
 ) -> dict[str, dict[str, object]]:
     """Lock records and return id → field → value, as rows of calls have values; empty values are omitted."""
     sql = statements.lock_statement(target, target.fields["id"], fields)
-    records = await connection.fetch(sql, array_text(ids))
+    records = await connection.fetch(sql, list(ids))
     found: dict[str, dict[str, object]] = {}
     for record in records:
         values = {field.name: record[field.name] for field in fields}

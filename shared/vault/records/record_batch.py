@@ -21,7 +21,7 @@ from shared.vault.model.field_types import array_text, table
 from shared.vault.records import new_records as new
 from shared.vault.records import record_statements as statements
 from shared.vault.records import row_rules as rules
-from shared.vault.records.batch_values import Columns, Comparison, array_of
+from shared.vault.records.batch_values import Columns, Comparison
 from shared.vault.records.deletions import note_deletions, reach_of
 from shared.vault.records.record_statements import resolve_references
 from shared.vault.records.row_rules import (
@@ -191,7 +191,7 @@ class Batch:
         names.discard("id")
         fields = [field for field in self.object.fields.values() if field.name in names]
         sql = statements.lock_statement(self.object, key, fields)
-        records = await self.connection.fetch(sql, array_of(key, keys))
+        records = await self.connection.fetch(sql, list(keys))
         return {record["key"]: record for record in records}
 
     async def update(

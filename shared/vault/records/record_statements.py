@@ -13,14 +13,14 @@ from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
-    array_text,
     follows_from_id,
     ids_of_global_ids,
     name_sequence,
     quoted,
     table,
 )
-from shared.vault.records.batch_values import Parameters, array_of, array_sql
+from shared.vault.records.batch_values import Parameters
+from shared.vault.records.field_values import column_type
 from shared.vault.records.rows import ReadRow, ResolvedRow
 
 if TYPE_CHECKING:
@@ -109,10 +109,7 @@ def update_statement(
 
 
 def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> str:
-    """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock.
-
-    Its parameter is an ``array_of`` keys.
-    """
+    """Return the SELECT that locks the records of a batch by key, ordered by id so that batches cannot deadlock."""
     name = quoted(key.name)
     stored = [_stored(field) for field in fields]
     columns = ", ".join(["id", f"{name} AS key", *stored])
@@ -125,7 +122,8 @@ def lock_statement(target: VaultObject, key: Field, fields: Sequence[Field]) -> 
 
 def _has_key(key: Field) -> str:
     """Return the condition that a record has one of the keys in the statement's first parameter."""
-    keys = array_sql(key, 1)
+    # Not the text of an array, whose length PostgreSQL would not know when it plans the statement.
+    keys = f"$1::{column_type(key)}[]"
     condition = f"{quoted(key.name)} = ANY({keys})"
     if not follows_from_id(key):
         return condition
@@ -141,9 +139,9 @@ def _stored(field: Field) -> str:
 
 
 def taken_statement(target: VaultObject, field: Field) -> str:
-    """Return the SELECT of the records that have one of an ``array_of`` values in a unique field, with the value."""
+    """Return the SELECT that finds which of the values $1 a unique field stores, each with the id of its record."""
     name = quoted(field.name)
-    condition = f"{name} = ANY({array_sql(field, 1)})"
+    condition = f"{name} = ANY($1::{column_type(field)}[])"
     return f"SELECT id, {name} AS key FROM {table(target.name)} WHERE {condition}"
 
 
@@ -186,19 +184,16 @@ async def resolve_references(
     ids, others = referenced_keys(target, rows)
     found: dict[tuple[str, str], dict[object, str]] = {}
     for (object_name, key_field), keys in others.items():
-        key_of = registry.objects[object_name].fields[key_field]
-        sql = _referred(object_name, key_of)
+        sql = _referred(object_name, registry.objects[object_name].fields[key_field])
         found[object_name, key_field] = by_key = {}
-        for record in await connection.fetch(sql, array_of(key_of, keys)):
+        for record in await connection.fetch(sql, list(keys)):
             key = record["key"]
             # Versions of a document share its unique values.
             alone = record["number"] == 1 and key not in by_key
             by_key[key] = record["id"] if alone else SEVERAL
     absent: dict[str, set[object]] = {}
     for object_name, named in ids.items():
-        records = await connection.fetch(
-            _absent(object_name), array_text(map(str, named))
-        )
+        records = await connection.fetch(_absent(object_name), list(named))
         absent[object_name] = {record["id"] for record in records}
     # Nearly all calls refer only to records that exist.
     references = [
@@ -226,7 +221,7 @@ def _absent(object_name: str) -> str:
     """Return the SELECT of those of the ids $1 that no record of an object has."""
     # Hardly any: the statement returns less than one that selects the others.
     return (
-        "SELECT u.id FROM unnest($1::text::text[]) AS u(id) "
+        "SELECT u.id FROM unnest($1::text[]) AS u(id) "
         f"WHERE NOT EXISTS (SELECT FROM {table(object_name)} t WHERE t.id = u.id)"
     )
 

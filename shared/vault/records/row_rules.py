@@ -14,7 +14,6 @@ from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, RelationshipType, VaultObject
 from shared.vault.records import record_statements as statements
-from shared.vault.records.batch_values import array_of
 from shared.vault.records.lineage_entries import HEADER
 
 if TYPE_CHECKING:
@@ -276,7 +275,7 @@ async def fail_taken(
             continue
         values = [change.values[field.name] for change in setting]
         sql = statements.taken_statement(target, field)
-        taken = await connection.fetch(sql, array_of(field, values))
+        taken = await connection.fetch(sql, values)
         holders: dict[object, str] = {record["key"]: record["id"] for record in taken}
         for change in setting:
             value = change.values[field.name]
@@ -301,7 +300,7 @@ async def explain_refused(
         if not values:
             continue
         sql = statements.taken_statement(target, field)
-        taken = await connection.fetch(sql, array_of(field, values))
+        taken = await connection.fetch(sql, values)
         known = {record["key"] for record in taken}
         if known and key is not None and field.name == key.name:
             raise RaceLost

@@ -89,10 +89,7 @@ async def test_all_rows_take_one_statement_for_each_key_field() -> None:
     found = await resolve_references(answers, REGISTRY, THING, ADMIN, rows)
 
     assert [row.values["account__c"] for row in found] == ["V0A2", "V0A2", "V0A1"]
-    assert [parameters for _, parameters in answers.asked] == [
-        ('{"x"}',),
-        ('{"V0A1"}',),
-    ]
+    assert [parameters for _, parameters in answers.asked] == [(["x"],), (["V0A1"],)]
 
 
 async def test_a_name_of_several_records_refers_to_none_of_them() -> None:
