@@ -248,6 +248,8 @@ async def _refusals(
     name, reference = found
     label = context.registry.objects[name].label_plural
     text = f"{label} refer to it by the field {reference.label}"
+    if not may(context.caller, name, Operation.READ):
+        text = "Records that you may not read refer to it"
     refusal = ApiError(ErrorType.OPERATION_NOT_ALLOWED, text)
     return replace(known, delete=refusal)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asyncpg import UniqueViolationError
 
 from shared.protocol.error_types import ErrorType
+from shared.vault.access.permissions import Operation, may
 from shared.vault.audit.audit_entries import (
     write_creations,
     write_deletions,
@@ -85,6 +86,7 @@ class Batch:
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
+        self._unreadable = statements.unreadable_references(target, caller)
 
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
         """Return the rows with record ids in place of the keys of their references."""
@@ -109,6 +111,7 @@ class Batch:
             record whose unique value had refused a row.
         """
         new_rows = [NewRow.of(row) for row in rows]
+        statements.fail_unreadable(new_rows, self._unreadable)
         # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, new_rows)
@@ -262,6 +265,10 @@ class Batch:
                 ErrorType.OPERATION_NOT_ALLOWED,
                 "The type of a record cannot be changed by an update",
             )
+        for field in self._unreadable:
+            # What is stored already may be sent again.
+            if change.values.get(field.name) and field.name in change.changed:
+                return statements.unreadable(field)
         # Platform objects are the Vault's own: their rules are not about what users may edit.
         platform = self.object.name.endswith(rules.PLATFORM)
         if self._trigger is None or (self.mode.redirecting and not platform):
@@ -357,7 +364,10 @@ class Batch:
             record_id = ids.get(row.index, "")
             blocker = reach.blocked.get(record_id)
             if blocker is not None:
-                message = f"The record is referred to by [{blocker}]"
+                # Which objects have hidden records is not said either.
+                shown = may(self.caller, blocker.partition(".")[0], Operation.READ)
+                by = f"[{blocker}]" if shown else "a record that you may not read"
+                message = f"The record is referred to by {by}"
                 row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
         accepted = _valid_ids(rows, ids)
         await write_deletions(connection, self.registry, self.caller, name, accepted)

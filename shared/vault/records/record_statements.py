@@ -11,6 +11,7 @@ from shared.protocol.edge_spaces import edge_space_note
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import LAST
 from shared.vault.access.permissions import Operation, may
+from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
     follows_from_id,
@@ -21,7 +22,7 @@ from shared.vault.model.field_types import (
 )
 from shared.vault.records.batch_values import Parameters
 from shared.vault.records.field_values import column_type
-from shared.vault.records.rows import ReadRow, ResolvedRow
+from shared.vault.records.rows import NewRow, ReadRow, ResolvedRow
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -177,11 +178,14 @@ async def resolve_references(
     """Return the rows with ids in place of keys; rows that refer to no record get an error.
 
     A caller who may not read an object's records cannot refer to them by key: the result would reveal which keys exist.
+    Nor are ids of such records looked for; ``fail_unreadable`` and ``Batch`` refuse them.
     """
     for row in rows:
         if row.lookups:
             _refuse_unreadable(target, caller, row)
     ids, others = referenced_keys(target, rows)
+    for field in unreadable_references(target, caller):
+        ids.pop(field.object or "", None)
     found: dict[tuple[str, str], dict[object, str]] = {}
     for (object_name, key_field), keys in others.items():
         sql = _referred(object_name, registry.objects[object_name].fields[key_field])
@@ -239,6 +243,32 @@ def _referred(object_name: str, key: Field) -> str:
     )
 
 
+def unreadable_references(target: VaultObject, caller: Caller) -> list[Field]:
+    """Return an object's reference fields to records that the caller may not read."""
+    return [
+        field
+        for field in target.fields.values()
+        if _is_reference(field) and not may(caller, field.object or "", Operation.READ)
+    ]
+
+
+def fail_unreadable(rows: Sequence[NewRow], fields: Sequence[Field]) -> None:
+    """Fail new rows that set one of these fields, which refer to records that the caller may not read."""
+    for field in fields:
+        for row in rows:
+            if row.values.get(field.name) is not None:
+                error = unreadable(field)
+                row.fail(error.type, error.message)
+
+
+def unreadable(field: Field) -> ApiError:
+    """Return the error of a reference to records that the caller may not read."""
+    return ApiError(
+        ErrorType.INSUFFICIENT_ACCESS,
+        f"The records that field [{field.name}] refers to may not be read",
+    )
+
+
 def _refuse_unreadable(
     target: VaultObject,
     caller: Caller,
@@ -246,13 +276,12 @@ def _refuse_unreadable(
 ) -> None:
     """Fail a row for each reference by key to records that the caller may not read, and drop that reference."""
     for name in list(row.lookups):
-        if may(caller, target.fields[name].object or "", Operation.READ):
+        field = target.fields[name]
+        if may(caller, field.object or "", Operation.READ):
             continue
         del row.lookups[name]
-        row.fail(
-            ErrorType.INSUFFICIENT_ACCESS,
-            f"The records that field [{name}] refers to may not be read",
-        )
+        error = unreadable(field)
+        row.fail(error.type, error.message)
 
 
 def referenced_keys(

@@ -16,7 +16,11 @@ from shared.vault.records import new_records as new
 from shared.vault.records import row_rules as rules
 from shared.vault.records.batch_values import stored_value_sql
 from shared.vault.records.field_values import column_type
-from shared.vault.records.record_statements import resolve_references
+from shared.vault.records.record_statements import (
+    fail_unreadable,
+    resolve_references,
+    unreadable_references,
+)
 from shared.vault.records.record_writes import RecordWrites, Source, starting_state
 from shared.vault.records.row_rules import CreationFollower, Preparer
 from shared.vault.records.rows import NORMAL, NewRow
@@ -115,6 +119,7 @@ class SingleCreations(RecordWrites):
             connection, registry, target, caller, [read]
         )
         row = NewRow.of(resolved)
+        fail_unreadable([row], unreadable_references(target, caller))
         new.check_required(target, NORMAL, [row])
         if row.errors:
             return None

@@ -444,3 +444,32 @@ async def test_the_last_system_admin_stays(api: Api, admin: Api) -> None:
     assert (
         await other.put(f"{USERS}/2", data={"security_profile__v": "system_admin__v"})
     ).status == "SUCCESS"
+
+
+async def test_a_refused_deletion_names_no_object_that_may_not_be_read(
+    admin: Api,
+) -> None:
+    own, other = name(), name()
+    objects = """
+        CREATE Object folder__c ( label('Folder') );
+        CREATE Object sheet__c ( label('Sheet'),
+            Field folder__c ( type('Object'), label('Folder'), object('Object.folder__c') ) );"""
+    reads_none = permission_set(own, set(), {"folder__c": "rd"})
+    reads_both = permission_set(other, set(), {"folder__c": "rd", "sheet__c": "r"})
+    profiles = security_profile(own, own) + security_profile(other, other)
+    made = await execute(admin, objects + reads_none + reads_both + profiles)
+    assert made.status == "SUCCESS"
+    (folder,) = (await admin.post("/vobjects/folder__c", json=[{"name__v": own}])).ids
+    row = {"name__v": own, "folder__c": folder}
+    assert (await admin.post("/vobjects/sheet__c", json=[row])).ids
+    answers = []
+    for profile in (own, other):
+        _, username = await new_user(admin, security_profile__v=profile)
+        caller = await as_user(admin, username)
+        refused = await caller.delete(f"/vobjects/folder__c/{folder}")
+        answers.append((refused.error, refused.message))
+    refusal = "The record is referred to by"
+    assert answers == [
+        (NOT_ALLOWED, f"{refusal} a record that you may not read"),
+        (NOT_ALLOWED, f"{refusal} [sheet__c.folder__c]"),
+    ]

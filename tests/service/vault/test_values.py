@@ -235,6 +235,31 @@ async def test_nobody_finds_records_by_key_that_he_may_not_read(
     assert outcomes(await admin.post(ITEMS, json=[row])) == ["SUCCESS"]
 
 
+async def test_nobody_learns_by_id_which_records_exist_that_he_may_not_read(
+    user: Api, admin: Api
+) -> None:
+    stored = await admin.query("SELECT id FROM connection__sys MAXROWS 1")
+    known = str(stored.data[0]["id"])
+    unknown = known[:-3] + "ZZZ"
+    for link in (known, unknown):
+        new = {"name__v": "item", "link__c": link}
+        for address in (ITEMS, f"{ITEMS}?idParam=key__c"):
+            for number in (1, 2):
+                rows = [{**new, "key__c": key()} for _ in range(number)]
+                answer = await user.post(address, json=rows)
+                assert outcomes(answer) == ["INSUFFICIENT_ACCESS"] * number
+    new = {"name__v": "item", "key__c": key(), "link__c": known}
+    (record_id,) = (await admin.post(ITEMS, json=[new])).ids
+    for link in (known[:-3] + "ZZY", unknown):
+        answer = await user.put(ITEMS, json=[{"id": record_id, "link__c": link}])
+        assert outcomes(answer) == ["INSUFFICIENT_ACCESS"]
+    # What is stored already may be sent again, and emptied.
+    again = {"id": record_id, "link__c": known, "name__v": "renamed"}
+    assert outcomes(await user.put(ITEMS, json=[again])) == ["SUCCESS"]
+    empty = {"id": record_id, "link__c": None}
+    assert outcomes(await user.put(ITEMS, json=[empty])) == ["SUCCESS"]
+
+
 async def test_object_types_by_name_or_id_but_not_both(user: Api) -> None:
     kinds = "/vobjects/kind__c"
     name = "object_type__v.api_name__v"
