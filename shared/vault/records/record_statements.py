@@ -14,6 +14,7 @@ from shared.vault.access.permissions import Operation, may
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import (
+    USER_OBJECT,
     follows_from_id,
     ids_of_global_ids,
     name_sequence,
@@ -244,11 +245,16 @@ def _referred(object_name: str, key: Field) -> str:
 
 
 def unreadable_references(target: VaultObject, caller: Caller) -> list[Field]:
-    """Return an object's reference fields to records that the caller may not read."""
+    """Return an object's reference fields to records that the caller may not read, except users.
+
+    Which users exist everybody sees, by the records that they have made.
+    """
     return [
         field
         for field in target.fields.values()
-        if _is_reference(field) and not may(caller, field.object or "", Operation.READ)
+        if _is_reference(field)
+        and field.object != USER_OBJECT
+        and not may(caller, field.object or "", Operation.READ)
     ]
 
 
