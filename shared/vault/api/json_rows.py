@@ -21,6 +21,7 @@ from shared.vault.api.body_limits import (
     MAX_TEXT_BYTES,
     MAX_VALUES,
 )
+from shared.vault.api.json_members import refuse_repeated_members
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import MAX_ROWS
 
@@ -53,7 +54,9 @@ def parse_json_rows(body: bytes) -> list[dict[str, object]]:
         message = f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     # Most bodies keep all bounds, which is found out for all of their values together.
-    return rows if _keeps_bounds(rows, len(text)) else _checked(rows)
+    read = rows if _keeps_bounds(rows, len(text)) else _checked(rows)
+    refuse_repeated_members(text, read)
+    return read
 
 
 def parse_json_record(
@@ -66,6 +69,7 @@ def parse_json_record(
     """
     document = parse_json_object(body, limit)
     _check_flat(document, 1, RowTally())
+    refuse_repeated_members(body.removeprefix(BYTE_ORDER_MARK), [document])
     return document
 
 
@@ -151,9 +155,12 @@ def _element(
 def _decoded(element: bytes, number: int) -> object:
     """Return one element of an array."""
     try:
-        return exact_json.loads(element)
+        row = exact_json.loads(element)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise unreadable(f"row {number} is not JSON") from error
+    if isinstance(row, dict):
+        refuse_repeated_members(element, [row])
+    return row
 
 
 def _keeps_bounds(rows: list[object], size: int) -> TypeGuard[list[dict[str, object]]]:

@@ -157,6 +157,15 @@ async def test_text_that_is_not_unicode(user: Api, body: bytes) -> None:
     assert (answer.http_status, answer.error) == (200, "INVALID_DATA")
 
 
+async def test_a_value_that_another_one_would_replace_is_refused(user: Api) -> None:
+    headers = {"Content-Type": "application/json"}
+    first = b'{"name__v": "one", "key__c": "x", "name__v": "two"}'
+    for body in (first, b"[" + first + b"]", b'[{"name__v":"three"},' + first + b"]"):
+        answer = await user.post(ITEMS, data=body, headers=headers)
+        assert answer.error == "INVALID_DATA"
+        assert "[name__v] twice" in answer.message
+
+
 async def test_a_date_on_the_edge_is_found_by_a_query(user: Api) -> None:
     (record_id,) = await items(
         user, 1, day__c="9999-12-31", moment__c="0001-01-01T00:00:00.000Z"
