@@ -29,6 +29,7 @@ OPERATIONS = Path(__file__).with_name("vault_operations.csv")
 TRIALS = Path(__file__).with_name("public_trials.md")
 """The results of trying public programs and packages, which only a trial can show."""
 TESTS = PROJECT / "tests" / "service" / "vault"
+PACKAGE = "tests.service.vault"
 EVERY_ROUTE = "test_api_roles.py"
 """Calls every route, as every kind of user."""
 
@@ -141,28 +142,36 @@ def _fits(route: Sequence[str], wanted: Sequence[str]) -> bool:
 @cache
 def _calls() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     """Return test module, verb and segments of every call that the tests of the API spell out."""
-    trees = {
-        module.name: ast.parse(module.read_text(encoding="utf-8"))
-        for module in sorted(TESTS.glob("*.py"))
-    }
-    shared: dict[str, str] = {}
-    for tree in trees.values():
-        shared |= _constants(tree, {})
+    modules = {path.stem: path for path in sorted(TESTS.glob("test_*.py"))}
     return tuple(
-        (module, verb, segments(path))
-        for module, tree in trees.items()
-        for verb, path in _calls_in(tree, shared | _constants(tree, shared))
-        if module.startswith("test_")
+        (path.name, verb, segments(called))
+        for module, path in modules.items()
+        for verb, called in _calls_in(_tree(module), _constants(module))
     )
 
 
-def _constants(tree: ast.Module, known: dict[str, str]) -> dict[str, str]:
-    """Return the paths that have names in a module, some made of known ones."""
+@cache
+def _tree(module: str) -> ast.Module:
+    """Return the syntax tree of a module of the tests of the API."""
+    return ast.parse((TESTS / f"{module}.py").read_text(encoding="utf-8"))
+
+
+@cache
+def _constants(module: str) -> dict[str, str]:
+    """Return the paths that have names in a module, its imported ones included; some are made of others."""
     found: dict[str, str] = {}
-    for node in tree.body:
+    for node in _tree(module).body:
         match node:
+            case ast.ImportFrom(module=str(source), names=names):
+                package, _, stem = source.rpartition(".")
+                if package != PACKAGE:
+                    continue
+                known = _constants(stem)
+                for each in names:
+                    if each.name in known:
+                        found[each.asname or each.name] = known[each.name]
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                text = _text(value, known | found)
+                text = _text(value, found)
                 if text.startswith("/"):
                     found[name] = text
     return found
@@ -201,15 +210,27 @@ def _part(node: ast.expr, constants: dict[str, str]) -> str:
 
 
 def test_of(operation: Operation) -> str:
-    """Return the test module that calls an operation most often."""
-    wanted = operation.segments
-    counts = Counter(
-        module
-        for module, verb, called in _calls()
-        if verb == operation.verb and _is_called(called, wanted)
+    """Return the test module that calls an operation most often.
+
+    Calls that spell out each name of its path come before those with a variable in place of one.
+    """
+    for is_called in (_is_spelled_out, _is_called):
+        counts = Counter(
+            module
+            for module, verb, called in _calls()
+            if verb == operation.verb and is_called(called, operation.segments)
+        )
+        if counts:
+            most = max(counts.values())
+            return min(name for name in counts if counts[name] == most)
+    return EVERY_ROUTE
+
+
+def _is_spelled_out(called: Sequence[str], wanted: Sequence[str]) -> bool:
+    return len(called) == len(wanted) and all(
+        segment in (VARIABLE, part)
+        for part, segment in zip(called, wanted, strict=True)
     )
-    most = max(counts.values(), default=0)
-    return min((name for name in counts if counts[name] == most), default=EVERY_ROUTE)
 
 
 def _is_called(called: Sequence[str], wanted: Sequence[str]) -> bool:
