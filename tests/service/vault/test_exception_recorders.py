@@ -23,7 +23,9 @@ RETRY = f"Objectaction.{MESSAGE}.retry_transfer__sys"
 IGNORE = f"Objectaction.{MESSAGE}.ignore__sys"
 OPEN, IGNORED = "open__sys", "ignored__sys"
 DENIED = "INSUFFICIENT_ACCESS"
-WORKING = {MESSAGE: "rce", ITEM: "rce"}
+# Who refers to an integration or its point may read them.
+READ = {"integration__sys": "r", "integration_point__sys": "r"}
+WORKING = {MESSAGE: "rce", ITEM: "rce", **READ}
 MIGRATION = {"X-VaultAPI-MigrationMode": "true", "X-VaultAPI-NoTriggers": "true"}
 FORGED = json.dumps({"message": {"attributes": {}, "items": ["V4T000000000ZZZ"]}})
 
