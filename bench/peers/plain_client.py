@@ -86,8 +86,9 @@ class PlainClient:
                     each.close()
 
     def make(self, calls: int) -> None:
-        """Make so many calls over each connection, and return when all are answered."""
-        left = {key.fd: calls for key in self._waiting.get_map().values()}
+        """Make so many calls, as many over each connection, and return when all are answered."""
+        connections = self._waiting.get_map()
+        left = {key.fd: calls // len(connections) for key in connections.values()}
         for key in self._waiting.get_map().values():
             key.data.ask()
         while any(left.values()):

@@ -38,6 +38,7 @@ ROUNDS = 5
 CALLS = 300  # of one kind in a turn
 CLIENTS = 16
 WORKER_CALLS = 1_024  # in a turn of the comparison of workers
+WORKER_CLIENTS = (CLIENTS, 64)
 POSTGRES, CLIENT = "postgres", "client"  # the parts besides workers
 PASSWORD = "a password of a bench"  # noqa: S105  of a system that is removed at the end
 ADMIN = "admin@crm.example"
@@ -219,8 +220,10 @@ class _Spent:
         return [1000 * self.seconds[part] / calls for part in parts]
 
 
-async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
+async def worker_gain(dsn: str, folder: Path, clients: int) -> dict[str, float]:
     """Return pages of 50 records per second by one and by two workers, and how much more two can serve.
+
+    ``clients`` connections make the calls.
 
     ``rate_ratio`` compares the rates. The client, PostgreSQL and the workers share the cores of this machine:
     ``most_here`` is the largest such ratio that their processor time leaves room for. ``ratio`` leaves the others out.
@@ -234,8 +237,8 @@ async def worker_gain(dsn: str, folder: Path) -> dict[str, float]:
     # Two workers first: both have begun to accept connections by the time that the other Vault is ready.
     async with _vault(dsn, folder, 2) as two, _vault(dsn, folder, 1) as one:
         sides = (
-            (spent[1], await _page_client(one[1]), {"0": one[0]}),
-            (spent[2], await _page_client(two[1]), children_of(two[0])),
+            (spent[1], await _page_client(one[1], clients), {"0": one[0]}),
+            (spent[2], await _page_client(two[1], clients), children_of(two[0])),
         )
         for number in range(ROUNDS + 1):
             for turns, client, workers in sides:
@@ -256,9 +259,9 @@ async def _server_process(dsn: str) -> int:
 
 
 async def _page_client(
-    http: aiohttp.ClientSession,
+    http: aiohttp.ClientSession, clients: int
 ) -> Callable[[], AbstractContextManager[PlainClient]]:
-    """Return what connects a plain client of pages of 50 records, in the session of another client."""
+    """Return what connects plain clients of pages of 50 records, in the session of another client."""
     path, form = f"/api/{VERSION}/query", {"q": f"{PAGE} PAGESIZE 50"}
     # The plain client looks at no answer: this one is the pattern of all.
     async with http.post(path, data=form) as answer:
@@ -266,7 +269,7 @@ async def _page_client(
         url = str(answer.url.origin())
     headers = {"Authorization": http.headers["Authorization"]}
     call = form_call(url, path, headers, form)
-    return lambda: PlainClient.connected(url, call, CLIENTS)
+    return lambda: PlainClient.connected(url, call, clients)
 
 
 async def _turn(
@@ -278,7 +281,7 @@ async def _turn(
     with connected() as client:
         before, own = processor_seconds(processes), time.process_time()
         begin = time.perf_counter()
-        await asyncio.to_thread(client.make, WORKER_CALLS // CLIENTS)
+        await asyncio.to_thread(client.make, WORKER_CALLS)
         passed = time.perf_counter() - begin
         after = processor_seconds(processes)
     seconds = {name: after[name] - before[name] for name in processes}
@@ -324,7 +327,9 @@ async def run(*, workers: bool) -> dict[str, dict[str, float]]:
                 await made.execute("CREATE SEQUENCE bare")
             figures = await small_calls(dsn, Path(name))
             if workers:
-                figures["two workers"] = await worker_gain(dsn, Path(name))
+                for clients in WORKER_CLIENTS:
+                    gain = await worker_gain(dsn, Path(name), clients)
+                    figures[f"two workers, {clients} clients"] = gain
             return figures
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     insert,
+    or_,
     select,
     update,
 )
@@ -94,9 +95,11 @@ def transfer(source: Session, target: Session, message: work.Row) -> None:
         wanted = [row["account_id"] for row in asked]
         statement = select(ACCOUNT).where(ACCOUNT.c.id.in_(wanted))
     accounts = [dict(row) for row in source.execute(statement).mappings()]
-    people = write(
-        target, "person", [work.person(each) for each in accounts], message["id"]
-    )
+    people = matched(target, accounts)
+    unmatched = [
+        work.person(each) for each in accounts if each["global_id"] not in people
+    ]
+    people |= write(target, "person", unmatched, message["id"])
     copies = [work.source_data(each, people[each["global_id"]]) for each in accounts]
     write(target, "source_data", copies, message["id"])
     if asked:
@@ -111,6 +114,22 @@ def transfer(source: Session, target: Session, message: work.Row) -> None:
         source.execute(done)
         source.execute(insert(TRAIL_TABLES["audit"]), work.status_entries(ids))
     source.commit()
+
+
+def matched(target: Session, accounts: Sequence[work.Row]) -> dict[str, str]:
+    """Return the ids, by link, of persons that another account has made and that have one of its identifiers."""
+    person = TABLES["person"].c
+    numbers = {each["veeva_id"]: each["global_id"] for each in accounts}
+    externals = {each["external_id"]: each["global_id"] for each in accounts}
+    statement = select(
+        person.id, person.link, person.veeva_id, person.external_id
+    ).where(or_(person.veeva_id.in_(numbers), person.external_id.in_(externals)))
+    found: dict[str, str] = {}
+    for row in target.execute(statement):
+        link = numbers.get(row.veeva_id) or externals[row.external_id]
+        if row.link != link:
+            found[link] = row.id
+    return found
 
 
 def write(

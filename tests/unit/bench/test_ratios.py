@@ -19,7 +19,7 @@ FIGURES: Mapping[str, Mapping[str, Any]] = {
     "peers": {"account, insert": {"floor": {"microseconds": 100}}},
     "small-calls": {
         "one record": {"vault_ms": 1.0, "bare_ms": 0.5, "ratio": 2.0},
-        "two workers": {"one_worker_per_second": 1.0, "ratio": 1.8},
+        "two workers, 16 clients": {"one_worker_per_second": 1.0, "ratio": 1.8},
     },
     "growth": {"`FIND`": {"10000": 2.0, "1000000": 3.0, "100000": 9.0}},
 }
