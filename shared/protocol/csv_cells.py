@@ -1,4 +1,4 @@
-"""Writes CSV cells that spreadsheets do not run as formulas: marks text that would begin one."""
+"""Writes CSV: for people, with a mark before text that a spreadsheet would run as a formula; for programs, as it is."""
 
 from __future__ import annotations
 
@@ -38,11 +38,21 @@ def read_cell(cell: str) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV (RFC 4180) of safe cells; None becomes an empty cell."""
+    """Return rows as CSV (RFC 4180) of safe cells, for people; None becomes an empty cell."""
+    return _written([safe_cell(cell) for cell in row] for row in map(_texts, rows))
+
+
+def exact_csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV (RFC 4180) of unchanged texts, for programs that compare or load them."""
+    return _written(map(_texts, rows))
+
+
+def _texts(row: Sequence[object]) -> list[str]:
+    return ["" if cell is None else str(cell) for cell in row]
+
+
+def _written(rows: Iterable[Sequence[str]]) -> str:
     # RFC 4180 ends lines with CRLF; ``newline`` keeps them on every platform.
     sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, lineterminator="\r\n")
-    for row in rows:
-        texts = ["" if cell is None else str(cell) for cell in row]
-        writer.writerow([safe_cell(text) for text in texts])
+    csv.writer(sheet, lineterminator="\r\n").writerows(rows)
     return sheet.getvalue()

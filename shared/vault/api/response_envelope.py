@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.spark.broker_errors import BrokerUnavailable
@@ -277,7 +277,7 @@ def results_csv(results: Sequence[RowResult]) -> Response:
         lines.append(cells)
     warned = any(result.warning for result in results)
     status = Status.WARNING if warned else Status.SUCCESS
-    content = csv_text(lines).encode()
+    content = exact_csv_text(lines).encode()
     return Response(content, 200, {STATUS_HEADER: status}, CSV)
 
 

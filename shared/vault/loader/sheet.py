@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import codecs
 import csv
-import io
 from collections import deque
 from collections.abc import (
     AsyncGenerator,
@@ -19,7 +18,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from shared.protocol.csv_cells import safe_cell
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.csv_columns import SAVE_AS, CsvColumns, CsvColumnsFault, is_blank
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError, VaultFault
@@ -320,16 +319,12 @@ async def _in_steps(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None
 
 
 def lines(rows: Iterable[Sequence[object]]) -> str:
-    """Return rows as CSV text."""
-    sheet = io.StringIO(newline="")
-    writer = csv.writer(sheet, lineterminator="\r\n")
-    for row in rows:
-        writer.writerow([cell(value) for value in row])
-    return sheet.getvalue()
+    """Return rows as CSV text that a load reads as the same values."""
+    return exact_csv_text([cell(value) for value in row] for row in rows)
 
 
 def cell(value: object) -> str:
-    """Return a value as the API writes it in CSV: lists joined by commas; formulas marked as text."""
+    """Return a value as the API writes it in CSV: lists joined by commas."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -338,7 +333,4 @@ def cell(value: object) -> str:
         return orjson.dumps(value).decode()
     if isinstance(value, list | tuple):
         return ",".join(cell(item) for item in value)
-    # A number may begin with a sign.
-    if isinstance(value, str):
-        return safe_cell(value)
     return str(value)

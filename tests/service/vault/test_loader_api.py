@@ -76,7 +76,7 @@ async def counts(client: Api, job_id: int) -> list[tuple[str, dict[str, int]]]:
 
 async def test_a_load_and_its_logs(admin: Api) -> None:
     text = "name__v,key__c,colour__c,amount__c\n" + "".join(
-        f'"Thing, {n}",load-{n},{"green__c" if n in (3, 700) else "red__c"},{n}\n'
+        f'"=Thing, {n}",load-{n},{"green__c" if n in (3, 700) else "red__c"},{n}\n'
         for n in range(1, 1202)
     )
     await stage(admin, "/things.csv", text)
@@ -103,7 +103,7 @@ async def test_a_load_and_its_logs(admin: Api) -> None:
     ]
     assert {row["responseStatus"] for row in succeeded} == {"SUCCESS"}
     assert {row["event"] for row in succeeded} == {"created__sys"}
-    assert succeeded[0]["name__v"] == "Thing, 1"
+    assert succeeded[0]["name__v"] == "=Thing, 1"
     assert len({row["id"] for row in succeeded}) == 1199
 
     failed = await rows(admin, job_id, "1", "failurelog")
@@ -130,6 +130,8 @@ async def test_a_load_and_its_logs(admin: Api) -> None:
     ]
     found = await admin.query("SELECT id FROM thing__c WHERE key__c LIKE 'load-%'")
     assert found.body["responseDetails"]["total"] == 1201
+    loaded = await admin.query("SELECT name__v FROM thing__c WHERE key__c = 'load-3'")
+    assert [row["name__v"] for row in loaded.body["data"]] == ["=Thing, 3"]
 
 
 async def test_update_upsert_and_delete_in_their_order(admin: Api) -> None:
@@ -332,7 +334,7 @@ async def test_an_extract(admin: Api) -> None:
         "key__c": "extract-0007",
         "colour__c": "red__c",
         "amount__c": "7.50",
-        "note__c": "'=cmd, 7",  # no formula to any spreadsheet
+        "note__c": "=cmd, 7",
         "status__v": "active__v",
         "state__v": "new_state__c",
     }

@@ -101,7 +101,7 @@ def test_results() -> None:
     )
     assert bytes(response.body).decode().splitlines() == [
         "responseStatus,id,event,id_param_value,errors",
-        "SUCCESS,1,created__sys,'=K,",
+        "SUCCESS,1,created__sys,=K,",
         'FAILURE,,,,"INVALID_DATA|Bad, bad',
         'PARAMETER_REQUIRED|Missing"',
         "WARNING,2,,,",

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.protocol.csv_cells import csv_text, read_cell, restorable_cell, safe_cell
+from shared.protocol.csv_cells import (
+    csv_text,
+    exact_csv_text,
+    read_cell,
+    restorable_cell,
+    safe_cell,
+)
 
 ROOT = Path(__file__).parents[3]
 WIDE = ("\uff0b", "\uff0d", "\uff1d", "\uff20")
@@ -19,12 +25,11 @@ STARTS = (*"=+-@\t\r\n", *WIDE)
 NUMBER = r"[+\-\uff0b\uff0d][\d.][\d.,\s]*"
 NUMBERS = ("-1", "+1.5", "-1,234.50", "-.5")
 WRITERS = {
-    "shared/protocol/csv_cells.py": "writes safe cells",
+    "shared/protocol/csv_cells.py": "writes safe cells for people, and unchanged texts for programs",
     "shared/vault/integrations/lookup_files.py": "writes cells that it reads again as they were",
-    "shared/vault/loader/sheet.py": "makes values of records safe cells",
     "medcrm/folder.py": "writes cells that it reads again as they were",
 }
-"""Who writes CSV, and by what its cells are safe; everybody else calls ``csv_text``."""
+"""Who writes CSV, and by what its cells are safe; everybody else calls ``csv_text`` or ``exact_csv_text``."""
 
 texts = st.text(max_size=30) | st.builds(
     str.__add__, st.sampled_from(["'", "'=", "''=", *STARTS]), st.text(max_size=9)
@@ -52,6 +57,12 @@ def test_rows_are_written_as_safe_cells(text: str) -> None:
     written = csv_text([["key", None], [text, 7]])
     rows = list(csv.reader(io.StringIO(written, newline="")))
     assert rows == [["key", ""], [f"'{text}", "7"]]
+
+
+@given(st.lists(texts.filter(bool), min_size=1))
+def test_programs_read_what_was_written(row: list[str]) -> None:
+    written = exact_csv_text([row])
+    assert list(csv.reader(io.StringIO(written, newline=""))) == [row]
 
 
 @pytest.mark.parametrize("start", ["a;", "a\t", "a|", "a\n"])
