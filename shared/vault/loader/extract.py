@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,6 +39,8 @@ SOURCE, RENDITIONS = "source", "renditions"
 # The column by which the files of a row are found, unless the task has it among its own.
 VERSION_ID = "version_id"
 MAX_COPIED = 10_000  # versions whose files one task copies
+
+_FUNCTION = re.compile(r"\w+ \( (?P<field>\S+) \)")
 
 CopiedFile = tuple[str, str]
 """The type of a rendition, empty for a source file, and the path of its copy in the staging area."""
@@ -101,6 +106,9 @@ class _TaskRun:
         self._services = services
         self._context = context
         self._task = task
+        objects = services.components.registry.objects
+        self._target = objects.get(task.object_name)
+        self._columns = columns(task, self._target)
         self._rows = 0
         self._copied = 0
         self._renditions: list[Sequence[object]] = [
@@ -125,9 +133,7 @@ class _TaskRun:
         await self._context.progress(self._task.task_id, counts, state=state)
 
     async def _content(self) -> AsyncIterator[bytes]:
-        objects = self._services.components.registry.objects
-        target = objects.get(self._task.object_name)
-        text = statement(self._task, target)
+        text = statement(self._task, self._target)
         queries, caller = self._services.queries, self._context.caller
         async for page in pages(queries, caller, text):
             self._context.raise_if_stopped()
@@ -148,7 +154,8 @@ class _TaskRun:
         """
         task, context = self._task, self._context
         # Keys are those of the statement, whose functions have names of their own.
-        cells = list(row.values())[: len(task.fields)]
+        values = list(row.values())
+        cells = [values[place] for place in self._columns.places]
         if not task.files:
             return cells
         self._copied += 1
@@ -208,18 +215,53 @@ async def pages(
         )
 
 
-def statement(
-    task: ExtractTask,
-    target: VaultObject | None,
-) -> str:
-    """Return the query of a task, which reads long texts in full."""
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The expressions that a statement selects, and for each field of the task the place of its own."""
+
+    expressions: tuple[str, ...]
+    places: tuple[int, ...]
+
+
+def columns(task: ExtractTask, target: VaultObject | None) -> Columns:
+    """Return what the statement of a task selects: long texts in full, and no expression twice.
+
+    A query has one column for an expression that it selects twice, e.g. for a long text and its LONGTEXT. Functions of
+    one field get aliases, since their column would have the field's name.
+    """
     fields = target.fields if target is not None else {}
+    wanted = [_whole(fields[name]) if name in fields else name for name in task.fields]
+    expressions: dict[str, str] = {}
+    for expression in wanted:
+        expressions.setdefault(_compared(expression), expression)
+    if task.files:
+        expressions.setdefault(VERSION_ID, VERSION_ID)
+    place = {compared: at for at, compared in enumerate(expressions)}
+    places = tuple(place[_compared(expression)] for expression in wanted)
+    named = Counter(map(_named, expressions))
     selected = [
-        _whole(fields[name]) if name in fields else name for name in task.fields
+        f"{expression} AS column_{at}"
+        if _FUNCTION.fullmatch(compared) and named[_named(compared)] > 1
+        else expression
+        for at, (compared, expression) in enumerate(expressions.items(), 1)
     ]
-    if task.files and VERSION_ID not in task.fields:
-        selected.append(VERSION_ID)
-    names = ", ".join(selected)
+    return Columns(tuple(selected), places)
+
+
+def _compared(expression: str) -> str:
+    """Return an expression in the form in which equal ones are the same text."""
+    return " ".join(expression.lower().replace("(", " ( ").replace(")", " ) ").split())
+
+
+def _named(compared: str) -> str:
+    """Return the name of the column that an expression has without an alias."""
+    call = _FUNCTION.fullmatch(compared)
+    return call["field"] if call else compared
+
+
+def statement(task: ExtractTask, target: VaultObject | None) -> str:
+    """Return the query of a task."""
+    names = ", ".join(columns(task, target).expressions)
     return f"SELECT {names} FROM {task.object_name} {task.criteria}".rstrip()
 
 

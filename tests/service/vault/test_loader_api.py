@@ -291,6 +291,28 @@ async def test_a_load_that_was_cut_off_goes_on_where_it_was(
         )
 
 
+async def test_a_long_text_and_its_function_have_a_column_each(admin: Api) -> None:
+    mdl = """RECREATE Object page__c ( label('Page'), prefix('ZPG'),
+      Field text__c ( type('LongText'), label('Text'), max_length(1000) ),
+      Field rich__c ( type('RichText'), label('Rich'), max_length(1000) ),
+      Field key__c ( type('String'), label('Key'), max_length(10) ) );"""
+    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    values = {"text__c": "long", "rich__c": "<b>rich</b>", "key__c": "K"}
+    made = await admin.post("/vobjects/page__c", json=[{"name__v": "P", **values}])
+    assert made.status == "SUCCESS"
+    fields = (
+        "LONGTEXT(text__c),text__c,rich__c,LONGTEXT(rich__c),RICHTEXT(rich__c),key__c"
+    )
+    request = {"object_type": "vobjects__v", "object": "page__c"}
+    answer = await admin.post(
+        "/services/loader/extract", json=[{**request, "fields": fields.split(",")}]
+    )
+    assert await ended(admin, answer) == "SUCCESS"
+    (row,) = await rows(admin, answer.body["job_id"], "1", "results")
+    texts = ["long", "long", "<b>rich</b>", "rich", "<b>rich</b>", "K"]
+    assert list(row.items()) == list(zip(fields.split(","), texts, strict=True))
+
+
 async def test_an_extract(admin: Api) -> None:
     text = "name__v,key__c,colour__c,amount__c,note__c\n" + "".join(
         f'Extracted {n},extract-{n:04},red__c,{n}.5,"=cmd, {n}"\n'
