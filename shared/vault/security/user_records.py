@@ -11,6 +11,7 @@ from shared.vault.access.caller import SYSTEM, SYSTEM_ADMIN
 from shared.vault.access.permissions import holds_all_of
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.records.email_addresses import is_one_address
+from shared.vault.security.user_settings import invalid_setting
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -30,6 +31,9 @@ PROFILE = "security_profile__sys"
 STATUS = "status__v"
 NAME = "username__sys"
 EMAIL = "email__sys"
+FIRST_NAME, LAST_NAME, FULL_NAME = "first_name__sys", "last_name__sys", "name__v"
+REQUIRED = (FIRST_NAME, LAST_NAME, EMAIL)
+"""What every user has: once there, it cannot be emptied."""
 ACTIVE = "active__v"
 
 # Letters of other scripts look like these; and what is not seen at all makes two names look like one.
@@ -73,7 +77,7 @@ class UserTrigger:
     one active user, besides the Vault's own, is always a System Admin.
     """
 
-    columns = (STATUS, PROFILE)
+    columns = (STATUS, PROFILE, FULL_NAME, *REQUIRED)
 
     def __init__(self, profiles: SecurityProfiles) -> None:
         self._profiles = profiles
@@ -86,7 +90,8 @@ class UserTrigger:
     ) -> None:
         """Fail rows of users with more permissions than the caller.
 
-        Also fail rows with an e-mail that is not one address, or with a name that is not plain or looks like another.
+        Also fail rows with an e-mail that is not one address, with a name that is not plain or looks like another, or
+        with a time zone, locale or language that is none.
         """
         taken = await _taken_names(connection, rows)
         for row in rows:
@@ -94,6 +99,7 @@ class UserTrigger:
             refusal = self._refusal(caller, row.values.get(PROFILE))
             refusal = refusal or _invalid_email(row.values.get(EMAIL))
             refusal = refusal or _invalid_name(name)
+            refusal = refusal or invalid_setting(row.values)
             # Of exactly one name, the column's own rule is asked.
             if refusal is None and taken.setdefault(name.lower(), name) != name:
                 refusal = _taken_name()
@@ -108,7 +114,8 @@ class UserTrigger:
     ) -> ApiError | None:
         """Refuse changes of the Vault's own user, of a user with more permissions, or that lock the caller out.
 
-        Also refuse an e-mail that is not one address, and a new name that is not plain.
+        Also refuse an e-mail that is not one address, a new name that is not plain, a setting that is none, and to
+        empty what every user has. The full name follows first and last name, unless it is another one.
         """
         own = stored["id"] == str(caller.user_id)
         if stored["id"] == str(SYSTEM.user_id):
@@ -124,7 +131,11 @@ class UserTrigger:
         mightier = None if own else self._refusal(caller, stored[PROFILE])
         refusal = mightier or self._refusal(caller, changes.get(PROFILE))
         refusal = refusal or _invalid_email(changes.get(EMAIL))
-        return refusal or _invalid_name(str(changes.get(NAME) or ""))
+        refusal = refusal or _invalid_name(str(changes.get(NAME) or ""))
+        refusal = refusal or invalid_setting(changes) or _emptied(stored, changes)
+        if refusal is None:
+            _rename(stored, changes)
+        return refusal
 
     def _refusal(self, caller: Caller, profile: object) -> ApiError | None:
         if profile is None:
@@ -220,6 +231,25 @@ def _invalid_email(value: object) -> ApiError | None:
     if value is None or is_one_address(str(value)):
         return None
     return ApiError(ErrorType.INVALID_DATA, f"[{EMAIL}] is not one e-mail address")
+
+
+def _emptied(stored: Record, changes: Mapping[str, object]) -> ApiError | None:
+    """Return the error of a change that empties what every user has."""
+    for name in REQUIRED:
+        if name in changes and not changes[name] and stored.get(name):
+            message = f"Missing required parameter [{name}]"
+            return ApiError(ErrorType.PARAMETER_REQUIRED, message)
+    return None
+
+
+def _rename(stored: Record, changes: dict[str, object]) -> None:
+    """Add the full name to changes of first or last name, if it was made of both before."""
+    parts = (FIRST_NAME, LAST_NAME)
+    before = [stored.get(name) for name in parts]
+    after = [changes.get(name, stored.get(name)) for name in parts]
+    made = stored.get(FULL_NAME) == " ".join(map(str, before))
+    if before != after and made and FULL_NAME not in changes:
+        changes[FULL_NAME] = " ".join(map(str, after))
 
 
 def _ends_administrator(stored: Record, changes: Mapping[str, object]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.vault.assembly.vault import Vault
+from shared.vault.security.user_fields import OWN
 from tests.service.vault.people import as_user, new_user, person
 from tests.service.vault.served import PASSWORD, USERNAMES, Api
 from tests.service.vault.user_forms import multipart, shown, sign_in
@@ -115,6 +116,9 @@ async def test_upsert(admin: Api) -> None:
         ({"security_profile__v": "vault_owner__v"}, "INVALID_DATA"),
         ({"password__v": "short"}, "INVALID_DATA"),
         ({"user_email__v": "x" * 300}, "INVALID_DATA"),
+        ({"user_timezone__v": "Mars/Olympus"}, "INVALID_DATA"),
+        ({"user_locale__v": "english"}, "INVALID_DATA"),
+        ({"user_language__v": "??"}, "INVALID_DATA"),
     ],
 )
 async def test_users_that_cannot_be(
@@ -237,6 +241,61 @@ async def test_everyone_changes_themselves_within_limits(admin: Api, api: Api) -
     ).error == "INSUFFICIENT_ACCESS"
     assert (await session.get("/objects/users/2")).error == "INSUFFICIENT_ACCESS"
     assert (await session.get(f"/objects/users/{user_id}")).status == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("user_first_name__v", "", "PARAMETER_REQUIRED"),
+        ("user_last_name__v", "", "PARAMETER_REQUIRED"),
+        ("user_email__v", "", "PARAMETER_REQUIRED"),
+        ("user_timezone__v", "Mars/Olympus", "INVALID_DATA"),
+        ("user_locale__v", "english", "INVALID_DATA"),
+        ("user_language__v", "??", "INVALID_DATA"),
+    ],
+)
+@pytest.mark.parametrize("how", ["one", "many", "me", "record", "upsert"])
+async def test_no_change_makes_a_user_that_cannot_be(
+    admin: Api, api: Api, how: str, field: str, value: str, error: str
+) -> None:
+    user_id, username = await new_user(admin)
+    before = await shown(admin, user_id)
+    sent: dict[str, str | int] = {field: value}
+    match how:
+        case "one":
+            answer = await admin.put(f"/objects/users/{user_id}", data=sent)
+        case "many":
+            answer = await admin.put("/objects/users", json=[sent | {"id": user_id}])
+        case "me":
+            session = await as_user(api, username)
+            answer = await session.put("/objects/users/me", data=sent)
+            before |= {"last_login__v": (await shown(admin, user_id))["last_login__v"]}
+        case "record":
+            row = {"id": str(user_id), OWN[field]: value}
+            answer = await admin.put("/vobjects/user__sys", json=[row])
+        case _:
+            path = "/objects/users?operation=upsert&idParam=user_name__v"
+            row = person(user_name__v=username, **{field: value})
+            answer = await admin.post(path, json=[row])
+    (refused,) = answer.body.get("data", [answer.body])
+    (problem,) = refused["errors"]
+    assert problem["type"] == error
+    assert (OWN[field] if how == "record" else field) in problem["message"]
+    assert await shown(admin, user_id) == before
+
+
+async def test_the_full_name_follows_unless_it_is_another_one(admin: Api) -> None:
+    user_id, _ = await new_user(admin)
+    for changes, name in (
+        ({"first_name__sys": "Ada", "last_name__sys": "Reader"}, "Ada Reader"),
+        ({"last_name__sys": "Writer"}, "Ada Writer"),
+        ({"last_name__sys": "Editor", "name__v": "The Editor"}, "The Editor"),
+        ({"first_name__sys": "Eve"}, "The Editor"),
+    ):
+        row = {"id": str(user_id), **changes}
+        assert (await admin.put("/vobjects/user__sys", json=[row])).status == "SUCCESS"
+        stored = await admin.get(f"/vobjects/user__sys/{user_id}")
+        assert stored.data["name__v"] == name
 
 
 async def test_a_changed_profile_counts_at_once(admin: Api, api: Api) -> None:
