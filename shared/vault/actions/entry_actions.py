@@ -10,7 +10,8 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError, VaultFault
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.queues.outbox import send
-from shared.vault.records.field_values import InvalidValue, coercion, in_milliseconds
+from shared.vault.records.field_values import coercion, in_milliseconds
+from shared.vault.records.invalid_values import InvalidValue
 
 if TYPE_CHECKING:
     from shared.vault.records.named_actions import ActionContext

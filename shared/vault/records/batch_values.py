@@ -10,7 +10,6 @@ from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field
 from shared.vault.model.field_types import array_text
@@ -189,18 +188,20 @@ class Comparison:
 
     def change(self, row: ResolvedRow, record: Record) -> Change:
         """Return the changes that a row makes to its record; fail the row when it would change a guarded field."""
-        for name, value in row.guarded.items():
-            if name not in record or record[name] != value:
-                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+        for name, guard in row.guarded.items():
+            if name not in record or not guard.permits(record[name]):
+                row.errors.append(guard.error)
+            elif record[name] != guard.value:
+                row.values[name] = guard.value
         # Nearly all rows of a call have the same fields.
         names = tuple(row.values)
         if names != self._fields.names:
             self._fields = _Fields(names, list(record.keys()))
         fields = self._fields
-        sent, stored = fields.sent(row.values), fields.stored(record)
-        if sent == stored and not self._again:
+        sent, before = fields.sent(row.values), fields.stored(record)
+        if sent == before and not self._again:
             return Change(row, record, {}, NOTHING)
-        pairs = zip(fields.compared, sent, stored, strict=True)
+        pairs = zip(fields.compared, sent, before, strict=True)
         changed = [name for name, new, old in pairs if new != old]
         written = fields.compared if self._again else changed
         values = {name: row.values[name] for name in written}

@@ -9,9 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, assert_never, cast
 
-from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
-from shared.vault.errors import ApiError
 from shared.vault.files.attachment_model import Handle, UnstoredFile
 from shared.vault.model.component_model import (
     Field,
@@ -20,6 +18,7 @@ from shared.vault.model.component_model import (
     VaultObject,
     state_type_name,
 )
+from shared.vault.records.invalid_values import InactiveValue, InvalidValue
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -47,17 +46,6 @@ DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DATE_TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
-
-
-class InvalidValue(Exception):
-    """Raised for a value that its field cannot store.
-
-    The text names the field, never the value, which may be personal.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.error = ApiError(ErrorType.INVALID_DATA, message)
 
 
 def coercion(field: Field, registry: Registry) -> Coercion:
@@ -295,22 +283,24 @@ def in_milliseconds(moment: datetime) -> datetime:
 
 
 def _picklist(field: Field, picklist: Picklist) -> Coercion:
-    active = {name for name, entry in picklist.entries.items() if entry.active}
+    entries = picklist.entries
+    inactive = frozenset(name for name in entries if not entries[name].active)
+
+    refusal = f"Field [{field.name}] takes values of picklist [{picklist.name}]"
 
     def coerce(value: object) -> object:
         if value is None or value in ("", []):
             return None
         names = _names(value, multi_value=field.multi_value)
-        chosen = [name for name in names if isinstance(name, str) and name in active]
-        if len(chosen) != len(names):
-            raise InvalidValue(
-                f"Field [{field.name}] takes values of picklist [{picklist.name}]"
-            )
-        if field.multi_value:
-            return ",".join(dict.fromkeys(chosen))
-        if len(chosen) != 1:
+        known = [each for each in names if isinstance(each, str) and each in entries]
+        if len(known) != len(names):
+            raise InvalidValue(refusal)
+        if len(known) != 1 and not field.multi_value:
             raise InvalidValue(f"Field [{field.name}] takes one value")
-        return chosen[0]
+        chosen = ",".join(dict.fromkeys(known))
+        if inactive.isdisjoint(known):
+            return chosen
+        raise InactiveValue(refusal, chosen, inactive.intersection(known))
 
     return coerce
 

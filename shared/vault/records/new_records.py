@@ -210,8 +210,7 @@ def check_required(
     """Fail new rows that set a system field, or lack a required one; each error names the first such field."""
     required = _required_names(target, mode)
     for row in rows:
-        for name in row.guarded:
-            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+        row.errors.extend(guard.error for guard in row.guarded.values())
         for name in required:
             if row.values.get(name) is None and not row.errors:
                 row.fail(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, assert_never
 from shared.protocol.error_types import ErrorType
 from shared.vault.audit import audit_entries as entries
 from shared.vault.errors import ApiError
-from shared.vault.records.field_values import InvalidValue
+from shared.vault.records.invalid_values import InvalidValue
 from shared.vault.records.rows import Outcome, Refused
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from shared.vault.components.platform import NAME, SOURCE_MODIFIED
 from shared.vault.components.registry import is_written_by_connections
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.records.field_values import InvalidValue, coercion, migrated_field
+from shared.vault.records.field_values import coercion, migrated_field
+from shared.vault.records.invalid_values import InactiveValue, InvalidValue
 from shared.vault.records.lineage_entries import FIELD as LINEAGE
 from shared.vault.records.row_setters import (
     ColumnSetter,
@@ -25,7 +26,7 @@ from shared.vault.records.row_setters import (
     set_unless_null,
     unchanged,
 )
-from shared.vault.records.rows import NORMAL, ReadRow, UnchangedFields, WriteMode
+from shared.vault.records.rows import NORMAL, Guard, ReadRow, UnchangedFields, WriteMode
 
 if TYPE_CHECKING:
     from shared.vault.components.registry import Registry
@@ -119,10 +120,7 @@ class RowReader:
                     f"[{self.object.name}] has no field [{name[:100]}]",
                 )
             else:
-                try:
-                    setter(row, value)
-                except InvalidValue as fault:
-                    row.errors.append(fault.error)
+                _set(row, name, setter, value)
             # The answer names no more.
             if len(row.errors) > MAX_ERRORS:
                 return
@@ -248,6 +246,16 @@ class RowReader:
                 set_once(row, TYPE, value)
                 return
         raise InvalidValue(f"[{target}] has no such object type")
+
+
+def _set(row: ReadRow, name: str, setter: Setter, value: object) -> None:
+    """Set a value of a row; guard an inactive one, and add the error of an invalid one to the row."""
+    try:
+        setter(row, value)
+    except InactiveValue as fault:
+        row.guarded[name] = Guard(fault.value, fault.error, fault.names)
+    except InvalidValue as fault:
+        row.errors.append(fault.error)
 
 
 def _is_key(field: Field) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.records.field_values import Coercion, InvalidValue, converted
+from shared.vault.errors import ApiError
+from shared.vault.records.field_values import Coercion, converted
+from shared.vault.records.invalid_values import InvalidValue
 from shared.vault.records.lineage_entries import FIELD as LINEAGE
 from shared.vault.records.lineage_entries import RowLineage, read_row
-from shared.vault.records.rows import ReadRow
+from shared.vault.records.rows import Guard, ReadRow
 
 Setter = Callable[[ReadRow, object], None]
 
@@ -135,7 +137,7 @@ def unchanged(name: str, coerce: Coercion) -> Setter:
 
     def guard(row: ReadRow, value: object) -> None:
         # Whether it is the stored value is known when the record is.
-        row.guarded[name] = coerce(value)
+        row.guarded[name] = Guard(coerce(value), _set_by_vault(name))
 
     return guard
 
@@ -145,9 +147,13 @@ def refuse(name: str) -> Setter:
 
     def fail(row: ReadRow, value: object) -> None:
         del value
-        row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+        row.errors.append(_set_by_vault(name))
 
     return fail
+
+
+def _set_by_vault(name: str) -> ApiError:
+    return ApiError(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
 
 
 def lineage(value: object) -> RowLineage:

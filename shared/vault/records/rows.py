@@ -136,19 +136,37 @@ class Refused(RowResult):
     """A row that breaks rules, with an error for each; it changed nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The value of a field that callers may send only while the record has it, and the error for any other.
+
+    ``parts``: of a picklist's value, the names that the record has to have among its own; None for the whole value.
+    """
+
+    value: object
+    error: ApiError
+    parts: frozenset[str] | None = None
+
+    def permits(self, stored: object) -> bool:
+        """Return whether the record has the value, or its ``parts``."""
+        if self.parts is None:
+            return stored == self.value
+        return self.parts <= set(str(stored).split(","))
+
+
 @dataclass(slots=True)
 class Row(RowErrors):
     """A row before it is written, at any stage: the caller's values, and the rules that it breaks.
 
     ``index`` is its position in the call. ``key`` is the value that names its record, None where the call creates
-    records. ``guarded`` are fields that may be named, but only with the value that is stored. ``source_modified`` is
-    the modified date of the source record when the row was read from it.
+    records. ``guarded`` are fields that may be sent only with what the record has. ``source_modified`` is the modified
+    date of the source record when the row was read from it.
     """
 
     index: int
     key: object = None
     values: dict[str, object] = field(default_factory=dict)
-    guarded: dict[str, object] = field(default_factory=dict)
+    guarded: dict[str, Guard] = field(default_factory=dict)
     source_modified: datetime | None = None
     lineage: RowLineage | None = None
 

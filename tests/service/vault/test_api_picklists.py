@@ -151,6 +151,17 @@ async def test_an_inactive_value_is_kept_by_its_records(admin: Api) -> None:
         f"/vobjects/{owner}", json=[{"name__v": "B", "region__c": "north__c"}]
     )
     assert refused.data[0]["responseStatus"] == "FAILURE"
+    for sent, status in (
+        ({"region__c": "north__c", "name__v": "A2"}, "SUCCESS"),
+        ({"region__c": "south__c"}, "SUCCESS"),
+        ({"region__c": "north__c"}, "FAILURE"),
+        ({"regions__c": "south__c,north__c"}, "FAILURE"),
+    ):
+        row = {"id": record, **sent}
+        (result,) = (await admin.put(f"/vobjects/{owner}", json=[row])).data
+        assert result["responseStatus"] == status, sent
+    stored = (await admin.get(f"/vobjects/{owner}/{record}")).data
+    assert (stored["name__v"], stored["region__c"]) == ("A2", ["south__c"])
     assert (
         await admin.put(
             f"/objects/picklists/{name}/north__c", data={"status": "active"}

@@ -36,7 +36,8 @@ from shared.vault.errors import VaultFault
 from shared.vault.files.paths import split
 from shared.vault.loader.sheet import SheetReader
 from shared.vault.model.component_model import Field, FieldType
-from shared.vault.records.field_values import InvalidValue, coercion
+from shared.vault.records.field_values import coercion
+from shared.vault.records.invalid_values import InvalidValue
 from shared.vault.security.group_service import read_members
 from shared.vault.vql.vql_tokens import MAX_TEXT, like_segments, string_value
 from tests.unit.readers.hostile_texts import Hostile

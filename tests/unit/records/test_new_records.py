@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM_ADMIN, Caller
 from shared.vault.components.registry import object_type_id
+from shared.vault.errors import ApiError
 from shared.vault.records import new_records as new
-from shared.vault.records.rows import NORMAL, NewRow, ReadRow, ResolvedRow, WriteMode
+from shared.vault.records.rows import (
+    NORMAL,
+    Guard,
+    NewRow,
+    ReadRow,
+    ResolvedRow,
+    WriteMode,
+)
 from tests.unit.records.shapes import REGISTRY, THING, Answers, shape, text
 
 ADMIN = Caller(2, "admin@vault.example", SYSTEM_ADMIN)
@@ -155,11 +163,12 @@ def test_a_new_row_names_the_first_required_field_that_it_lacks(
 
 def test_a_new_row_has_no_stored_value_to_repeat() -> None:
     made = row(name__v="a")
-    made.guarded["secret__c"] = "b"
+    error = ApiError(ErrorType.INVALID_DATA, "it is guarded")
+    made.guarded["secret__c"] = Guard("b", error)
 
     new.check_required(THING, NORMAL, [made])
 
-    assert [error.type for error in made.errors] == [ErrorType.INVALID_DATA]
+    assert made.errors == [error]
 
 
 def test_the_vault_fills_in_who_when_status_type_and_state() -> None:

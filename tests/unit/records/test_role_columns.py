@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.vault.records.field_values import InvalidValue
+from shared.vault.records.invalid_values import InvalidValue
 from shared.vault.records.record_roles import (
     MAX_ASSIGNED,
     STANDARD_ROLES,

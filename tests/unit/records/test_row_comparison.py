@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.protocol.error_types import ErrorType
+from shared.vault.errors import ApiError
 from shared.vault.records.batch_values import Comparison
-from shared.vault.records.rows import ResolvedRow
+from shared.vault.records.rows import Guard, ResolvedRow
 
 NAMES = ["key__c", "note__c", "price__c", "ready__c"]
 VALUES = st.sampled_from([None, "", "a", 0, 1, True])
@@ -52,16 +54,35 @@ def test_all_fields_at_once_are_compared_as_each_alone(
         assert change.row.errors == []
 
 
+ERROR = ApiError(ErrorType.INVALID_DATA, "it is guarded")
+
+
 @pytest.mark.parametrize(
-    ("guarded", "refused"),
-    [({"note__c": "a"}, False), ({"note__c": "b"}, True), ({"other__c": "a"}, True)],
+    ("name", "value", "parts", "refused", "changes"),
+    [
+        ("note__c", "a", None, False, {}),
+        ("note__c", "b", None, True, {}),
+        ("other__c", "a", None, True, {}),
+        # Inactive values of picklists.
+        ("note__c", "a", {"a"}, False, {}),
+        ("note__c", "b", {"b"}, True, {}),
+        ("many__c", "a,b", {"b"}, False, {}),
+        ("many__c", "c,b", {"b"}, False, {"many__c": "c,b"}),
+        ("many__c", "a,b,d", {"b", "d"}, True, {}),
+        ("empty__c", "b", {"b"}, True, {}),
+    ],
 )
-def test_a_guarded_field_may_have_the_stored_value_only(
-    guarded: dict[str, object], refused: bool
+def test_a_guarded_field_may_have_what_is_stored_only(
+    name: str,
+    value: str,
+    parts: set[str] | None,
+    refused: bool,
+    changes: dict[str, object],
 ) -> None:
-    record: Any = Stored({"note__c": "a"})
-    row = ResolvedRow(index=0, guarded=guarded)
+    record: Any = Stored({"note__c": "a", "many__c": "a,b", "empty__c": None})
+    names = None if parts is None else frozenset(parts)
+    row = ResolvedRow(index=0, guarded={name: Guard(value, ERROR, names)})
 
     change = Comparison(again=False).change(row, record)
 
-    assert (bool(row.errors), change.values) == (refused, {})
+    assert (row.errors, change.values) == ([ERROR] if refused else [], changes)

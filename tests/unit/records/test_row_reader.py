@@ -102,7 +102,7 @@ def test_a_connection_sets_what_people_may_not_edit() -> None:
         ({"created_by__v": 2}, ErrorType.INVALID_DATA),
         ({"object_type__v": "OOT1"}, ErrorType.INVALID_DATA),
         ({"object_type__v.api_name__v": "closed__c"}, ErrorType.INVALID_DATA),
-        ({"colour__c": "grey__c"}, ErrorType.INVALID_DATA),
+        ({"colour__c": "green__c"}, ErrorType.INVALID_DATA),
         ({"lineage__sys": [0, ""]}, ErrorType.INVALID_DATA),
         (
             {"account__c": "V0A1", "account__cr.key__c": "x"},
@@ -114,6 +114,15 @@ def test_what_a_field_does_not_take_is_an_error_of_the_row(
     source: dict[str, object], error: ErrorType
 ) -> None:
     assert types(read(source)) == [error]
+
+
+def test_an_inactive_value_is_for_records_that_have_it() -> None:
+    row = read({"colour__c": "grey__c"})
+    assert (row.values, row.errors) == ({}, [])
+    guard = row.guarded["colour__c"]
+    assert guard.value == "grey__c"
+    assert guard.parts == {"grey__c"}
+    assert guard.error.type is ErrorType.INVALID_DATA
 
 
 def test_all_that_is_wrong_is_reported_in_the_order_of_the_keys() -> None:
@@ -167,7 +176,8 @@ def test_the_state_of_the_source_and_lineage_are_no_values() -> None:
 def test_fields_of_the_vault_may_be_named_where_the_call_ignores_them() -> None:
     row = read({"secret__c": "a", "created_by__v": 2}, IGNORING)
 
-    assert row.guarded == {"secret__c": "a", "created_by__v": 2}
+    guarded = {name: guard.value for name, guard in row.guarded.items()}
+    assert guarded == {"secret__c": "a", "created_by__v": 2}
     assert (row.values, row.errors) == ({}, [])
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from shared.vault.model.component_model import Field, FieldType
 from shared.vault.records.field_values import (
-    InvalidValue,
     coercion,
     column_type,
     in_milliseconds,
 )
+from shared.vault.records.invalid_values import InvalidValue
 from tests.unit.records.shapes import REGISTRY, THING
 
 FIRST = datetime(1900, 1, 1)  # noqa: DTZ001  hypothesis adds the zone
