@@ -121,7 +121,7 @@ def test_an_inactive_value_is_for_records_that_have_it() -> None:
     assert (row.values, row.errors) == ({}, [])
     guard = row.guarded["colour__c"]
     assert guard.value == "grey__c"
-    assert guard.parts == {"grey__c"}
+    assert guard.parts == frozenset({"grey__c"})
     assert guard.error.type is ErrorType.INVALID_DATA
 
 
