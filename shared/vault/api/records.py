@@ -64,11 +64,14 @@ IdParam = Annotated[
     str | None,
     Query(
         alias="idParam",
+        min_length=1,
         description="A unique field by which rows identify their record.",
     ),
 ]
 # Another spelling of the parameter, taken and not documented.
-IdParamAlias = Annotated[str | None, Query(alias="id_param", include_in_schema=False)]
+IdParamAlias = Annotated[
+    str | None, Query(alias="id_param", min_length=1, include_in_schema=False)
+]
 
 MAX_LINEAGE = 16_384  # characters of the header
 MAX_ORIGINS = 50

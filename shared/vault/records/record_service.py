@@ -241,7 +241,7 @@ class RecordService(SingleCreations):
         *,
         mode: WriteMode = NORMAL,
     ) -> list[RowResult]:
-        """Delete records named by ``id`` or by a unique field; other columns of a row are ignored.
+        """Delete records named by ``id`` or by a unique field; a row may have both, and other columns are ignored.
 
         :raises VaultFault: for the call as a whole, as ``target`` does; RACE_CONDITION.
         """
@@ -250,9 +250,7 @@ class RecordService(SingleCreations):
             authorize_mode(caller, mode)
             target = self.target(caller, object_name, rows, Operation.DELETE)
             key = key_field(target, id_param)
-            # A file of records may be sent as it is: other columns are no reason to refuse a deletion.
-            named = [{k: v for k, v in row.items() if k == key.name} for row in rows]
-            return await self.delete_rows(connection, caller, target, named, key, mode)
+            return await self.delete_rows(connection, caller, target, rows, key, mode)
 
         return await self.carry_out(work, object_name)
 

@@ -260,10 +260,10 @@ class RecordWrites:
         mode: WriteMode,
     ) -> list[RowResult]:
         """Delete the records that rows name by ``key``; add an error to a row whose record is blocked or missing."""
-        read = self.reader(target, mode).read(named, key)
+        read = self.reader(target, mode).read(rules.keys_of(named, key), key)
         batch = self.batch(connection, caller, target, mode)
         stored = await batch.lock(read, key)
-        rules.fail_unnamed(read, stored, key)
+        rules.fail_unnamed(read, stored, key, [row.get("id") for row in named])
         return [*await batch.delete(read, stored)]
 
 

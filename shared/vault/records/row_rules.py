@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -47,18 +47,33 @@ class RaceLost(Exception):
 # Which record a row names.
 
 
+def keys_of(
+    rows: Iterable[Mapping[str, object]], key: Field
+) -> list[dict[str, object]]:
+    """Return the rows of a deletion with their key alone; a file of records may be sent as it is, with more columns."""
+    return [{k: v for k, v in row.items() if k == key.name} for row in rows]
+
+
 def fail_unnamed(
     rows: Sequence[Row],
     stored: Mapping[object, Record],
     key: Field,
+    ids: Sequence[object] = (),
 ) -> None:
-    """Fail rows without a stored record, and rows that repeat the record of an earlier row."""
+    """Fail rows without a stored record, and rows that repeat the record of an earlier row.
+
+    With ``ids``, an id for each row, also fail rows whose record has another id than the row.
+    """
     seen: set[object] = set()
     for row in rows:
         if row.errors:
             continue
-        if row.key not in stored:
+        record = stored.get(row.key)
+        if record is None:
             row.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
+        elif ids and str(ids[row.index] or record["id"]) != record["id"]:
+            message = f"The record with this [{key.name}] has another [id]"
+            row.fail(ErrorType.INVALID_DATA, message)
         elif row.key in seen:
             row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
         seen.add(row.key)

@@ -41,6 +41,26 @@ def statuses(answer: Answer) -> list[str]:
     return [row["responseStatus"] for row in answer.data]
 
 
+async def test_a_deletion_by_key_names_the_record_with_that_id(admin: Api) -> None:
+    rows = [{"name__v": key, "key__c": key} for key in ("gone-1", "gone-2")]
+    one, two = (await admin.post(THINGS, json=rows)).ids
+    path = f"{THINGS}?idParam=key__c"
+    (result,) = (await admin.delete(path, json=[{"key__c": "gone-1", "id": two}])).data
+    assert result["errors"][0]["type"] == "INVALID_DATA"
+    assert "another [id]" in result["errors"][0]["message"]
+    sent = [{"key__c": "gone-1", "id": one}, {"key__c": "gone-2", "name__v": "x"}]
+    assert (await admin.delete(path, json=sent)).ids == [one, two]
+
+
+@pytest.mark.parametrize("name", ["idParam", "id_param"])
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+async def test_an_empty_key_is_no_key(admin: Api, method: str, name: str) -> None:
+    call = getattr(admin, method)
+    answer = await call(f"{THINGS}?{name}=", json=[{"id": "x", "name__v": "nobody"}])
+    assert (answer.status, answer.error) == ("FAILURE", "INVALID_DATA")
+    assert f"[{name}]" in answer.message
+
+
 async def test_create_answers_row_by_row(user: Api) -> None:
     rows = [
         {"name__v": "one", "key__c": key(), "colour__c": ["red__c"], "amount__c": 1.25},
