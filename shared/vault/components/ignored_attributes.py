@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component
@@ -12,6 +12,23 @@ from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
 
 MAX_SHOWN = 20  # attributes that one warning names; an export may have one in each of hundreds of fields
+
+
+# Known attributes that would change what records have, or who does what with them, and do not in this Vault.
+WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
+    ComponentKind.OBJECT: frozenset({"secure_copy_record", "security_tree_object"}),
+    PartKind.FIELD: frozenset(
+        {
+            "default_value",
+            "document_version_reference",
+            "encrypted",
+            "relationship_deep_copy",
+            "start_number",
+        }
+    ),
+    PartKind.TYPE_FIELD: frozenset({"default_value", "pickentries"}),
+    PartKind.STATE: frozenset({"record_inactive", "skip_entry_actions_cancel_state"}),
+}
 
 
 def ignored_attribute_warnings(component: Component) -> list[str]:
@@ -80,8 +97,10 @@ def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[s
     if kind.stored_only:
         return
     if not kind.open:
+        without_effect = WITHOUT_EFFECT.get(kind.name, ())
         for name in component.attributes:
-            if name not in kind.attributes:
+            unused = name in without_effect and component.first(name)
+            if unused or name not in kind.attributes:
                 yield f"{path}{name}"
     for child in component.children:
         child_kind = kind.subtypes.get(child.type)
