@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
@@ -128,9 +128,11 @@ def converted(coerce: Coercion, column: Sequence[object]) -> Sequence[object]:
 
 def _or_null(convert: Coercion) -> Coercion:
     def coerce(value: object) -> object:
-        if value is None or value == "":
+        # Only in texts has white space at the ends a meaning.
+        sent = value.strip() if isinstance(value, str) else value
+        if sent is None or sent == "":
             return None
-        return convert(value)
+        return convert(sent)
 
     return coerce
 
@@ -187,6 +189,7 @@ class _Text:
 def _number(field: Field) -> Coercion:
     low = None if field.min_value is None else Decimal(str(field.min_value))
     high = None if field.max_value is None else Decimal(str(field.max_value))
+    limits = " and ".join(_limits(low, high))
     scale = field.scale or 0
     step = Decimal(1).scaleb(-scale)
 
@@ -199,12 +202,18 @@ def _number(field: Field) -> Coercion:
         below = low is not None and number < low
         above = high is not None and number > high
         if below or above:
-            raise InvalidValue(
-                f"Field [{field.name}] is outside its range of {field.min_value} to {field.max_value}"
-            )
+            raise InvalidValue(f"Field [{field.name}] takes a number {limits}")
         return rounded if scale else int(rounded)
 
     return convert
+
+
+def _limits(low: Decimal | None, high: Decimal | None) -> Iterator[str]:
+    """Yield what bounds a number, in words."""
+    if low is not None:
+        yield f"of at least {low.normalize():f}"
+    if high is not None:
+        yield f"of at most {high.normalize():f}"
 
 
 def _decimal(field: Field, value: object) -> Decimal:
@@ -214,7 +223,7 @@ def _decimal(field: Field, value: object) -> Decimal:
     """
     if type(value) is int and -BIGINT < value < BIGINT:
         return Decimal(value)
-    text = str(value).strip()
+    text = str(value)
     # The length is checked first: an exponent or a long number could take seconds to convert.
     readable = len(text) <= MAX_NUMBER_TEXT and NUMBER.fullmatch(text)
     if isinstance(value, bool) or not readable:
@@ -222,7 +231,7 @@ def _decimal(field: Field, value: object) -> Decimal:
     number = Decimal(text)
     if abs(number) >= BIGINT:
         raise InvalidValue(
-            f"Field [{field.name}] takes a number between -{BIGINT} and {BIGINT}"
+            f"Field [{field.name}] takes a number between -{BIGINT} and {BIGINT}, both excluded"
         )
     return number
 
@@ -289,9 +298,10 @@ def _picklist(field: Field, picklist: Picklist) -> Coercion:
     refusal = f"Field [{field.name}] takes values of picklist [{picklist.name}]"
 
     def coerce(value: object) -> object:
-        if value is None or value in ("", []):
+        sent = value.strip() if isinstance(value, str) else value
+        if sent is None or sent in ("", []):
             return None
-        names = _names(value, multi_value=field.multi_value)
+        names = _names(sent, multi_value=field.multi_value)
         known = [each for each in names if isinstance(each, str) and each in entries]
         if len(known) != len(names):
             raise InvalidValue(refusal)

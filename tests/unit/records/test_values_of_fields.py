@@ -67,6 +67,50 @@ def test_a_value_becomes_its_columns(name: str, value: object, stored: object) -
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("count__c", "7"),
+        ("price__c", "1.5"),
+        ("open__c", "true"),
+        ("day__c", "2024-02-29"),
+        ("time__c", "2025-01-31T12:00Z"),
+        ("colour__c", "red__c"),
+        ("colours__c", "red__c,blue__c"),
+    ],
+)
+def test_only_in_texts_has_white_space_at_the_ends_a_meaning(
+    name: str, value: str
+) -> None:
+    assert convert(name, f" {value}\t") == convert(name, value)
+    assert convert(name, " ") is None
+    assert convert("note__c", " a ") == " a "
+
+
+LOW, HIGH = "takes a number of at least", "takes a number of at most"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "refused", "taken", "limits"),
+    [
+        (0.0, None, -1, 0, f"{LOW} 0"),
+        (None, 1000.0, 1001, 1000, f"{HIGH} 1000"),
+        (-1.5, 1e9, -2, -1, f"{LOW} -1.5 and of at most 1000000000"),
+        (None, None, 2**63, 2**63 - 1, f"between -{2**63} and {2**63}, both excluded"),
+        (None, None, -(2**63), 1 - 2**63, f"{2**63}, both excluded"),
+    ],
+)
+def test_the_limits_of_a_number_are_said_as_they_are(
+    low: float | None, high: float | None, refused: int, taken: int, limits: str
+) -> None:
+    field = Field("x__c", "X", FieldType.NUMBER, min_value=low, max_value=high)
+    coerce = coercion(field, REGISTRY)
+    assert coerce(taken) == taken
+    with pytest.raises(InvalidValue) as refusal:
+        coerce(refused)
+    assert refusal.value.error.message.endswith(limits)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
         ("note__c", "a" * 21),
         ("note__c", "a\x00"),
         ("note__c", True),
