@@ -48,6 +48,20 @@ async def test_a_task_is_its_assignees_alone(desk: Desk) -> None:
     assert (await desk.reviewer.post(f"{path}/cancel")).error == "INSUFFICIENT_ACCESS"
 
 
+async def test_an_open_task_has_its_dates(desk: Desk) -> None:
+    record_id = await started(desk)
+    task = await open_task(desk.agent, record_id)
+    assert task["status__v"] == ["assigned__v"]
+    assert task["assigned_date__v"] >= task["created_date__v"]
+    (details,) = (await desk.agent.get(f"{TASKS}/{task['id']}")).data
+    assert details["assigned_date__v"] == task["assigned_date__v"]
+    complete = f"{TASKS}/{task['id']}/actions/complete"
+    await desk.agent.post(complete, data={"response_notes__v": "Done"})
+    (ended,) = (await desk.agent.get(f"{TASKS}/{task['id']}")).data
+    assert ended["assigned_date__v"] == task["assigned_date__v"]
+    assert ended["completed_date__v"] >= ended["assigned_date__v"]
+
+
 async def test_an_assignee_passes_a_task_on(desk: Desk) -> None:
     task = await open_task(desk.agent, await started(desk))
     path = f"{TASKS}/{task['id']}/actions"
