@@ -16,6 +16,7 @@ from shared.vault.api.admission import ReportsRuns
 from shared.vault.api.body import missing, read_record
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import OBJECT_DOCUMENTATION
+from shared.vault.api.paging import Offset
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import Batch, Counts, Paging, Run
@@ -26,7 +27,6 @@ router = APIRouter(prefix=f"{PREFIX}/services", tags=["Integrations"])
 MAX_COUNT = 10_000  # far above the 500 records of a batch
 RUNS = "/integrations/{integration}/runs"
 Limit = Annotated[int, Query(ge=1, le=200)]
-Offset = Annotated[int, Query(ge=0, le=2**31)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 

@@ -29,6 +29,7 @@ from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
 )
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -56,8 +57,6 @@ router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 # Names of fields may have a relationship before them.
 NAME = re.compile(r"[a-z0-9_.]{1,200}")
 MAX_COLLECTION_FIELDS = 100
-MAX_LIMIT = 1000
-MAX_OFFSET = 2**31
 MAX_SORT = 10  # fields
 
 IdParam = Annotated[
@@ -112,8 +111,8 @@ async def collection(
     caller: SignedIn,
     object_name: str,
     fields: str = "id,name__v",
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+    limit: PageSize = 200,
+    offset: Offset = 0,
     sort: Annotated[
         str, Query(description="Fields, each followed by `asc` or `desc`.")
     ] = "id asc",
