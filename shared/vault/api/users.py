@@ -26,11 +26,11 @@ from shared.vault.api.request_context import (
     PREFIX,
     PerhapsSignedIn,
     SignedIn,
-    address_of,
     vault_of,
     wants_csv,
 )
 from shared.vault.api.response_envelope import results_csv
+from shared.vault.api.signing_in import client_of
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import RowResult
 from shared.vault.security.sessions import invalid_session
@@ -144,8 +144,8 @@ async def change_password(request: Request, caller: PerhapsSignedIn) -> Response
         raise invalid_session()
     security = vault_of(request).security
     current, new = required(fields, "password__v", "new_password__v")
-    address = address_of(request)
-    await security.change_password(username, current, new, address, caller)
+    client = client_of(request)
+    await security.change_password(username, current, new, client, caller)
     return envelope.success()
 
 
