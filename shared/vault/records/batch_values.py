@@ -10,12 +10,11 @@ from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field
 from shared.vault.model.field_types import array_text
 from shared.vault.records.field_values import column_type
-from shared.vault.records.rows import NOTHING, Change, named_fields
+from shared.vault.records.rows import NOTHING, Change, fail_guarded, named_fields
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -189,9 +188,7 @@ class Comparison:
 
     def change(self, row: ResolvedRow, record: Record) -> Change:
         """Return the changes that a row makes to its record; fail the row when it would change a guarded field."""
-        for name, value in row.guarded.items():
-            if name not in record or record[name] != value:
-                row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+        fail_guarded(row, record)
         # Nearly all rows of a call have the same fields.
         names = tuple(row.values)
         if names != self._fields.names:

@@ -15,6 +15,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, RelationshipType, VaultObject
 from shared.vault.records import record_statements as statements
 from shared.vault.records.lineage_entries import HEADER
+from shared.vault.records.rows import fail_guarded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,14 +53,19 @@ def fail_unnamed(
     stored: Mapping[object, Record],
     key: Field,
 ) -> None:
-    """Fail rows without a stored record, and rows that repeat the record of an earlier row."""
+    """Fail rows without a stored record, and rows that repeat the record of an earlier row without errors."""
     seen: set[object] = set()
     for row in rows:
         if row.errors:
             continue
-        if row.key not in stored:
+        record = stored.get(row.key)
+        if record is None:
             row.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
-        elif row.key in seen:
+            continue
+        fail_guarded(row, record)
+        if row.errors:
+            continue
+        if row.key in seen:
             row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
         seen.add(row.key)
 

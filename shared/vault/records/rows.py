@@ -269,6 +269,13 @@ def named_fields(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(names)
 
 
+def fail_guarded(row: Row, record: Record) -> None:
+    """Fail a row that names a field that the Vault sets with another value than the stored one."""
+    for name, value in row.guarded.items():
+        if name not in record or record[name] != value:
+            row.fail(ErrorType.INVALID_DATA, f"Field [{name}] is set by the Vault")
+
+
 def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:
     """Return outcomes by row index as a list in the order of the rows."""
     return [outcomes[row.index] for row in rows]
