@@ -82,9 +82,7 @@ async def test_back_and_a_reload_make_nothing_twice(
         await finds(rep, question, "1 to 2 of 2")
 
 
-async def test_a_reload_keeps_what_was_typed(
-    running: System, browser: Browser
-) -> None:
+async def test_a_reload_keeps_what_was_typed(running: System, browser: Browser) -> None:
     question = uuid4().hex
     async with visitor(browser, running, "crm_vault") as rep:
         page = rep.page

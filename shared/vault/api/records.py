@@ -42,7 +42,6 @@ from shared.vault.api.response_envelope import (
     brief,
     by_id,
     results_csv,
-    say_all,
     wants_brief,
 )
 from shared.vault.errors import VaultFault
@@ -314,12 +313,11 @@ def _answer(
     accept = request.headers.get("accept", "")
     if wants_csv(accept):
         return results_csv(results)
-    is_brief = wants_brief(accept) and not (deleted or rows.single)
-    if is_brief and say_all(results):
-        return brief(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
     if rows.single:
         return envelope.single(results[0], url)
+    if wants_brief(accept) and not deleted:
+        return brief(results, url)
     return envelope.batch(results, url)
 
 

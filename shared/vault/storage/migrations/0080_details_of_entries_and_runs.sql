@@ -9,3 +9,8 @@ BEGIN
     EXECUTE format('SET LOCAL ROLE %I', current_setting('vault.migrating_role'));
 END
 $$;
+
+-- From when a run has read, which may be earlier than Last Successful Run Time; and how many of the written records were
+-- stored already as they are.
+ALTER TABLE platform.integration_run ADD read_since timestamptz;
+ALTER TABLE platform.integration_run_batch ADD unchanged integer NOT NULL DEFAULT 0;
