@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +134,8 @@ class _Texts:
         if field.type is FieldType.BOOLEAN:
             return "Yes" if text == "true" else "No"
         labels = self._labels(target, field)
-        parts = _parts(text) if field.multi_value else [text]
+        # Entries have the values of a field with several as a list with commas.
+        parts = text.split(",") if field.multi_value else [text]
         return ", ".join(labels.get(part, part) for part in parts)
 
     def _labels(self, target: VaultObject, field: Field) -> Mapping[str, str]:
@@ -152,16 +152,6 @@ class _Texts:
             lifecycles = self.registry.lifecycles.values()
             return {each.name: each.label for each in lifecycles}
         return {}
-
-
-def _parts(text: str) -> list[str]:
-    """Return the values of a multi-value field, which entries have as a list in Python's spelling."""
-    try:
-        parts = literal_eval(text)
-    except (ValueError, SyntaxError):
-        # The text was cut.
-        return [text]
-    return [str(part) for part in parts] if isinstance(parts, list) else [text]
 
 
 def _description(entry: Entry, record: str) -> str:

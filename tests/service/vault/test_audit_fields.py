@@ -11,7 +11,7 @@ import pytest
 from tests.service.vault import auditing, documenting
 from tests.service.vault.auditing import RECORDS, latest, made, trail_of
 from tests.service.vault.documenting import DOCUMENTS, created, document, form
-from tests.service.vault.objects import key
+from tests.service.vault.objects import ITEMS, items, key
 from tests.service.vault.profiles import execute, with_profile
 from tests.service.vault.served import USERNAMES, Api
 
@@ -65,6 +65,7 @@ MDL = """
 RECREATE Object secret_of_audited__c ( label('Secret'), prefix('ZSE') );
 ALTER Object audited__c ( add Field secret__c ( type('Object'), label('Secret'),
     object('Object.secret_of_audited__c') ) );
+ALTER Object audited__c ( add Field gone__c ( type('String'), label('Gone'), max_length(10) ) );
 """
 CHROME = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -261,3 +262,27 @@ async def test_the_trail_of_documents_is_queried_by_document(admin: Api) -> None
     assert [(row["action"], row["version"]) for row in answer.data] == [
         ("Create", "0.1")
     ]
+
+
+async def test_labels_of_several_values_and_of_flags(admin: Api) -> None:
+    (one,) = await items(admin, 1)
+    changes = {"id": one, "sizes__c": "large__c,small__c", "yes__c": True}
+    await admin.put(ITEMS, json=[changes])
+    trail = await trail_of(admin, one, "item__c")
+    shown = {row["field_name"]: row["new_display_value"] for row in trail}
+    assert sorted(str(shown["sizes__c"]).split(", ")) == ["Large", "Small"]
+    assert shown["yes__c"] == "Yes"
+
+
+async def test_entries_of_what_the_configuration_no_longer_has(admin: Api) -> None:
+    (record,) = (
+        await admin.post(RECORDS, json=[{"name__v": "one", "gone__c": "old"}])
+    ).ids
+    await admin.put(RECORDS, json=[{"id": record, "gone__c": ""}])
+    dropped = await execute(admin, "ALTER Object audited__c ( DROP Field gone__c );")
+    assert dropped.status == "SUCCESS", dropped.text
+    (edit, created_) = await trail_of(admin, record)
+    assert (edit["field_name"], edit["field_label"]) == ("gone__c", None)
+    assert (edit["old_display_value"], edit["object_label"]) == ("old", "Audited")
+    assert edit["event_description"] == '"gone__c" cleared'
+    assert created_["item"] == "Audited : one"
