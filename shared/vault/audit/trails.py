@@ -63,14 +63,20 @@ WORKFLOW = (
     TrailField("workflow_name", "Workflow Name", "a.details ->> 'workflow'"),
     TrailField("task_name", "Task Name", "a.details ->> 'task'"),
 )
-# What an entry says, in a sentence; long values are in their own fields.
-EVENT = TrailField(
-    "event_description",
-    "Event Description",
-    """CASE WHEN e.field IS NULL THEN concat_ws(' ', a.action, a.item, e.record_id)
-        WHEN e.new_value IS NULL THEN format('"%s" cleared', e.field)
+# A change of a field in a sentence; long values are in their own fields.
+CHANGE = """WHEN e.new_value IS NULL THEN format('"%s" cleared', e.field)
         WHEN e.old_value IS NULL THEN format('"%s" set to "%s"', e.field, left(e.new_value, 250))
-        ELSE format('"%s" changed from "%s" to "%s"', e.field, left(e.old_value, 250), left(e.new_value, 250)) END""",
+        ELSE format('"%s" changed from "%s" to "%s"', e.field, left(e.old_value, 250), left(e.new_value, 250)) END"""
+DESCRIBED = "event_description", "Event Description"
+EVENT = TrailField(
+    *DESCRIBED,
+    f"CASE WHEN e.field IS NULL THEN concat_ws(' ', a.action, a.item, e.record_id) {CHANGE}",
+)
+DOCUMENT_EVENT = TrailField(
+    *DESCRIBED,
+    f"""CASE WHEN e.field IS NULL AND a.action = 'Create' THEN 'Document created'
+        WHEN e.field IS NULL AND a.action = 'Delete' THEN 'Document deleted'
+        WHEN e.field IS NULL THEN concat_ws(': ', a.action, e.new_value) {CHANGE}""",
 )
 RECORD = (
     *COMMON,
@@ -108,7 +114,7 @@ OF_DOCUMENT = (
     TrailField("doc_id", "Document ID", "e.record_id"),
     TrailField("version", "Version", "a.details ->> 'version'"),
     TrailField("document_url", "Document URL", ADDRESS),
-    EVENT,
+    DOCUMENT_EVENT,
     OBJECT_NAME,
     RECORD_ID,
 )

@@ -226,6 +226,7 @@ async def test_a_document_is_named_by_its_number_and_version(admin: Api) -> None
         assert (entry["view_license"], entry["signature_meaning"]) == ("", None)
     described = '"title__v" changed from "First" to "Second"'
     assert edit["event_description"] == described
+    assert creation["event_description"] == "Document created"
 
 
 async def test_the_version_that_a_call_names_is_the_one_of_the_entry(
