@@ -27,7 +27,7 @@ Limit = Annotated[
 Follow = Annotated[
     bool, typer.Option("--follow/--no-follow", help="Wait for the end of the run.")
 ]
-COUNTS = ("read", "mapped", "skipped", "written", "failed")
+COUNTS = ("read", "mapped", "skipped", "written", "failed", "unchanged")
 POLL_SECONDS = 0.5
 UNFINISHED = ("SCHEDULED", "QUEUED", "QUEUEING", "RUNNING")
 

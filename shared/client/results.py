@@ -34,6 +34,8 @@ LINEAGE = "lineage__sys"
 """In a row: number of its origin in the call's lineage, message id, and the source record's id or None."""
 CREATED = "created__sys"
 """The event of a row that has made its record."""
+UNCHANGED = "unchanged__sys"
+"""The event of a row whose values were stored already, in answers with brief results."""
 
 
 # A warning accompanies what was done all the same.
@@ -52,8 +54,8 @@ class ApiError:
 class RowResult(NamedTuple):
     """The result of one row of a bulk call; a row that changed nothing is ``ok`` too.
 
-    ``event`` is ``created__sys`` or ``updated__sys`` where the Vault returns it. ``newer`` is the stored source state
-    of a row that was skipped because it may be of an older state.
+    ``event`` is ``created__sys``, ``updated__sys`` or UNCHANGED where the Vault returns it. ``newer`` is the stored
+    source state of a row that was skipped because it may be of an older state.
     """
 
     ok: bool

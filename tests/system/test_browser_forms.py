@@ -82,6 +82,25 @@ async def test_back_and_a_reload_make_nothing_twice(
         await finds(rep, question, "1 to 2 of 2")
 
 
+async def test_a_reload_keeps_what_was_typed(running: System, browser: Browser) -> None:
+    question = uuid4().hex
+    async with visitor(browser, running, "crm_vault") as rep:
+        page = rep.page
+        await write_down(rep, question)
+        await page.locator("#email__v").fill("typed@crm.example")
+        account = await page.get_by_role("combobox", name="Account").input_value()
+        for _ in range(2):
+            await page.reload()
+            text = page.get_by_label("Inquiry Text")
+            await expect(text).to_have_value(question, timeout=PATIENCE)
+            email = page.locator("#email__v")
+            await expect(email).to_have_value("typed@crm.example", timeout=PATIENCE)
+            typed = page.get_by_role("combobox", name="Account")
+            await expect(typed).to_have_value(account, timeout=PATIENCE)
+        await rep.press(SEND)
+        await rep.sees("Transfer Status")
+
+
 async def test_back_brings_a_refused_form_with_what_was_typed(
     running: System, browser: Browser
 ) -> None:

@@ -83,6 +83,43 @@ async def test_groups_come_before_their_members(syncing: Connected) -> None:
     }
 
 
+async def test_a_repeated_run_rewrites_nothing_and_says_so(
+    syncing: Connected,
+) -> None:
+    run = new_run()
+    values = {"name__v": run, "external_id__v": run}
+    group = await create(syncing.crm, "content_group__v", values)
+    await synced(syncing)
+    copied = await copy_of(
+        syncing, "crm_content_group__v", group, "id, modified_date__v"
+    )
+    since = "2020-01-01T00:00:00.000Z"
+    await read_again(syncing, since)
+    job = await syncing.medical.request_run(PRODUCT_CONTENT)
+    counts = await ended(syncing.medical, job, "SUCCESS", PRODUCT_CONTENT)
+    assert counts["unchanged"] == counts["written"] >= 1
+    again = await copy_of(
+        syncing, "crm_content_group__v", group, "id, modified_date__v"
+    )
+    assert again == copied
+    # The time is not that of an earlier run, so that the run reads from before it.
+    found = await syncing.medical.run(PRODUCT_CONTENT, job)
+    assert found["changed_since"] == since
+    assert str(found["read_since"]) < since
+
+
+async def read_again(connected: Connected, since: str) -> None:
+    """Let the next run read what has changed since a time."""
+    row = {
+        "integration_api_name__sys": PRODUCT_CONTENT,
+        "last_successful_run_time__sys": since,
+    }
+    (result,) = await connected.medical.update(
+        "integration__sys", [row], "integration_api_name__sys"
+    )
+    assert result.ok, result
+
+
 async def test_what_is_inactive_or_gone_is_flagged_and_stays(
     syncing: Connected,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -18,7 +18,7 @@ from services.connector.rules.compiled import CompiledField, CompiledRule
 from services.connector.rules.item_failures import MAX_TEXT, ItemErrorType, ItemFailure
 from services.connector.rules.object_metadata import DOCUMENTS
 from services.connector.vaults.record_access import RecordAccess
-from shared.client.results import LINEAGE, SOURCE_MODIFIED, RowResult
+from shared.client.results import LINEAGE, SOURCE_MODIFIED, UNCHANGED, RowResult
 from shared.protocol.error_types import ErrorType
 from shared.protocol.redaction import MAX_REASON, without_values
 from shared.runtime.retry_policies import LOST_RACE
@@ -119,6 +119,10 @@ class KeyedRows:
             self._origins[key] = origin
             self._modified[key] = modified
 
+    def items(self, keys: Iterable[str]) -> Iterator[str]:
+        """Yield the source records that cause the rows with these key values."""
+        return (self._origins[key].item for key in keys)
+
     def rows(
         self,
         key: str,
@@ -161,7 +165,9 @@ async def save(
     if not keyed:
         return {}
     if object_name == DOCUMENTS:
-        return await save_documents(unit, keyed.rows(key), key)
+        documents = await save_documents(unit, keyed.rows(key), key)
+        unit.changed.update(keyed.items(documents))
+        return documents
     # Lineage goes with the call that writes: what a Vault did not take has none.
     lineage = CallLineage(unit.lineage) if unit.lineage else None
     target = unit.configuration.targets.get(object_name)
@@ -186,6 +192,8 @@ async def save(
     results = await write_with_retries(write, list(rows.values()))
     # Results come in the order of rows, and dicts keep theirs.
     by_key = dict(zip(rows, results, strict=True))
+    stored = (value for value, result in by_key.items() if result.event != UNCHANGED)
+    unit.changed.update(keyed.items(stored))
     unit.states.check(object_name, by_key)
     return by_key
 

@@ -54,6 +54,7 @@ class Outcome:
     * ``withdrawn`` are ids whose target records are flagged as out of use, because the source no longer has them or the
       rules no longer want them.
     * ``existing`` are skipped ids whose target record exists, and which transfers do not change.
+    * ``changed`` are ids for which something was stored in the target Vault.
     """
 
     done: set[str] = field(default_factory=set)
@@ -64,6 +65,7 @@ class Outcome:
     excluded: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
     existing: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
 
     def fail(
         self,
@@ -213,6 +215,7 @@ class Transfer:
     * ``observe`` is called with every evaluation, before references are settled.
     * ``lineage`` is common to the rows written to the target, ``lineage_back`` to those written to the source; None for
       a Vault that stores no lineage.
+    * ``changed`` collects the ids for which the target Vault has stored something, also of earlier attempts.
     * ``opened`` has the answer to the point's opening query, if that was sent before.
     """
 
@@ -230,6 +233,7 @@ class Transfer:
     observe: Callable[[Evaluation], None] = _unobserved
     lineage: UnitLineage | None = None
     lineage_back: UnitLineage | None = None
+    changed: set[str] = field(default_factory=set)
     opened: list[QueryResult] = field(default_factory=list)
 
     async def opening(self, vql: str) -> QueryResult:

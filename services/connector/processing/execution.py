@@ -91,6 +91,8 @@ class UnitExecution:
         self._transferred: Transfer | None = None
         self.to_report: StatusReport | None = None
         self.ignored: frozenset[str] = frozenset()
+        # Also by attempts that did not come to their end.
+        self._changed: set[str] = set()
 
     async def run(self) -> Outcome | None:
         """Transfer the unit and record its exceptions; return the outcome, None when it failed as a whole.
@@ -176,13 +178,16 @@ class UnitExecution:
             origins=self._own.client,
             lineage=lineage if keeps else None,
             lineage_back=self._lineage_back,
+            changed=self._changed,
             opened=opened,
         )
         self._transferred = unit
         if not unit.ids:
             return Outcome()
         messages = self._unit.ids_by_message
-        return await transfer_apart(unit, messages, last=self._doubts.is_last)
+        outcome = await transfer_apart(unit, messages, last=self._doubts.is_last)
+        outcome.changed |= self._changed
+        return outcome
 
     async def _opened(self) -> list[QueryResult]:
         """Return the answer to the opening query of the unit's point; an empty list if the point has none."""

@@ -125,7 +125,7 @@ class RunReading:
         source = self._source()
         # The end of the window is fixed once, for all stages and however often the message is carried out.
         if not run.get("source_time"):
-            run = await self._fix_end(source)
+            run = await self._fix_window(run, source)
         reader = self.vaults.configuration(source, own)
         configuration = await reader.since(datetime.now(UTC))
         scope = Scope(configuration, own.client)
@@ -137,33 +137,40 @@ class RunReading:
         client = await self.vaults.source(source, connection)
         await self._page(client, run, stage, more=number + 1 < len(planned))
 
-    async def _fix_end(self, source: KnownVault) -> Row:
-        """Report the source's clock, at which the window ends, and return the updated run."""
+    async def _fix_window(self, run: Row, source: KnownVault) -> Row:
+        """Report the window, which ends at the source's clock, and return the updated run."""
         clock = await source.client.clock()
-        progress: dict[str, object] = {"source_time": clock.date_time}
+        part = self._window({**run, "source_time": clock.date_time})
+        progress: dict[str, object] = {
+            "source_time": clock.date_time,
+            "read_since": part.since,
+        }
         if clock.complete_until is not None:
             progress["complete_until"] = clock.complete_until
         return await self._update(progress)
 
     def _window(self, run: Row) -> Window:
         """Return the run's window; unless the run continues an earlier one, it begins earlier by the overlap."""
-        # Whoever continues a run begins where that one knew the source's changes to be complete.
-        overlap = timedelta(0) if run.get("continues") is True else self.overlap
-        part = window(
+        return window(
             _moment(run, "changed_since"),
             _moment(run, "source_time"),
-            overlap,
+            self._overlap_of(run),
         )
+
+    def _overlap_of(self, run: Row) -> timedelta:
+        # Whoever continues a run begins where that one knew the source's changes to be complete.
+        return timedelta(0) if run.get("continues") is True else self.overlap
+
+    def _log_window(self, run: Row, part: Window) -> None:
         _log.info(
             "run window",
             run=self.batch.run,
             integration=self.batch.integration,
             since=part.since,
             until=part.until,
-            overlap_seconds=overlap.total_seconds(),
+            overlap_seconds=self._overlap_of(run).total_seconds(),
             complete_until=run.get("complete_until"),
         )
-        return part
 
     def _source(self) -> KnownVault:
         vault_id = self.message.source(self.own.vault_id)
@@ -185,6 +192,7 @@ class RunReading:
         """Publish batches until the end of the stage."""
         number = run["stage"]
         part = self._window(run)
+        self._log_window(run, part)
         # Another connector may read the same stage; the Vault then answers with the position of the one that is ahead.
         while _has_more_pages(run) and run["stage"] == number:
             batches = whole(run.get("batches"), "batches")

@@ -20,7 +20,7 @@ def counts(
     read: int,
     ignored: Collection[str] = (),
 ) -> dict[str, int]:
-    """Return the results of ``read`` records: ``read = skipped + written + failed``.
+    """Return the results of ``read`` records: ``read = skipped + written + failed``; some written are unchanged.
 
     Without an outcome all of them have failed. Those with ``ignored`` exceptions count as skipped.
     """
@@ -31,6 +31,7 @@ def counts(
             "skipped": len(ignored),
             "written": 0,
             "failed": read - len(ignored),
+            "unchanged": 0,
         }
     written = len(outcome.done)
     kinds = [
@@ -45,6 +46,7 @@ def counts(
         "skipped": skipped,
         "written": written,
         "failed": len(kinds),
+        "unchanged": len(outcome.done - outcome.changed),
     }
 
 

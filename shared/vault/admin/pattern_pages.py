@@ -159,6 +159,7 @@ def _run(now: datetime) -> Run:
         run_end_date=None,
         found_time=None,
         changed_since=None,
+        read_since=None,
         continues=False,
         source_time=None,
         complete_until=None,

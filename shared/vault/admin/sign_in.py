@@ -19,6 +19,8 @@ from shared.vault.admin.pending_forms import PendingForm, pending_form_of
 from shared.vault.admin.rendering import render
 from shared.vault.api import request_context as session
 from shared.vault.api.file_body import UploadForm, upload_form
+from shared.vault.api.signing_in import client_of
+from shared.vault.api.signing_in import sign_in as sign_in_with
 from shared.vault.errors import ApiError, VaultFault
 
 router = APIRouter()
@@ -63,7 +65,7 @@ async def sign_in(request: Request) -> Response:
     username = fields.get("username", "")
     target = safe_target(fields.get("next", ""))
     try:
-        opened = await session.sign_in(request, username, fields.get("password", ""))
+        opened = await sign_in_with(request, username, fields.get("password", ""))
     except VaultFault as fault:
         refused: Context = {
             "next": target,
@@ -130,8 +132,8 @@ async def _change(request: Request, form: UploadForm) -> None:
         )
     security = session.vault_of(request).security
     username, current = fields.get("username", ""), fields.get("password", "")
-    address = session.address_of(request)
-    await security.change_password(username, current, new, address, None)
+    client = client_of(request)
+    await security.change_password(username, current, new, client, None)
 
 
 @router.post("/sign-out")

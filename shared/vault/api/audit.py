@@ -15,6 +15,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
+from shared.vault.api.paging import MAX_OFFSET, Offset, PageSize
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -29,15 +30,11 @@ from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=PREFIX, tags=["Audit"])
 
-MAX_LIMIT = 1000
-MAX_OFFSET = 2**31
 MAX_NAMES = 100
 DEFAULT_RANGE = timedelta(days=30)
 # Before it, a range that ends here would begin before the calendar does.
 EARLIEST_END = datetime.min.replace(tzinfo=UTC) + DEFAULT_RANGE
 
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 When = Annotated[str | None, Query(description="`YYYY-MM-DDTHH:MM:SSZ`, or a date.")]
 Names = Annotated[str | None, Query(description="Separated by commas.")]
 Format = Annotated[
@@ -56,7 +53,7 @@ class Paging:
 
 
 def _paging(
-    limit: Limit = 200,
+    limit: PageSize = 200,
     offset: Offset = 0,
     format_result: Format = None,
 ) -> Paging:

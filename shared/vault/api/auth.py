@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api import request_context as session_of
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api import signing_in
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.body_limits import MAX_SIGN_IN_BYTES
 from shared.vault.api.openapi.request_bodies import form_documentation
@@ -42,7 +42,7 @@ async def sign_in(request: Request) -> Response:
     username = fields.get("username", "")
     password = fields.get("password", "")
     try:
-        session = await session_of.sign_in(request, username, password, dns)
+        session = await signing_in.sign_in(request, username, password, dns)
     except VaultFault as fault:
         # Only a failed sign-in has an `errorType`: by it, clients distinguish it from other refusals.
         return envelope.failure(fault.error, error_type=envelope.AUTHENTICATION_FAILED)

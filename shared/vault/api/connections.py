@@ -18,6 +18,7 @@ from shared.vault.api.body_limits import MAX_SIGNED_BYTES
 from shared.vault.api.file_body import upload_form
 from shared.vault.api.openapi.request_bodies import JSON, body_of, form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
+from shared.vault.api.signing_in import client_of
 from shared.vault.connections.connection_file import MAX_BYTES
 from shared.vault.connections.duplication import Copy
 from shared.vault.errors import VaultFault
@@ -114,7 +115,7 @@ async def session(
     no longer Active, or names another user.
     """
     vault = vault_of(request)
-    opened = await vault.connections.sessions.open(caller, api_name)
+    opened = await vault.connections.sessions.open(caller, api_name, client_of(request))
     return envelope.success(
         sessionId=opened.session_id, userId=opened.user_id, vaultId=vault.vault_id
     )

@@ -15,6 +15,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, origin, vault_of
+from shared.vault.api.signing_in import client_of
 from shared.vault.errors import VaultFault
 
 router = APIRouter(prefix=PREFIX, tags=["Authentication"])
@@ -63,7 +64,7 @@ async def login(request: Request, caller: SignedIn) -> Response:
             ErrorType.INVALID_DATA,
             "The caller has no delegate access to a Vault with this id",
         )
-    session = await vault.delegations.sign_in(caller, delegator)
+    session = await vault.delegations.sign_in(caller, delegator, client_of(request))
     return envelope.success(delegated_sessionid=session.session_id)
 
 

@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
-from shared.vault.api.jobs import MAX_OFFSET, When
+from shared.vault.api.jobs import When
+from shared.vault.api.paging import Offset
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -21,7 +22,9 @@ from shared.vault.records.deletions import DOCUMENTS, Deletion, DeletionPage, Sp
 
 router = APIRouter(prefix=PREFIX, tags=["Object records"])
 
-MAX_LIMIT = 1000
+# Vault API reference, Retrieve Deleted Object Record IDs. A page of no entries has the total.
+MAX_LIMIT = 5000
+DEFAULT_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,8 @@ class DeletionsRequest:
         period = "".join(f"{name}={value}&" for name, value in dates if value)
         # Each page has the dates of the first, so that all are pages of one list.
         listed = f"{request.url.path}?{period}limit={limit}&offset="
-        if offset + size < page.total:
+        # Nothing would ever follow pages of no entries.
+        if limit and offset + size < page.total:
             details["next_page"] = f"{listed}{offset + limit}"
         if offset > 0:
             details["previous_page"] = f"{listed}{max(0, offset - limit)}"
@@ -67,9 +71,8 @@ class DeletionsRequest:
 def _deletions_request(
     start_date: When = None,
     end_date: When = None,
-    # The documented default is the largest page.
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = MAX_LIMIT,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+    limit: Annotated[int, Query(ge=0, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    offset: Offset = 0,
 ) -> DeletionsRequest:
     """Return the parameters of a call that lists deletions."""
     return DeletionsRequest(start_date, end_date, limit, offset)

@@ -16,6 +16,7 @@ from shared.vault.api.body import missing, read_fields
 from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
 from shared.vault.api.file_body import open_document_form
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
+from shared.vault.api.paging import PageSize
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_reading import DocumentList
@@ -102,7 +103,7 @@ VERSION = f"{LATEST}/versions/{{major}}/{{minor}}"
 async def listed(
     request: Request,
     caller: SignedIn,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    limit: PageSize = 200,
     start: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
     search: Annotated[
         str | None,

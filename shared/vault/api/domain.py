@@ -24,6 +24,8 @@ from shared.vault.security.user_records import OBJECT
 
 router = APIRouter(prefix=PREFIX, tags=["Users"])
 
+# Applications for medical affairs and for CRM are of one family.
+FAMILY = {"name__v": "commercial__v", "label__v": "Commercial"}
 # Users refer to the policy by a number, and its address has the same.
 POLICY = str(SECURITY_POLICY)
 POLICY_LABEL = "Default"
@@ -72,19 +74,29 @@ POLICY_PARTS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
 
 
 @router.get("/objects/domain", summary="The domain with its Vaults")
-async def domain(request: Request, caller: SignedIn) -> Response:
-    """Returns the domain, whose only Vault is this one; for administrators."""
+async def domain(
+    request: Request,
+    caller: SignedIn,
+    *,
+    include_application: bool = False,
+) -> Response:
+    """Returns the domain, whose only Vault is this one; for administrators.
+
+    `include_application=true` adds the application of the Vault.
+    """
     require(caller, OBJECT, Operation.READ)
     vault = vault_of(request)
     own = _domain(request)
-    shown = {
-        "id": str(vault.vault_id),
+    shown: dict[str, object] = {
+        "id": vault.vault_id,
         "vault_name__v": vault.definition.label,
         "vault_status__v": "Active",
-        "vault_application__v": [
-            {"name": f"{vault.definition.name}__v", "label": vault.definition.label}
-        ],
+        "vault_family__v": FAMILY,
     }
+    if include_application:
+        application = vault.definition
+        named = {"name": f"{application.name}__v", "label": application.label}
+        shown["vault_application__v"] = [named]
     document = {
         "domain_name__v": own["name"],
         "domain_type__v": own["type"],

@@ -12,6 +12,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesGroups, EditsGroups
 from shared.vault.api.body import read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.user_metadata import GROUP_PROPERTIES, user_properties
 from shared.vault.components.platform import SECURITY_PROFILES
@@ -57,8 +58,8 @@ async def all_groups(
 async def auto_groups(
     request: Request,
     caller: SignedIn,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: PageSize = 1000,
+    offset: Offset = 0,
 ) -> Response:
     """Returns an empty list: this Vault has no automatically managed groups for documents."""
     # Asked for, so that who may not see groups is refused here as well.

@@ -16,6 +16,7 @@ from shared.vault.api.admission import ReportsRuns
 from shared.vault.api.body import missing, read_record
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import OBJECT_DOCUMENTATION
+from shared.vault.api.paging import Offset
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.errors import VaultFault
 from shared.vault.integrations.run_model import Batch, Counts, Paging, Run
@@ -26,7 +27,6 @@ router = APIRouter(prefix=f"{PREFIX}/services", tags=["Integrations"])
 MAX_COUNT = 10_000  # far above the 500 records of a batch
 RUNS = "/integrations/{integration}/runs"
 Limit = Annotated[int, Query(ge=1, le=200)]
-Offset = Annotated[int, Query(ge=0, le=2**31)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT, strict=True)]
 
@@ -45,6 +45,7 @@ class _Progress(ReportBody):
 
     source_time: AwareDatetime | None = None
     complete_until: AwareDatetime | None = None
+    read_since: AwareDatetime | None = None
     stage: Annotated[int, Field(ge=0, le=1000, strict=True)] | None = None
     batches: Annotated[int, Field(ge=0, le=10**9, strict=True)] = 0
     position: Annotated[str, Field(max_length=500)] = ""
@@ -62,6 +63,7 @@ class _Report(ReportBody):
     skipped: Count
     written: Count
     failed: Count
+    unchanged: Count = 0
 
 
 @router.get("/clock", summary="The Vault's clock")
@@ -133,11 +135,12 @@ async def report_progress(
     integration: str,
     job_id: Number,
 ) -> Response:
-    """Takes `source_time` with `complete_until`, or `stage`, `batches`, `position`, `ended`, `more_stages`, or `error`.
+    """Takes the window, or `stage`, `batches`, `position`, `ended`, `more_stages`, or `error`.
 
-    For connectors. `source_time` is the source Vault's clock when the reading begins, `complete_until` the moment until
-    which its changes are complete (omitted when unknown), `position` where the reading continues, and `error` why the
-    run ends before everything is read.
+    For connectors. The window is `source_time`, the source Vault's clock when the reading begins, with
+    `complete_until`, the moment until which its changes are complete (omitted when unknown), and `read_since`, the
+    moment from which changes are read. `position` is where the reading continues, and `error` why the run ends before
+    everything is read.
     """
     runs = vault_of(request).runs
     progress = parsed(_Progress, await read_record(request))
@@ -147,11 +150,15 @@ async def report_progress(
         run = await runs.give_up(caller, integration, job_id, error)
     elif progress.source_time is not None:
         source_time = milliseconds("source_time", progress.source_time)
-        complete_until = None
-        if progress.complete_until is not None:
-            complete_until = milliseconds("complete_until", progress.complete_until)
+        others = [
+            None if moment is None else milliseconds(name, moment)
+            for name, moment in (
+                ("complete_until", progress.complete_until),
+                ("read_since", progress.read_since),
+            )
+        ]
         run = await runs.begin_reading(
-            caller, integration, job_id, source_time, complete_until
+            caller, integration, job_id, source_time, *others
         )
     elif progress.stage is not None:
         paging = Paging(
@@ -185,7 +192,7 @@ async def report(
     For connectors.
     """
     body = parsed(_Report, await read_record(request))
-    counts = Counts(body.read, body.mapped, body.skipped, body.written, body.failed)
+    counts = Counts(**body.model_dump(exclude={"integration_point"}))
     done = Batch(batch, without_nul(body.integration_point), counts)
     run = await vault_of(request).runs.report(caller, integration, job_id, done)
     return envelope.success(data=_run_json(run))
@@ -234,6 +241,7 @@ def _run_json(run: Run) -> dict[str, object]:
         "run_start_date": date_time_text(run.run_start_date),
         "run_end_date": date_time_text(run.run_end_date),
         "changed_since": date_time_text(run.changed_since),
+        "read_since": date_time_text(run.read_since),
         "continues": run.continues,
         "source_time": date_time_text(run.source_time),
         "complete_until": date_time_text(run.complete_until),

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.paging import Offset
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -32,11 +33,9 @@ from shared.vault.jobs.job_model import (
 router = APIRouter(prefix=f"{PREFIX}/services/jobs", tags=["Jobs"])
 
 MAX_LIMIT = 200
-MAX_OFFSET = 2**31
 FILTERS = ("start_date", "end_date", "status")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 When = Annotated[str | None, Query(description="`YYYY-MM-DDTHH:MM:SSZ`, or a date.")]
 StatusName = Annotated[
     str | None,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 
 router = APIRouter(prefix=f"{PREFIX}/services/lineage", tags=["Lineage"])
-
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 
 @router.get(
@@ -37,7 +33,7 @@ async def of_message(
     request: Request,
     caller: SignedIn,
     message_id: str,
-    limit: Limit = 200,
+    limit: PageSize = 200,
     offset: Offset = 0,
 ) -> Response:
     """Lists the records and fields that a message wrote, the earliest first."""

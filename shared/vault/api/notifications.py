@@ -14,6 +14,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.paging import Offset
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -44,7 +45,7 @@ async def listed(
         bool, Query(description="`true` lists unread notifications only.")
     ] = False,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 50,
-    offset: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    offset: Offset = 0,
 ) -> Response:
     """Lists the caller's notifications, the latest first."""
     page = await vault_of(request).notifications.listed(
@@ -115,7 +116,7 @@ async def histories(
     start_date: When = None,
     end_date: When = None,
     limit: Annotated[int, Query(ge=1, le=MAX_HISTORIES)] = 200,
-    offset: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    offset: Offset = 0,
     *,
     all_dates: bool = False,
     format_result: str = "",

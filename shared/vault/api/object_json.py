@@ -26,7 +26,7 @@ PRESENT_FLAGS = (
     "secure_sharing_settings",
 )
 PRESENT_TEXTS = ("help_content", "user_role_setup_object")
-# Flags are always shown, marks only when they are set, and texts only when they are not empty.
+# Flags and texts are always shown, an empty text as null; marks and remarks only when they are set.
 FIELD_FLAGS = ("encrypted", "list_column", "facetable")
 FIELD_MARKS = (
     "checkbox",
@@ -34,11 +34,9 @@ FIELD_MARKS = (
     "create_object_inline",
     "multi_part_readonly",
 )
-FIELD_TEXTS = (
+FIELD_TEXTS = ("description", "help_content", "format_mask")
+FIELD_REMARKS = (
     "subtype",
-    "description",
-    "help_content",
-    "format_mask",
     "component",
     "multi_part_field",
     "relationship_criteria",
@@ -155,12 +153,10 @@ def _stored_attributes(component: Component | None) -> dict[str, object]:
         "auditable": component is None or component.flag("audit", True)
     }
     if component is None:
-        return members | dict.fromkeys(PRESENT_FLAGS, False)
+        none: dict[str, object] = dict.fromkeys(PRESENT_TEXTS)
+        return members | dict.fromkeys(PRESENT_FLAGS, False) | none
     members |= {name: component.flag(name) for name in PRESENT_FLAGS}
-    for name in PRESENT_TEXTS:
-        text = component.text(name)
-        if text:
-            members[name] = text
+    members |= {name: component.text(name) or None for name in PRESENT_TEXTS}
     return members
 
 
@@ -192,40 +188,43 @@ def field_document(
         "multi_value": field.multi_value,
         # A copy with the same unique value could not be stored.
         "no_copy": field.unique or field.no_copy,
+        "system_managed_name": field.system_managed_name,
+        "sequential_naming": field.system_managed_name,
+        "value_format": field.value_format,
     }
     for flag in FIELD_FLAGS:
         document[flag] = declared is not None and declared.flag(flag)
+    for member in FIELD_TEXTS:
+        text = None if declared is None else declared.text(member)
+        document[member] = text or None
     optional: Mapping[str, object] = {
         "max_length": field.max_length,
         "scale": field.scale,
         "min_value": field.min_value,
         "max_value": field.max_value,
         "picklist": field.picklist,
-        "value_format": field.value_format,
     }
     document |= {
         member: value for member, value in optional.items() if value is not None
     }
     if declared is not None:
-        document |= _marks_and_texts(declared)
-    if field.system_managed_name:
-        document |= {"system_managed_name": True, "sequential_naming": True}
+        document |= _marks_and_remarks(declared)
     # Only fields of type Object name one.
     if field.object is not None:
         document |= _reference(field, registry.objects[field.object], base_path)
     return document
 
 
-def _marks_and_texts(declared: Component) -> dict[str, object]:
-    """Return the flags and texts that the MDL of a field sets."""
+def _marks_and_remarks(declared: Component) -> dict[str, object]:
+    """Return the marks and remarks that the MDL of a field sets."""
     members: dict[str, object] = {}
     for mark in FIELD_MARKS:
         if declared.flag(mark):
             members[mark] = True
-    for name in FIELD_TEXTS:
-        text = declared.text(name)
+    for remark in FIELD_REMARKS:
+        text = declared.text(remark)
         if text:
-            members[name] = text
+            members[remark] = text
     return members
 
 

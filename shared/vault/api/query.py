@@ -13,6 +13,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.paging import MAX_OFFSET, Offset
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.errors import VaultFault
 from shared.vault.queries.query_pages import Extras, RecordProperties
@@ -38,7 +39,6 @@ LEGACY = {"pagesize": "limit", "pageoffset": "offset"}
 router = APIRouter(prefix=f"{PREFIX}/query", tags=["Queries"])
 
 Size = Annotated[int | None, Query(ge=1, le=MAX_PAGESIZE)]
-Offset = Annotated[int, Query(ge=0, le=2**31)]
 
 
 @router.post("", summary="Run a query", openapi_extra=form_documentation({"q": "VQL"}))
@@ -95,7 +95,7 @@ async def page_of(
     limit: Annotated[
         int | None, Query(ge=1, le=MAX_PAGESIZE, include_in_schema=False)
     ] = None,
-    offset: Annotated[int, Query(ge=0, le=2**31, include_in_schema=False)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, include_in_schema=False)] = 0,
 ) -> Response:
     """Returns the page at the address in `next_page` or `previous_page` of an earlier page.
 

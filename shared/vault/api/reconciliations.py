@@ -19,7 +19,6 @@ from shared.vault.api.body import missing, read_fields, read_record
 from shared.vault.api.integrations import (
     Limit,
     Number,
-    Offset,
     ReportBody,
     milliseconds,
     parsed,
@@ -30,6 +29,7 @@ from shared.vault.api.openapi.request_bodies import (
     OBJECT_DOCUMENTATION,
     form_documentation,
 )
+from shared.vault.api.paging import Offset
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.response_envelope import CSV, STATUS_HEADER, Status
 from shared.vault.errors import VaultFault

@@ -29,6 +29,7 @@ from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
     ROWS_DOCUMENTATION,
 )
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -41,7 +42,6 @@ from shared.vault.api.response_envelope import (
     brief,
     by_id,
     results_csv,
-    say_all,
     wants_brief,
 )
 from shared.vault.errors import VaultFault
@@ -56,8 +56,6 @@ router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 # Names of fields may have a relationship before them.
 NAME = re.compile(r"[a-z0-9_.]{1,200}")
 MAX_COLLECTION_FIELDS = 100
-MAX_LIMIT = 1000
-MAX_OFFSET = 2**31
 MAX_SORT = 10  # fields
 
 IdParam = Annotated[
@@ -115,8 +113,8 @@ async def collection(
     caller: SignedIn,
     object_name: str,
     fields: str = "id,name__v",
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
-    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+    limit: PageSize = 200,
+    offset: Offset = 0,
     sort: Annotated[
         str, Query(description="Fields, each followed by `asc` or `desc`.")
     ] = "id asc",
@@ -318,12 +316,11 @@ def _answer(
     accept = request.headers.get("accept", "")
     if wants_csv(accept):
         return results_csv(results)
-    is_brief = wants_brief(accept) and not (deleted or rows.single)
-    if is_brief and say_all(results):
-        return brief(results)
     url = None if deleted else f"{base_path(request)}/vobjects/{object_name}"
     if rows.single:
         return envelope.single(results[0], url)
+    if wants_brief(accept) and not deleted:
+        return brief(results, url)
     return envelope.batch(results, url)
 
 

@@ -21,7 +21,6 @@ from shared.protocol.json_values import read_moment
 from shared.runtime.telemetry import metrics
 from shared.vault.access.caller import Caller
 from shared.vault.errors import VaultFault
-from shared.vault.security.sessions import Session
 from shared.vault.storage.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -215,32 +214,6 @@ async def admitted(
 def address_of(request: Request) -> str:
     """Return the IP address of the connection, or the one that a trusted proxy reports; empty without either."""
     return request.client.host if request.client else ""
-
-
-async def sign_in(
-    request: Request,
-    username: str,
-    password: str,
-    dns: str | None = None,
-) -> Session:
-    """Open a session for a user name and its password; limit sign-ins by user name, DNS and IP address.
-
-    :raises VaultFault: API_LIMIT_EXCEEDED when there were too many, and as ``SignInService.sign_in``.
-    """
-    security = vault_of(request).security
-    host = dns or request.headers.get("host", "")
-    # Counted before the password is looked at: guessing is what the limit is against.
-    address = address_of(request)
-    usage = await security.count_sign_in(username, host, address)
-    request.state.usage = usage
-    await asyncio.sleep(usage.delay)
-    if usage.exceeded:
-        raise VaultFault(
-            ErrorType.API_LIMIT_EXCEEDED, "Too many sign-ins of this user in a minute"
-        )
-    session = await security.sign_in(username, password, address)
-    remember(request, session.user_id, session.session_id)
-    return session
 
 
 async def perhaps_signed_in(

@@ -23,7 +23,7 @@ from shared.vault.api.absent_features import absent_feature
 from shared.vault.api.request_context import is_api
 from shared.vault.components.platform import SOURCE_MODIFIED
 from shared.vault.errors import ApiError, VaultFault, bounded_errors
-from shared.vault.records.rows import RowResult
+from shared.vault.records.rows import RowResult, with_unchanged
 from shared.vault.storage.database import DatabaseUnavailable
 from shared.vault.storage.server_faults import SERVER_FAULTS
 
@@ -146,16 +146,17 @@ def wants_brief(accept: str) -> bool:
     )
 
 
-def say_all(results: Sequence[RowResult]) -> bool:
-    """Return whether ids and events say all about these results: no row failed or was left out."""
-    return all(not result.errors and result.newer is None for result in results)
+def brief(results: Sequence[RowResult], records_url: str | None) -> Response:
+    """Return the ids and events of rows, each as a list in input order, in place of an entry for each row.
 
-
-def brief(results: Sequence[RowResult]) -> Response:
-    """Return the ids and events of rows, each as a list in input order, in place of an entry for each row."""
-    ids = [result.id for result in results]
-    events = [result.event for result in results]
-    return _outcome(results, {"ids": ids, "events": events})
+    If that does not say all about them, as of a row that failed or was left out, each has its entry, as in ``batch``.
+    """
+    marked = with_unchanged(results)
+    if any(result.errors or result.newer is not None for result in marked):
+        return batch(marked, records_url)
+    ids = [result.id for result in marked]
+    events = [result.event for result in marked]
+    return _outcome(marked, {"ids": ids, "events": events})
 
 
 def single(result: RowResult, records_url: str | None) -> Response:

@@ -21,15 +21,16 @@ from shared.vault.api.openapi.request_bodies import (
     ROWS_DOCUMENTATION,
     form_documentation,
 )
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import (
     PREFIX,
     PerhapsSignedIn,
     SignedIn,
-    address_of,
     vault_of,
     wants_csv,
 )
 from shared.vault.api.response_envelope import results_csv
+from shared.vault.api.signing_in import client_of
 from shared.vault.errors import VaultFault
 from shared.vault.records.rows import RowResult
 from shared.vault.security.sessions import invalid_session
@@ -41,7 +42,6 @@ router = APIRouter(prefix=f"{PREFIX}/objects/users", tags=["Users"])
 ME = "me"
 # As ids of Vaults: every one.
 ALL_VAULTS = "all"
-MAX_LIMIT = 1000
 TOKENS = "api_access_token__sys"
 
 # 18 digits always fit PostgreSQL's bigint.
@@ -73,8 +73,8 @@ async def all_users(
     request: Request,
     caller: SignedIn,
     vaults: str = "",
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 200,
-    start: Annotated[int, Query(ge=0, lt=2**31)] = 0,
+    limit: PageSize = 200,
+    start: Offset = 0,
     sort: str = "id asc",
     without_membership: Membership = True,
     without_licensing: Licensing = True,
@@ -144,8 +144,8 @@ async def change_password(request: Request, caller: PerhapsSignedIn) -> Response
         raise invalid_session()
     security = vault_of(request).security
     current, new = required(fields, "password__v", "new_password__v")
-    address = address_of(request)
-    await security.change_password(username, current, new, address, caller)
+    client = client_of(request)
+    await security.change_password(username, current, new, client, caller)
     return envelope.success()
 
 

@@ -22,6 +22,7 @@ from shared.vault.api.body import (
 )
 from shared.vault.api.json_rows import unreadable
 from shared.vault.api.openapi.request_bodies import JSON, RECORD_DOCUMENTATION
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
@@ -30,11 +31,9 @@ from shared.vault.api.request_context import (
     vault_of,
 )
 from shared.vault.api.workflows import (
-    Offset,
     OfObject,
     OfRecord,
     OfUser,
-    PageSize,
     Statuses,
     filter_of,
     named,
@@ -301,8 +300,10 @@ def _task_json(row: Record) -> dict[str, object]:
         "assignee__v": None if owner is None else str(owner),
         "assigned_date__v": date_time_text(row["assigned_date"]),
         "due_date__v": date_time_text(row["due_date"]),
-        f"{row['status']}_date__v": date_time_text(row["ended_date"]),
     }
+    # An open task has not ended: a date of its status would stand in the place of *assigned_date__v*.
+    if row["ended_date"] is not None:
+        further[f"{row['status']}_date__v"] = date_time_text(row["ended_date"])
     return shown | {name: value for name, value in further.items() if value is not None}
 
 

@@ -14,6 +14,7 @@ from shared.protocol.whole_numbers import LARGEST, whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields, required
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.paging import Offset, PageSize
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.components.component_kinds import ComponentKind
 from shared.vault.errors import VaultFault
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/objects/objectworkflows", tags=["Workflows"])
 
-MAX_PAGE = 1000
 ME = "me()"
 USER = re.compile(r"(?:user:)?([0-9]{1,18})")
 RECORD = re.compile(r"Object:([a-z0-9_]{1,100})\.([A-Za-z0-9]{1,50})")
@@ -37,8 +37,6 @@ MULTI_RECORD = "multirecordworkflow"
 MULTI_DOCUMENT = "multidocworkflow"
 
 Id = Annotated[int, Path(ge=1, le=LARGEST)]
-PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-Offset = Annotated[int, Query(ge=0, lt=2**31)]
 OfObject = Annotated[
     str | None, Query(max_length=200, description="Name of the record's object.")
 ]

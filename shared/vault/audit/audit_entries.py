@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import orjson
 
 from shared.protocol.json_values import date_time_text
 from shared.vault.access.permissions import AuditTrail
-from shared.vault.audit.entry_rows import EACH, NO_TEXTS, Author, Texts, write_rows
+from shared.vault.audit.entry_rows import (
+    EACH,
+    EVENTS,
+    NO_TEXTS,
+    OF_DOCUMENTS,
+    Author,
+    Texts,
+    write_rows,
+)
 from shared.vault.components.mdl_writing import render
-from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
-from shared.vault.model.field_types import DOCUMENTS, array_text, quoted, table
+from shared.vault.model.field_types import DOCUMENTS, array_text
 from shared.vault.model.record_ranges import SEVERAL
 
 if TYPE_CHECKING:
@@ -35,7 +44,7 @@ class AuditAction(StrEnum):
     CREATE = "Create"
     EDIT = "Edit"
     DELETE = "Delete"
-    LOGIN = "Login"
+    LOGIN = "User Login"
     DELEGATED_LOGIN = "Delegated Login"
     CHANGE_PASSWORD = "Change Password"  # noqa: S105  a name
     ENABLE_DELIVERY = "Enable Delivery"
@@ -64,42 +73,18 @@ DOMAIN = AuditTrail.DOMAIN
 CREATE = AuditAction.CREATE
 EDIT = AuditAction.EDIT
 DELETE = AuditAction.DELETE
-SUCCESS = "SUCCESS"
 
-SIGNED_IN = """
-INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, new_value)
-SELECT 'login', c.user_id, c.username, $2, $3, $4 FROM platform.credential c WHERE c.user_id = $1
-"""
-# A typed name that no user has may be a password: it is not stored.
-REFUSED = """
-INSERT INTO platform.audit_entry (trail, user_id, user_name, action, new_value)
-SELECT 'login', c.user_id, c.username, $2, $3
-FROM (VALUES ($1::text)) AS typed(name) LEFT JOIN platform.credential c ON c.username = typed.name
-"""
 ENTRY = """
 INSERT INTO platform.audit_entry (user_id, user_name, on_behalf_of, trail, action, item, old_value, new_value)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
-# With the record's last values, which nothing else keeps.
-DELETED = f"""
-INSERT INTO platform.audit_entry (trail, user_id, user_name, on_behalf_of, action, item, record_id, old_value)
-SELECT 'object', $1, $2, $3, 'Delete', $4, t.id, left(jsonb_strip_nulls(to_jsonb(t))::text, {MAX_DEFINITION})
-FROM {{table}} t WHERE t.id = ANY($5::text[])
-"""
-# Locked, as the deletion does later: whoever is changing such a reference now is waited for.
-EMPTIED = """
-WITH emptied AS MATERIALIZED (
-    SELECT t.id, t.{column} AS value FROM {table} t WHERE t.{column} = ANY($6::text[]) AND t.id <> ALL($7::text[])
-    ORDER BY t.id FOR NO KEY UPDATE
-)
-INSERT INTO platform.audit_entry
-    (trail, user_id, user_name, on_behalf_of, action, item, record_id, field, old_value)
-SELECT 'object', $1, $2, $3, 'Edit', $4, e.id, $5, e.value FROM emptied e
-"""
-GOING = """
-SELECT id FROM {table} WHERE {column} = ANY($1::text[]) AND id <> ALL($2::text[]) ORDER BY id FOR UPDATE
-"""
+VERSION = "version"  # the field of lines about a document's version
+
+Details = Mapping[str, str | None]
+"""What only some entries have, such as the names of a workflow, by name."""
+
+NO_DETAILS: Details = MappingProxyType({})
 
 Line = tuple[str, object, object]
 """A field, and its value before and after a change."""
@@ -208,14 +193,16 @@ async def write_events(
     object_name: str,
     ids: Sequence[str],
     text: str,
+    details: Details = NO_DETAILS,
 ) -> None:
     """Write an entry for each record or document with an event that changes no field, such as a step of a workflow."""
-    is_document = object_name == DOCUMENTS
-    if ids and (is_document or is_audited(registry, object_name)):
-        trail = AuditTrail.DOCUMENT if is_document else AuditTrail.OBJECT
-        lines = [(each, None, None, text_of(text)) for each in ids]
-        kind = (trail.key, action, object_name)
-        await connection.execute(EACH, *author(caller), *kind, *_columns(lines))
+    if object_name == DOCUMENTS:
+        lines = [(each, None, None, text_of(text), None) for each in ids]
+        await _write_of_documents(connection, caller, action, lines, details)
+    elif ids and is_audited(registry, object_name):
+        kind = (AuditTrail.OBJECT.key, action, object_name)
+        values = (list(ids), text_of(text), _json(details))
+        await connection.execute(EVENTS, *author(caller), *kind, *values)
 
 
 async def write_document_change(
@@ -224,9 +211,12 @@ async def write_document_change(
     action: AuditAction,
     document_id: int,
     lines: Sequence[Line] = (),
+    version: str | None = None,
 ) -> None:
     """Write the entries of a created, changed or deleted document: one for each line; without lines a single one."""
-    await write_document_changes(connection, caller, action, {document_id: lines})
+    versions = {} if version is None else {document_id: version}
+    changes = {document_id: lines}
+    await write_document_changes(connection, caller, action, changes, versions)
 
 
 async def write_document_changes(
@@ -234,19 +224,48 @@ async def write_document_changes(
     caller: Caller,
     action: AuditAction,
     changes: Mapping[int, Sequence[Line]],
+    versions: Mapping[int, str] = MappingProxyType({}),
 ) -> None:
-    """Write the entries of created, changed or deleted documents; ``changes`` are lines by document id."""
+    """Write the entries of created, changed or deleted documents; ``changes`` are lines by document id.
+
+    ``versions`` are the changed versions; by default the one that a line about the version names, else the latest.
+    """
     listed: list[tuple[str | None, ...]] = []
     for document_id, lines in changes.items():
         key = str(document_id)
+        version = versions.get(document_id) or _version_in(lines)
         for name, before, after in lines:
-            listed.append((key, name, text_of(before), text_of(after)))
+            listed.append((key, name, text_of(before), text_of(after), version))
         # An edit without lines has changed nothing.
         if not lines and action is not AuditAction.EDIT:
-            listed.append((key, None, None, None))
-    if listed:
+            listed.append((key, None, None, None, version))
+    await _write_of_documents(connection, caller, action, listed, NO_DETAILS)
+
+
+async def _write_of_documents(
+    connection: Connection,
+    caller: Caller,
+    action: AuditAction,
+    lines: Sequence[tuple[str | None, ...]],
+    details: Details,
+) -> None:
+    """Write entries about documents; lines have document id, field, old and new value, and version."""
+    if lines:
         kind = (AuditTrail.DOCUMENT.key, action, DOCUMENTS)
-        await connection.execute(EACH, *author(caller), *kind, *_columns(listed))
+        columns = (*_columns(lines), _json(details))
+        await connection.execute(OF_DOCUMENTS, *author(caller), *kind, *columns)
+
+
+def _version_in(lines: Sequence[Line]) -> str | None:
+    """Return the version that a change makes or removes; None for a change of another kind."""
+    for name, before, after in lines:
+        if name == VERSION:
+            return text_of(after) or text_of(before)
+    return None
+
+
+def _json(details: Details) -> str:
+    return orjson.dumps(dict(details)).decode()
 
 
 async def write_component_change(
@@ -263,30 +282,6 @@ async def write_component_change(
     name = f"{component.type}.{component.name}"
     values = (name, _definition(before), _definition(after))
     await connection.execute(ENTRY, *author(caller), SYSTEM.key, command, *values)
-
-
-async def write_sign_in(
-    connection: Connection,
-    user_id: int,
-    delegate_user_id: int | None,
-) -> None:
-    """Write the entry of a session that has been opened, by the user or by a delegate in the user's name."""
-    if delegate_user_id is None:
-        await connection.execute(SIGNED_IN, user_id, None, AuditAction.LOGIN, SUCCESS)
-        return
-    action = AuditAction.DELEGATED_LOGIN
-    await connection.execute(SIGNED_IN, delegate_user_id, user_id, action, SUCCESS)
-
-
-async def write_refused_sign_in(
-    connection: Connection,
-    username: str,
-    reason: str,
-) -> None:
-    """Write the entry of a refused sign-in with its error type; the typed name is written only if a user has it."""
-    # PostgreSQL takes neither NUL nor lone surrogates in text.
-    typed = username.replace("\x00", "").encode(errors="ignore").decode()
-    await connection.execute(REFUSED, typed, AuditAction.LOGIN, reason)
 
 
 async def write_password_change(
@@ -324,76 +319,3 @@ def _definition(component: Component | None) -> str | None:
 
 def _columns(lines: Sequence[tuple[str | None, ...]]) -> Iterator[str]:
     return map(array_text, zip(*lines, strict=True))
-
-
-async def write_deletions(
-    connection: Connection,
-    registry: Registry,
-    caller: Caller,
-    object_name: str,
-    ids: Sequence[str],
-) -> None:
-    """Write entries for records about to be deleted, and for the changes that the database makes at the deletion.
-
-    The database also deletes their child records, and empties references to all deleted records.
-    """
-    deleted: dict[str, set[str]] = defaultdict(set)
-    level = {object_name: list(ids)}
-    # Level by level: deleting a record deletes its children, and those delete theirs.
-    while level:
-        following: dict[str, list[str]] = defaultdict(list)
-        for owner, parents in level.items():
-            deleted[owner].update(parents)
-            await _write_deleted(connection, registry, caller, owner, parents)
-            for child, field in _referring(
-                registry,
-                owner,
-                RelationshipDeletion.CASCADE,
-            ):
-                sql = GOING.format(table=table(child), column=quoted(field.name))
-                rows = await connection.fetch(sql, parents, list(deleted[child]))
-                found = [row["id"] for row in rows]
-                deleted[child].update(found)
-                following[child] += found
-        level = {child: found for child, found in following.items() if found}
-    await _write_emptied(connection, registry, caller, deleted)
-
-
-async def _write_deleted(
-    connection: Connection,
-    registry: Registry,
-    caller: Caller,
-    object_name: str,
-    ids: Sequence[str],
-) -> None:
-    if ids and is_audited(registry, object_name):
-        sql = DELETED.format(table=table(object_name))
-        await connection.execute(sql, *author(caller), object_name, ids)
-
-
-async def _write_emptied(
-    connection: Connection,
-    registry: Registry,
-    caller: Caller,
-    deleted: Mapping[str, set[str]],
-) -> None:
-    """Write entries for the references to deleted records that the database empties in the remaining records."""
-    for owner, owners in deleted.items():
-        for child, field in _referring(registry, owner, RelationshipDeletion.SET_NULL):
-            if not owners or not is_audited(registry, child):
-                continue
-            sql = EMPTIED.format(table=table(child), column=quoted(field.name))
-            deleted_children = list(deleted.get(child, ()))
-            values = (child, field.name, list(owners), deleted_children)
-            await connection.execute(sql, *author(caller), *values)
-
-
-def _referring(
-    registry: Registry, object_name: str, deletion: RelationshipDeletion
-) -> Iterator[tuple[str, Field]]:
-    """Yield the reference fields to an object with the rule ``deletion``, each after the name of its own object."""
-    for other in registry.objects.values():
-        for field in other.fields.values():
-            refers = field.type is FieldType.OBJECT and field.object == object_name
-            if refers and field.relationship_deletion is deletion:
-                yield other.name, field

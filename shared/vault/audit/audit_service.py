@@ -18,6 +18,7 @@ from shared.vault.access.permissions import (
     require,
 )
 from shared.vault.audit.entry_rows import COUNT, ENTRIES, of_record
+from shared.vault.audit.entry_texts import add_texts
 from shared.vault.audit.trails import DOCUMENT, OBJECT, SOURCE, TRAILS, Trail
 from shared.vault.errors import VaultFault
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
-    from shared.vault.storage.database import Database
+    from shared.vault.storage.database import Connection, Database
 
 PAGE = 1000  # entries in memory at a time where all are read
 # The latest change of each field, among the latest entries of a record; older changes are in the trail only.
@@ -61,11 +62,15 @@ class AuditFilter:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A trail, and the SQL condition that selects the entries that the caller may read; ``names`` is its parameter."""
+    """A trail, and the SQL condition that selects the entries that the caller may read; ``names`` is its parameter.
+
+    Of the trail of records, ``reads`` returns whether the caller may read an object.
+    """
 
     trail: Trail
     condition: str = ""
     names: Sequence[str] = ()
+    reads: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +159,12 @@ class AuditService:
         while True:
             async with self._database.query_connection(caller.user_id) as connection:
                 records = await connection.fetch(select, *parameters, *place)
-            if not records:
-                return
-            place = (records[-1]["after_date"], records[-1]["after_id"])
-            yield [_row(record, skip=len(place)) for record in records]
+                if not records:
+                    return
+                place = (records[-1]["after_date"], records[-1]["after_id"])
+                rows = [_row(record, skip=len(place)) for record in records]
+                await self._complete(connection, listed, rows)
+            yield rows
 
     async def of_record(
         self,
@@ -217,8 +224,9 @@ class AuditService:
         if trail is not OBJECT:
             return _Listed(trail)
         objects = self._registry().objects
-        operator, names = vql.readable_objects(objects, readable(caller))
-        return _Listed(trail, f"a.item {operator}(${{}}::text[])", names)
+        reads = readable(caller)
+        operator, names = vql.readable_objects(objects, reads)
+        return _Listed(trail, f"a.item {operator}(${{}}::text[])", names, reads)
 
     async def _page(
         self,
@@ -247,8 +255,16 @@ class AuditService:
         async with self._database.query_connection(caller.user_id) as connection:
             total = int(await connection.fetchval(count, *parameters))
             records = await connection.fetch(select, *parameters, limit, offset)
-        rows = [_row(record) for record in records]
+            rows = [_row(record) for record in records]
+            await self._complete(connection, listed, rows)
         return AuditPage(trail, total, rows)
+
+    async def _complete(
+        self, connection: Connection, listed: _Listed, rows: list[dict[str, object]]
+    ) -> None:
+        """Add labels and names to entries about records, where the caller may read them."""
+        if listed.reads is not None:
+            await add_texts(connection, self._registry(), listed.reads, rows)
 
 
 def _row(record: Record, skip: int = 0) -> dict[str, object]:

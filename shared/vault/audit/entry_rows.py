@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.vault.model.field_types import array_text
+from shared.vault.components.document_model import DOCUMENT_ID, VERSIONS
+from shared.vault.model.field_types import array_text, table
 from shared.vault.model.record_ranges import divided
 
 if TYPE_CHECKING:
@@ -27,6 +28,24 @@ INSERT INTO platform.audit_entry
     (user_id, user_name, on_behalf_of, trail, action, item, record_id, field, old_value, new_value)
 SELECT $1, $2, $3, $4, $5, $6, u.*
 FROM unnest($7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[]) AS u
+"""
+# Events of records that change no field.
+EVENTS = """
+INSERT INTO platform.audit_entry
+    (user_id, user_name, on_behalf_of, trail, action, item, record_id, new_value, details)
+SELECT $1, $2, $3, $4, $5, $6, u, $8, $9::jsonb FROM unnest($7::text[]) AS u
+"""
+# With the document's number, and its latest version where no other is given: a later one may change both.
+OF_DOCUMENTS = f"""
+INSERT INTO platform.audit_entry
+    (user_id, user_name, on_behalf_of, trail, action, item, record_id, field, old_value, new_value, details)
+SELECT $1, $2, $3, $4, $5, $6, u.document, u.field, u.old, u.new, $12::jsonb || jsonb_build_object(
+    'number', v.document_number__v,
+    'version', coalesce(u.version, v.major_version_number__v::int || '.' || v.minor_version_number__v::int))
+FROM unnest($7::text::text[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::text[])
+    WITH ORDINALITY AS u(document, field, old, new, version, place)
+LEFT JOIN {table(VERSIONS)} v ON v.{DOCUMENT_ID} = u.document::bigint AND v.latest_version__sys
+ORDER BY u.place
 """
 TOGETHER = """
 INSERT INTO platform.audit_entry (user_id, user_name, on_behalf_of, trail, action, item, entries, records,

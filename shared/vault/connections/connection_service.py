@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller, SecurityProfile
+    from shared.vault.audit.sign_in_entries import SignInClient
     from shared.vault.configuration.component_service import ComponentService
     from shared.vault.connections.allowed_addresses import AllowedAddresses
     from shared.vault.records.record_service import RecordService
@@ -79,7 +80,9 @@ class ConnectionSessions:
         self._profiles = profiles
         self._sessions = sessions
 
-    async def open(self, caller: Caller, api_name: str) -> Session:
+    async def open(
+        self, caller: Caller, api_name: str, client: SignInClient
+    ) -> Session:
         """Open a session of the Authorized Connection User, or of the caller if the connection has no such user.
 
         The session ends when the connection is no longer Active, or has another user. In a production Vault, the
@@ -113,6 +116,7 @@ class ConnectionSessions:
                 caller,
                 row["user_id"],
                 row["connection_id"],
+                client,
                 read_only=domains == SANDBOX_IN_PRODUCTION,
             )
 

@@ -252,7 +252,7 @@ def _is_logged(trail: AuditTrail) -> bool:
 
 
 def _log_extract(trail: Trail) -> TableExtract:
-    fields = {field.name: field for field in trail.fields}
+    fields = {field.name: field for field in trail.queried_fields}
     columns: list[Column] = []
     for field in fields.values():
         shown = Field(field.name, field.label, field.type)

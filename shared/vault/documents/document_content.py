@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
+from shared.vault.components.document_model import DOCUMENT_ID
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_store import Place, SourceFile, store_file
+from shared.vault.documents.versions import AuditLine, Number
 from shared.vault.errors import VaultFault
 from shared.vault.queries.document_target import SOURCE_FILE
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from shared.vault.access.caller import Caller
     from shared.vault.documents.document_service import DocumentService
     from shared.vault.files.content_service import Content, ContentService
@@ -170,9 +174,7 @@ class DocumentFiles:
             await store_file(connection, version["id"], rendition, file)
             replaced = None if before is None else before["filename"]
             lines = [(rendition, replaced, file.filename)]
-            await entries.write_document_change(
-                connection, caller, entries.EDIT, place.document_id, lines
-            )
+            await _audit(connection, caller, version, lines)
 
         await self._database.unit_of_work(work)
 
@@ -196,11 +198,22 @@ class DocumentFiles:
                 raise VaultFault(ErrorType.INVALID_DATA, NO_FILE)
             await connection.execute(REMOVE, version["id"], rendition)
             lines = [(rendition, before["filename"], None)]
-            await entries.write_document_change(
-                connection, caller, entries.EDIT, place.document_id, lines
-            )
+            await _audit(connection, caller, version, lines)
 
         await self._database.unit_of_work(work)
+
+
+async def _audit(
+    connection: Connection,
+    caller: Caller,
+    version: Record,
+    lines: Sequence[AuditLine],
+) -> None:
+    """Write the audit entries of a change of a version's files."""
+    document_id, number = version[DOCUMENT_ID], str(Number.of(version))
+    await entries.write_document_change(
+        connection, caller, entries.EDIT, document_id, lines, number
+    )
 
 
 def _no_type(rendition: str) -> VaultFault:

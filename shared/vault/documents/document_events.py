@@ -94,8 +94,9 @@ class DocumentEvents:
             description = (*chosen, external_id or None, email or None)
             await connection.execute(INSERT, *about, *description, caller.user_id, now)
             lines = [("event", None, ".".join(chosen))]
+            about_version = (place.document_id, lines, str(number))
             await entries.write_document_change(
-                connection, caller, entries.EDIT, place.document_id, lines
+                connection, caller, entries.EDIT, *about_version
             )
 
         await self._records.carry_out(work, VERSIONS)

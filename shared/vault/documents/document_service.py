@@ -15,9 +15,9 @@ from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import (
     check_in,
-    delete_lock,
     require_unlocked,
 )
+from shared.vault.documents.document_removal import remove_belongings
 from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_states import (
     becomes_steady,
@@ -40,13 +40,11 @@ from shared.vault.documents.versions import (
     version_id,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.files.attachment_table import forget as forget_attachments
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.record_roles import forget_roles
 from shared.vault.records.rows import UPDATED, ReadRow, RowResult
 from shared.vault.storage.clock import moment
 
@@ -241,7 +239,7 @@ class DocumentService:
             lines: Sequence[AuditLine] = ()
             if place.number is None:
                 deleted = str(place.document_id)
-                await self._remove(connection, caller, place.document_id)
+                await remove_belongings(connection, caller, place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
@@ -252,6 +250,10 @@ class DocumentService:
                 ids = [deleted]
                 await relationships.delete_of_version(connection, caller, deleted)
                 lines = [("version", str(place.number), None)]
+            # Before the rows go: the entry has the document's number.
+            await entries.write_document_change(
+                connection, caller, entries.DELETE, place.document_id, lines
+            )
             # The versions, too: copies of the Vault have a row for each.
             gone = {DOCUMENTS: [deleted], VERSIONS: ids}
             await note_deletions(connection, gone, {deleted: found[EXTERNAL_ID]})
@@ -259,20 +261,8 @@ class DocumentService:
             await connection.execute(store.DELETE_TOKENS, ids)
             await connection.execute(store.DELETE, ids)
             await connection.execute(store.MAKE_LATEST, place.document_id)
-            await entries.write_document_change(
-                connection, caller, entries.DELETE, place.document_id, lines
-            )
 
         await self._records.carry_out(work, VERSIONS)
-
-    @staticmethod
-    async def _remove(connection: Connection, caller: Caller, document: int) -> None:
-        """Remove the stored data that belong to a document as a whole."""
-        await delete_lock(connection, document)
-        await connection.execute(store.DELETE_EVENTS, document)
-        await relationships.delete_of_document(connection, caller, document)
-        await forget_roles(connection, [DOCUMENTS], [str(document)])
-        await forget_attachments(connection, [DOCUMENTS], [str(document)])
 
     async def state(
         self, caller: Caller, place: Place
@@ -361,6 +351,7 @@ class DocumentService:
         # One statement for all versions in which the same fields change.
         alike: dict[frozenset[str], dict[str, Mapping[str, object]]] = {}
         lines: dict[int, list[AuditLine]] = {}
+        numbers: dict[int, str] = {}
         for before, values in changes:
             different = {
                 name: value for name, value in values.items() if before[name] != value
@@ -375,9 +366,12 @@ class DocumentService:
             lines[before[DOCUMENT_ID]] = [
                 (name, before[name], value) for name, value in different.items()
             ]
+            numbers[before[DOCUMENT_ID]] = str(Number.of(before))
         for rows in alike.values():
             await store.update(connection, versions, rows)
-        await entries.write_document_changes(connection, caller, entries.EDIT, lines)
+        await entries.write_document_changes(
+            connection, caller, entries.EDIT, lines, numbers
+        )
 
     def read(
         self, rows: Sequence[Mapping[str, object]], versions: VaultObject

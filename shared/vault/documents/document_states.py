@@ -71,6 +71,7 @@ async def make_steady(
     document_id, number = before[DOCUMENT_ID], Number.of(before)
     version = before["id"]
     lines: list[AuditLine] = []
+    renumbered = number
     # A version that has a whole number already keeps it.
     if number.minor:
         renumbered = await _renumber(connection, vault_id, before)
@@ -82,8 +83,10 @@ async def make_steady(
         arguments = (document_id, lifecycle.name, superseded[0], states, version)
         changed = await connection.fetch(store.IN_STATE, *arguments)
         lines += [("status__v", steady.name, superseded[0]) for _ in changed]
+    # The version as it is numbered now, of which the line about the version is.
+    current = str(renumbered)
     await entries.write_document_change(
-        connection, caller, entries.EDIT, document_id, lines
+        connection, caller, entries.EDIT, document_id, lines, current
     )
 
 

@@ -24,8 +24,8 @@ class Counts:
     """Counts of a run's source records: ``read = skipped + written + failed``.
 
     ``skipped`` records are left out by a rule or an agreement. ``mapped`` records have their
-    target values, and were then written or failed. ``written`` includes records whose
-    values were stored already.
+    target values, and were then written or failed. ``written`` includes the ``unchanged``
+    records, for which nothing had to be stored.
     """
 
     read: int = 0
@@ -33,6 +33,7 @@ class Counts:
     skipped: int = 0
     written: int = 0
     failed: int = 0
+    unchanged: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         """Return the sums of two counts."""
@@ -42,6 +43,7 @@ class Counts:
             skipped=self.skipped + other.skipped,
             written=self.written + other.written,
             failed=self.failed + other.failed,
+            unchanged=self.unchanged + other.unchanged,
         )
 
     def check(self) -> None:
@@ -51,9 +53,13 @@ class Counts:
         """
         whole = self.read == self.skipped + self.written + self.failed
         negative = min(self.skipped, self.failed) < 0
-        in_order = 0 <= self.written <= self.mapped <= self.most_mapped
+        ordered = (0, self.unchanged, self.written, self.mapped, self.most_mapped)
+        in_order = list(ordered) == sorted(ordered)
         if negative or not whole or not in_order:
-            message = "Counts must add up: read = skipped + written + failed; written <= mapped <= written + failed"
+            message = (
+                "Counts must add up: read = skipped + written + failed;"
+                " unchanged <= written <= mapped <= written + failed"
+            )
             raise VaultFault(ErrorType.INVALID_DATA, message)
 
     # A record may fail before or after it is mapped, so this is not an equation.
@@ -93,8 +99,9 @@ class Run:
 
     ``found_time`` is the integration's time when the run began, ``source_time`` the source's clock when the reading
     began, ``complete_until`` the moment from which changes may still have been uncommitted then; None when the source
-    cannot tell. ``continues`` is True when an earlier run has read up to the moment at which this run's window
-    begins, ``paged`` when the stage is read, ``stalled`` when no connector has reported for too long.
+    cannot tell. The window begins at ``read_since``, at or before ``changed_since``. ``continues`` is True when an
+    earlier run has read up to ``changed_since``, ``paged`` when the stage is read, ``stalled`` when no connector has
+    reported for too long.
     """
 
     job_id: int
@@ -105,6 +112,7 @@ class Run:
     run_end_date: datetime | None
     found_time: datetime | None
     changed_since: datetime | None
+    read_since: datetime | None
     continues: bool
     source_time: datetime | None
     complete_until: datetime | None

@@ -124,10 +124,12 @@ class RunService:
         job_id: int,
         source_time: datetime,
         complete_until: datetime | None,
+        read_since: datetime | None,
     ) -> Run:
         """Store the source's clock before the reading; only the first report is stored.
 
-        ``complete_until`` is the moment until which the source's changes are complete; None when unknown.
+        ``complete_until`` is the moment until which the source's changes are complete, ``read_since`` the one from
+        which changes are read; None when unknown.
 
         :raises VaultFault: INSUFFICIENT_ACCESS; INVALID_DATA, also when ``complete_until`` is after the clock.
         """
@@ -136,7 +138,8 @@ class RunService:
             raise VaultFault(ErrorType.INVALID_DATA, message)
 
         async def work(connection: Connection) -> None:
-            await table.set_source_time(connection, job_id, source_time, complete_until)
+            times = (source_time, complete_until, read_since)
+            await table.set_source_time(connection, job_id, *times)
 
         return await self._update(caller, integration, job_id, work)
 

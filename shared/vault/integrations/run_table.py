@@ -26,11 +26,12 @@ VALUES ($1, $2, $3, EXISTS (
         AND r.complete_until = $2))
 """
 COLUMNS = """j.job_id, j.status, j.created_by, j.created_date, j.run_start_date, j.run_end_date, r.found_time,
-    r.changed_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches, r.paged,
-    r.more_stages, r.error, r.progress_date < now() - $1::interval AS stalled,
+    r.changed_since, r.read_since, r.continues, r.source_time, r.complete_until, r.stage, r.position, r.batches,
+    r.paged, r.more_stages, r.error, r.progress_date < now() - $1::interval AS stalled,
     (SELECT json_agg(point) FROM (
         SELECT integration_point, count(*) AS batches, sum(read) AS read, sum(mapped) AS mapped,
-            sum(skipped) AS skipped, sum(written) AS written, sum(failed) AS failed
+            sum(skipped) AS skipped, sum(written) AS written, sum(failed) AS failed,
+            sum(unchanged) AS unchanged
         FROM platform.integration_run_batch b WHERE b.job_id = j.job_id
         GROUP BY integration_point ORDER BY min(batch)) point) AS points"""
 _RUNS = f"""
@@ -58,6 +59,7 @@ WHERE job_id = $1 AND j.status = 'RUNNING' FOR UPDATE OF r
 SET_SOURCE_TIME = """
 UPDATE platform.integration_run
 SET source_time = coalesce(source_time, $2), progress_date = now(),
+    read_since = CASE WHEN source_time IS NULL THEN $4 ELSE read_since END,
     complete_until = CASE WHEN source_time IS NULL THEN $3 ELSE complete_until END
 WHERE job_id = $1
 """
@@ -73,10 +75,10 @@ WHERE job_id = $1 AND stage = $2 AND NOT paged AND CASE WHEN $5 THEN batches = $
 REPORT = """
 WITH progressed AS (UPDATE platform.integration_run SET progress_date = now() WHERE job_id = $1)
 INSERT INTO platform.integration_run_batch AS b
-    (job_id, batch, integration_point, read, mapped, skipped, written, failed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    (job_id, batch, integration_point, read, mapped, skipped, written, failed, unchanged)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (job_id, batch) DO UPDATE SET read = excluded.read, mapped = excluded.mapped, skipped = excluded.skipped,
-    written = excluded.written, failed = excluded.failed
+    written = excluded.written, failed = excluded.failed, unchanged = excluded.unchanged
 WHERE excluded.failed > b.failed
 """
 NEXT_STAGE = """
@@ -101,9 +103,11 @@ async def set_source_time(
     job_id: int,
     source_time: datetime,
     complete_until: datetime | None,
+    read_since: datetime | None,
 ) -> None:
-    """Store the source's clock, and until when its changes were complete, unless both are stored already."""
-    await connection.execute(SET_SOURCE_TIME, job_id, source_time, complete_until)
+    """Store the source's clock, until when its changes were complete, and the window's beginning, unless stored."""
+    times = (source_time, complete_until, read_since)
+    await connection.execute(SET_SOURCE_TIME, job_id, *times)
 
 
 async def read_run(
@@ -188,6 +192,7 @@ async def report(connection: Connection, job_id: int, batch: Batch) -> None:
         counts.skipped,
         counts.written,
         counts.failed,
+        counts.unchanged,
     )
 
 
@@ -209,6 +214,7 @@ def _run(row: Record) -> Run:
         run_end_date=row["run_end_date"],
         found_time=row["found_time"],
         changed_since=row["changed_since"],
+        read_since=row["read_since"],
         continues=bool(row["continues"]),
         source_time=row["source_time"],
         complete_until=row["complete_until"],
@@ -231,4 +237,5 @@ def _counts(point: Mapping[str, int]) -> Counts:
         skipped=point["skipped"],
         written=point["written"],
         failed=point["failed"],
+        unchanged=point["unchanged"],
     )

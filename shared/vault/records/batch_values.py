@@ -14,7 +14,7 @@ from shared.vault.components.platform import AUDIT
 from shared.vault.model.component_model import Field
 from shared.vault.model.field_types import array_text
 from shared.vault.records.field_values import column_type
-from shared.vault.records.rows import NOTHING, Change, named_fields
+from shared.vault.records.rows import NOTHING, Change, check_guarded, named_fields
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -188,11 +188,7 @@ class Comparison:
 
     def change(self, row: ResolvedRow, record: Record) -> Change:
         """Return the changes that a row makes to its record; fail the row when it would change a guarded field."""
-        for name, guard in row.guarded.items():
-            if name not in record or not guard.permits(record[name]):
-                row.errors.append(guard.error)
-            elif record[name] != guard.value:
-                row.values[name] = guard.value
+        check_guarded(row, record)
         # Nearly all rows of a call have the same fields.
         names = tuple(row.values)
         if names != self._fields.names:

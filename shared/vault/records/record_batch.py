@@ -13,9 +13,9 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
 from shared.vault.audit.audit_entries import (
     write_creations,
-    write_deletions,
     write_edits,
 )
+from shared.vault.audit.deletion_entries import write_deletions
 from shared.vault.errors import ApiError
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.model.field_types import array_text, table

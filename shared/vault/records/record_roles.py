@@ -272,7 +272,7 @@ async def replace_roles(
             continue
         assigned.append((outcome.id, row.assignments))
         warning = None if outcome.newer is None else outcome.warning
-        following.append(replace(outcome, warning=warning))
+        following.append(replace(outcome, warning=warning, stored_before=False))
     await store_roles(
         connection,
         registry,

@@ -15,6 +15,7 @@ from shared.vault.errors import VaultFault
 from shared.vault.model.component_model import Field, RelationshipType, VaultObject
 from shared.vault.records import record_statements as statements
 from shared.vault.records.lineage_entries import HEADER
+from shared.vault.records.rows import check_guarded
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,7 +61,7 @@ def fail_unnamed(
     key: Field,
     ids: Sequence[object] = (),
 ) -> None:
-    """Fail rows without a stored record, and rows that repeat the record of an earlier row.
+    """Fail rows without a stored record, and rows that repeat the record of an earlier row without errors.
 
     With ``ids``, an id for each row, also fail rows whose record has another id than the row.
     """
@@ -71,10 +72,14 @@ def fail_unnamed(
         record = stored.get(row.key)
         if record is None:
             row.fail(ErrorType.INVALID_DATA, f"No record has this [{key.name}]")
-        elif ids and str(ids[row.index] or record["id"]) != record["id"]:
+            continue
+        check_guarded(row, record)
+        if ids and str(ids[row.index] or record["id"]) != record["id"]:
             message = f"The record with this [{key.name}] has another [id]"
             row.fail(ErrorType.INVALID_DATA, message)
-        elif row.key in seen:
+        if row.errors:
+            continue
+        if row.key in seen:
             row.fail(ErrorType.INVALID_DATA, f"[{key.name}] is repeated in this call")
         seen.add(row.key)
 

@@ -7,8 +7,8 @@ loses one; rows with errors take part in no further writing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAX_ROWS = 500
 CREATED = "created__sys"
 UPDATED = "updated__sys"
+# Only in brief results, which public clients do not ask for.
+STORED_BEFORE = "unchanged__sys"
 NEWER_STORED = "The stored state of the source record is not older - record not updated"
 NOTHING: frozenset[str] = frozenset()
 
@@ -124,11 +126,15 @@ class RowResult:
 
 @dataclass(slots=True)
 class Accepted(RowResult):
-    """A row that was carried out, with its lineage and the fields that it has changed."""
+    """A row that was carried out, with its lineage and the fields that it has changed.
+
+    ``stored_before`` is set on a row whose values were all stored already.
+    """
 
     id: str
     lineage: RowLineage | None = None
     changed: frozenset[str] = NOTHING
+    stored_before: bool = False
 
 
 @dataclass(slots=True)
@@ -275,7 +281,8 @@ class Change:
 
     def unchanged(self, warning: str | None) -> Accepted:
         """Return the row as accepted; all its values were stored before."""
-        return Accepted(self.id, UPDATED, _text(self.row.key), warning=warning)
+        key = _text(self.row.key)
+        return Accepted(self.id, UPDATED, key, warning=warning, stored_before=True)
 
 
 Outcome = Accepted | Refused
@@ -285,6 +292,25 @@ Outcome = Accepted | Refused
 def named_fields(names: tuple[str, ...]) -> frozenset[str]:
     """Return the names as a set; equal names of a call's rows give the same set object, so that comparing is fast."""
     return frozenset(names)
+
+
+def check_guarded(row: Row, record: Record) -> None:
+    """Fail a row that sends a guarded field with what its record does not permit; else take the value."""
+    for name, guard in row.guarded.items():
+        if name not in record or not guard.permits(record[name]):
+            row.errors.append(guard.error)
+        elif record[name] != guard.value:
+            row.values[name] = guard.value
+
+
+def with_unchanged(results: Sequence[RowResult]) -> list[RowResult]:
+    """Return results with an event of their own for rows whose values were all stored already."""
+    return [
+        replace(result, event=STORED_BEFORE)
+        if isinstance(result, Accepted) and result.stored_before
+        else result
+        for result in results
+    ]
 
 
 def in_order(rows: Iterable[Row], outcomes: Mapping[int, Outcome]) -> list[Outcome]:

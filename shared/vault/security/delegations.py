@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.access.caller import Caller
+    from shared.vault.audit.sign_in_entries import SignInClient
     from shared.vault.security.sessions import SecurityProfiles, Session, Sessions
     from shared.vault.storage.database import Connection, Database
 
@@ -83,7 +84,9 @@ class Delegations:
             rows = await connection.fetch(GRANTED, caller.user_id)
         return [row["delegator_user_id"] for row in rows]
 
-    async def sign_in(self, caller: Caller, delegator_user_id: int) -> Session:
+    async def sign_in(
+        self, caller: Caller, delegator_user_id: int, client: SignInClient
+    ) -> Session:
         """Open a session in the delegator's name and return it.
 
         :raises VaultFault: INSUFFICIENT_ACCESS unless the delegator lets the caller act for them now.
@@ -94,7 +97,7 @@ class Delegations:
                 ErrorType.INSUFFICIENT_ACCESS,
                 "The user has not granted delegate access to the caller",
             )
-        return await self._sessions.open(delegator_user_id, caller.user_id)
+        return await self._sessions.open(delegator_user_id, caller.user_id, client)
 
     async def all(self, caller: Caller) -> list[dict[str, object]]:
         """Return the delegations by and to the caller, or all if the caller may read those of others."""

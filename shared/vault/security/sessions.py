@@ -15,7 +15,7 @@ from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SUPPLIED, Caller, SecurityProfile
 from shared.vault.access.delegated_profile import delegated
 from shared.vault.access.profiles import active_profiles, profile_of
-from shared.vault.audit.audit_entries import write_sign_in
+from shared.vault.audit.sign_in_entries import SignInClient, write_sign_in
 from shared.vault.components.permission_types import PROFILE
 from shared.vault.errors import VaultFault
 
@@ -229,7 +229,12 @@ class Sessions:
         self._limit = limit
         self._tokens = tokens
 
-    async def open(self, user_id: int, delegate_user_id: int | None = None) -> Session:
+    async def open(
+        self,
+        user_id: int,
+        delegate_user_id: int | None = None,
+        client: SignInClient = SignInClient(),  # noqa: B008  immutable
+    ) -> Session:
         """Open a session for a user whose password has been checked, or for a delegate in the user's name."""
         async with self._database.transaction() as connection:
             session = await self._open(
@@ -239,7 +244,7 @@ class Sessions:
                 None,
                 read_only=False,
             )
-            await write_sign_in(connection, user_id, delegate_user_id)
+            await write_sign_in(connection, user_id, delegate_user_id, client)
         return session
 
     async def open_for(
@@ -248,6 +253,7 @@ class Sessions:
         caller: Caller,
         user_id: int,
         connection_id: str,
+        client: SignInClient,
         *,
         read_only: bool,
     ) -> Session:
@@ -261,7 +267,7 @@ class Sessions:
         )
         # The audit trail names the caller who has opened it in the user's name.
         opener = None if caller.user_id == user_id else caller.user_id
-        await write_sign_in(connection, user_id, opener)
+        await write_sign_in(connection, user_id, opener, client)
         return session
 
     async def _open(

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.caller import SYSTEM, Caller
 from shared.vault.access.permissions import in_person
-from shared.vault.audit.audit_entries import (
-    write_password_change,
-    write_refused_sign_in,
-)
+from shared.vault.audit.audit_entries import write_password_change
+from shared.vault.audit.sign_in_entries import write_refused_sign_in
 from shared.vault.errors import VaultFault
 from shared.vault.security.access_tokens import AccessTokens
 from shared.vault.security.password_rules import MAX_PASSWORD_LENGTH, check_password
@@ -30,6 +28,7 @@ from shared.vault.storage.fair_slots import FairSlots
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from shared.vault.audit.sign_in_entries import SignInClient
     from shared.vault.security.call_limits import Usage
     from shared.vault.security.sessions import SecurityProfiles
     from shared.vault.storage.database import Connection, Database
@@ -97,19 +96,22 @@ class SignInService:
         async with turn(self._slots, address, QUEUE_TIMEOUT):
             return await self._limits.count(name, dns, address)
 
-    async def sign_in(self, username: str, password: str, host: str) -> Session:
-        """Check a password and open a session; ``host`` is the client's address.
+    async def sign_in(
+        self, username: str, password: str, client: SignInClient
+    ) -> Session:
+        """Check a password and open a session.
 
         :raises VaultFault: NO_PASSWORD_PROVIDED, USERNAME_OR_PASSWORD_INCORRECT, USER_LOCKED_OUT, INACTIVE_USER,
             PASSWORD_CHANGE_REQUIRED; API_LIMIT_EXCEEDED after too many wrong passwords at the address.
         """
-        user = await self._verified(username, password, host)
+        user = await self._verified(username, password, client)
         # Only after the password was checked: otherwise the error would reveal which users are new.
         if user["password_change_required"]:
             message = "The user must change their password before signing in."
-            await self._keep_refusal(username, ErrorType.PASSWORD_CHANGE_REQUIRED)
-            raise VaultFault(ErrorType.PASSWORD_CHANGE_REQUIRED, message)
-        session = await self.sessions.open(user["user_id"])
+            reason = ErrorType.PASSWORD_CHANGE_REQUIRED
+            await self._keep_refusal(username, reason, client)
+            raise VaultFault(reason, message)
+        session = await self.sessions.open(user["user_id"], client=client)
         if not await self._password_is_current(user):
             # The password was changed meanwhile: what was opened with the old one ends.
             await self.sessions.end(session.session_id)
@@ -122,21 +124,25 @@ class SignInService:
             stored = await connection.fetchrow(STORED, user["user_id"])
         return stored is not None and stored["password_hash"] == user["password_hash"]
 
-    async def _verified(self, username: str, password: str, host: str) -> Record:
+    async def _verified(
+        self, username: str, password: str, client: SignInClient
+    ) -> Record:
         """Return the active user with this name and password; write a refusal to the audit trail."""
-        address = network_of(host)
+        address = network_of(client.address)
         try:
             return await self._checked(username, password, address)
         except VaultFault as fault:
             async with turn(self._slots, address, QUEUE_TIMEOUT):
-                await self._keep_refusal(username, fault.error.type)
+                await self._keep_refusal(username, fault.error.type, client)
             raise
 
-    async def _keep_refusal(self, username: str, reason: ErrorType) -> None:
+    async def _keep_refusal(
+        self, username: str, reason: ErrorType, client: SignInClient
+    ) -> None:
         name = username[:MAX_USERNAME_LENGTH]
         async with self._database.connection() as connection:
             # Not in a transaction that the refusal would undo.
-            await write_refused_sign_in(connection, name, reason)
+            await write_refused_sign_in(connection, name, reason, client)
 
     async def _checked(self, username: str, password: str, address: str) -> Record:
         """Return the active user with this name and password; count a wrong password."""
@@ -233,12 +239,12 @@ class SignInService:
         username: str,
         current: str,
         new: str,
-        host: str,
+        client: SignInClient,
         caller: Caller | None,
     ) -> None:
         """Change a user's password after checking the current one; end the user's other sessions, and their tokens.
 
-        A user who must change the password has no session, and so no ``caller``. ``host`` is the client's address.
+        A user who must change the password has no session, and so no ``caller``.
 
         :raises VaultFault: as ``sign_in``, except PASSWORD_CHANGE_REQUIRED; INSUFFICIENT_ACCESS in the session of a
             delegate or a connection; INVALID_DATA for a new password that is too short, easily guessed, or the same
@@ -251,7 +257,7 @@ class SignInService:
                 ErrorType.INVALID_DATA,
                 "The new password must differ from the current one",
             )
-        user = await self._verified(username, current, host)
+        user = await self._verified(username, current, client)
         user_id = user["user_id"]
         names = await self.names_of([user_id])
         # Before the transaction: hashing takes its time, and a transaction holds a connection.

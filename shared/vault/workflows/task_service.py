@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
@@ -156,7 +157,8 @@ class TaskService:
             )
             summary = completion.summary
             text = f"{task.row.label}: {summary}" if summary else ""
-            await self._record_change(task, AuditAction.COMPLETE_TASK, text)
+            labels = {each.item_id: each.label for each in completion.judgements}
+            await self._record_change(task, AuditAction.COMPLETE_TASK, text, labels)
             await self._advance_workflow(task)
 
         await self._change(caller, task_id, change)
@@ -262,11 +264,23 @@ class TaskService:
 
     @staticmethod
     async def _record_change(
-        task: OpenTask, action: AuditAction, text: str = ""
+        task: OpenTask,
+        action: AuditAction,
+        text: str = "",
+        verdicts: Mapping[int, str | None] = MappingProxyType({}),
     ) -> None:
-        """Write a change of a task to the audit trail, and date its workflow as changed."""
-        ids = task.workflow.record_ids
-        await note(task.context, action, ids, text or task.row.label)
+        """Write a change of a task to the audit trail, and date its workflow as changed.
+
+        ``verdicts`` are the labels of verdicts by the items of the workflow.
+        """
+        workflow, label = task.workflow.label, task.row.label
+        by_verdict: dict[str | None, list[str]] = {}
+        for item in task.workflow.items:
+            own = by_verdict.setdefault(verdicts.get(item.id), [])
+            own.append(item.record_id)
+        for verdict, ids in by_verdict.items():
+            details = {"task": label, "verdict": verdict}
+            await note(task.context, action, ids, workflow, text or label, details)
         user_id = task.context.caller.user_id
         await task.connection.execute(TOUCH, task.workflow.id, user_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
@@ -348,9 +349,14 @@ async def note(
     context: ActionContext,
     action: AuditAction,
     record_ids: Sequence[str],
-    text: str,
+    workflow: str,
+    text: str | None = None,
+    details: Mapping[str, str | None] = MappingProxyType({}),
 ) -> None:
-    """Write an event of a workflow to the audit trail of its records."""
+    """Write an event of a workflow, named by its label, to the audit trail of its records.
+
+    ``text`` describes the event; ``details`` are the task and the verdict.
+    """
     await write_events(
         context.connection,
         context.registry,
@@ -358,7 +364,8 @@ async def note(
         action,
         context.object.name,
         record_ids,
-        text,
+        text or workflow,
+        {"workflow": workflow, **details},
     )
 
 

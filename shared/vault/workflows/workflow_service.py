@@ -183,7 +183,8 @@ class WorkflowService:
                 raise VaultFault(ErrorType.INVALID_DATA, message)
             await connection.execute(OWN, workflow.id, user_id, caller.user_id)
             ids, action = workflow.record_ids, AuditAction.REPLACE_WORKFLOW_OWNER
-            await note(context, action, ids, f"{workflow.label}: user {user_id}")
+            text = f"{workflow.label}: user {user_id}"
+            await note(context, action, ids, workflow.label, text)
 
         await self._change(caller, workflow_id, change)
 

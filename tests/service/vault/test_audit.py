@@ -185,8 +185,8 @@ async def test_sign_ins(admin: Api, api: Api) -> None:
     await api.signed_in("user")
     entry = await latest(admin, "login_audit_trail")
     assert (entry["type"], entry["status"], entry["user_name"]) == (
-        "Login",
-        "SUCCESS",
+        "User Login",
+        "Success",
         USERNAMES["user"],
     )
     await api.post(

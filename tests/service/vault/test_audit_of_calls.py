@@ -70,8 +70,8 @@ async def test_a_record_has_its_entries(admin: Api, together: list[str]) -> None
             ("day__c", None, "2026-01-02"),
         }
         assert {edit["event_description"] for edit in edits} == {
-            f'"text__c" set to ""{n}",\\"',
-            '"day__c" set to "2026-01-02"',
+            f'"Text" changed from "a" to ""{n}",\\"',
+            '"Day" set to "2026-01-02"',
         }
         assert (created["action"], created["field_name"], created["new_value"]) == (
             "Create",

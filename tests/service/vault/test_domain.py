@@ -19,11 +19,22 @@ async def test_the_domain_and_its_only_vault(admin: Api, user: Api) -> None:
         domain["type"],
     )
     (vault,) = own["vaults__v"]
-    assert (
-        vault["id"]
-        == (await admin.get("/objects/users/me")).headers["X-VaultAPI-VaultId"]
-    )
+    vault_id = (await admin.get("/objects/users/me")).headers["X-VaultAPI-VaultId"]
+    assert vault["id"] == int(vault_id)
     assert vault["vault_status__v"] == "Active"
+    assert vault["vault_family__v"] == {
+        "name__v": "commercial__v",
+        "label__v": "Commercial",
+    }
+    (application,) = vault["vault_application__v"]
+    assert application["label"] == vault["vault_name__v"]
+
+
+async def test_applications_are_listed_on_request(admin: Api) -> None:
+    for params in ({}, {"include_application": "false"}):
+        answer = await admin.get("/objects/domain", params=params)
+        (vault,) = answer.body["domain__v"]["vaults__v"]
+        assert "vault_application__v" not in vault
 
 
 async def test_the_security_policy_has_the_rules_of_passwords(admin: Api) -> None:

@@ -310,3 +310,16 @@ async def test_cursors_that_nobody_used_for_long_are_removed(
         await vault.queries.cursors.purge()
         assert await connection.fetchval(count, ids) == 1
     assert (await admin.get(recent)).status == "SUCCESS"
+
+
+async def test_the_total_stays_while_others_write(integration: Api, admin: Api) -> None:
+    text = "SELECT key__c FROM book__c PAGESIZE 100"
+    first = await integration.query(text)
+    row = {"name__v": "late", "key__c": "B-late"}
+    (late,) = (await integration.post("/vobjects/book__c", json=[row])).ids
+    second = await integration.get(details(first)["next_page"])
+    gone = await admin.delete("/vobjects/book__c", json=[{"id": late}])
+    assert gone.data[0]["responseStatus"] == "SUCCESS"
+    third = await integration.get(details(second)["next_page"])
+    totals = {details(page)["total"] for page in (first, second, third)}
+    assert totals == {BOOKS + 2}

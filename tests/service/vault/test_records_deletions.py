@@ -61,6 +61,28 @@ async def test_pages_and_dates(admin: Api) -> None:
     assert (await admin.get(f"{LIST}/nothing__c")).error == "INVALID_DATA"
 
 
+async def test_pages_have_the_documented_sizes(admin: Api) -> None:
+    # Vault API reference, Retrieve Deleted Object Record IDs: any value between 0 and 5000, 1000 by default.
+    for path in (
+        f"{LIST}/owner__c",
+        f"{LIST}/owner__c/attachments",
+        "/objects/deletions/documents",
+        "/objects/deletions/documents/attachments",
+    ):
+        default = await admin.get(path)
+        assert default.body["responseDetails"]["limit"] == 1000, path
+        whole = await admin.get(f"{path}?limit=5000")
+        assert whole.body["responseDetails"]["limit"] == 5000, path
+        counted = await admin.get(f"{path}?limit=0")
+        details = counted.body["responseDetails"]
+        assert (counted.data, details["size"]) == ([], 0), path
+        assert details["total"] == whole.body["responseDetails"]["total"]
+        # A page of no entries is followed by none: a client that goes on would never end.
+        assert "next_page" not in details
+        for outside in ("limit=-1", "limit=5001", "limit=many", "offset=-1"):
+            assert (await admin.get(f"{path}?{outside}")).error == "INVALID_DATA"
+
+
 async def test_what_is_old_is_purged(vault: Vault, admin: Api) -> None:
     columns = "object, record_id, date_deleted"
     old = f"INSERT INTO platform.deletion ({columns}) VALUES ('owner__c', 'OLD', now() - $1::interval)"

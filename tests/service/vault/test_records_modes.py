@@ -199,3 +199,19 @@ async def test_a_load_in_migration_mode(admin: Api, integration: Api) -> None:
         "/services/loader/load", json=[{**task, "recordmigrationmode": True}]
     )
     assert refused.error == "INSUFFICIENT_ACCESS"
+
+
+async def test_a_row_goes_on_where_an_earlier_one_of_its_record_was_refused(
+    admin: Api,
+) -> None:
+    for headers in ({}, IGNORE):
+        (one,) = await items(admin, 1)
+        rows = [
+            {"id": one, "fixed__c": "other"},
+            {"id": one, "text__c": "second"},
+            {"id": one, "text__c": "third"},
+        ]
+        answer = await admin.put(ITEMS, json=rows, headers=headers)
+        # As for a row that is refused before its record is read, whichever rule refuses it.
+        assert outcomes(answer) == ["INVALID_DATA", "SUCCESS", "INVALID_DATA"]
+        assert (await record(admin, "item__c", one))["text__c"] == "second"

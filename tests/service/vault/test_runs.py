@@ -19,7 +19,14 @@ RUNS = f"/services/integrations/{INTEGRATION}/runs"
 RECORDS = "/vobjects/integration__sys?idParam=integration_api_name__sys"
 QUEUE = "/services/queues/medical_crm_inbound_queue__v"
 LONG_AGO = "2020-01-31T12:00:00.000Z"
-COUNTS = {"read": 10, "mapped": 8, "skipped": 2, "written": 8, "failed": 0}
+COUNTS = {
+    "read": 10,
+    "mapped": 8,
+    "skipped": 2,
+    "written": 8,
+    "failed": 0,
+    "unchanged": 3,
+}
 
 
 class Runs:
@@ -240,6 +247,7 @@ async def test_a_failure_leaves_the_time_where_it_is(runs: Runs) -> None:
         "skipped": 4,
         "written": 15,
         "failed": 1,
+        "unchanged": 6,
     }
     assert await runs.time() == since
 
@@ -251,7 +259,7 @@ async def test_a_batch_counts_once_as_the_worst_of_its_deliveries(runs: Runs) ->
     assert (await runs.run(job_id))["counts"] == {**COUNTS, "written": 5, "failed": 3}
     await runs.read(job_id, 1)
     await runs.becomes(job_id, "ERRORS_ENCOUNTERED")
-    refused = await runs.report(job_id, 1, written=0, failed=8)
+    refused = await runs.report(job_id, 1, written=0, failed=8, unchanged=0)
     assert refused.data["counts"]["failed"] == 3, (
         "nothing is noted of a run that has ended"
     )
@@ -259,7 +267,15 @@ async def test_a_batch_counts_once_as_the_worst_of_its_deliveries(runs: Runs) ->
 
 @pytest.mark.parametrize(
     "counts",
-    [{"read": 11}, {"mapped": 9}, {"mapped": 7}, {"written": 7}, {"failed": -1}],
+    [
+        {"read": 11},
+        {"mapped": 9},
+        {"mapped": 7},
+        {"written": 7},
+        {"failed": -1},
+        {"unchanged": 9},
+        {"unchanged": -1},
+    ],
     ids=str,
 )
 async def test_counts_that_do_not_add_up_are_refused(

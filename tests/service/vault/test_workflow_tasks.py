@@ -48,6 +48,20 @@ async def test_a_task_is_its_assignees_alone(desk: Desk) -> None:
     assert (await desk.reviewer.post(f"{path}/cancel")).error == "INSUFFICIENT_ACCESS"
 
 
+async def test_an_open_task_has_its_dates(desk: Desk) -> None:
+    record_id = await started(desk)
+    task = await open_task(desk.agent, record_id)
+    assert task["status__v"] == ["assigned__v"]
+    assert task["assigned_date__v"] >= task["created_date__v"]
+    (details,) = (await desk.agent.get(f"{TASKS}/{task['id']}")).data
+    assert details["assigned_date__v"] == task["assigned_date__v"]
+    complete = f"{TASKS}/{task['id']}/actions/complete"
+    await desk.agent.post(complete, data={"response_notes__v": "Done"})
+    (ended,) = (await desk.agent.get(f"{TASKS}/{task['id']}")).data
+    assert ended["assigned_date__v"] == task["assigned_date__v"]
+    assert ended["completed_date__v"] >= ended["assigned_date__v"]
+
+
 async def test_an_assignee_passes_a_task_on(desk: Desk) -> None:
     task = await open_task(desk.agent, await started(desk))
     path = f"{TASKS}/{task['id']}/actions"
@@ -226,6 +240,30 @@ async def test_the_details_of_a_completion_name_the_verdicts(desk: Desk) -> None
         if control["type"] == "verdict"
     ]
     assert verdicts == [["verdict_approve__c", "verdict_reject__c"]]
+
+
+async def test_the_trail_names_workflow_task_and_verdict(desk: Desk) -> None:
+    record_id = await review_of(desk)
+    review = await open_task(desk.reviewer, record_id)
+    path = f"{TASKS}/{review['id']}/actions"
+    await desk.reviewer.post(f"{path}/accept")
+    details = await desk.reviewer.get(f"{path}/complete")
+    (control,) = [each for each in details.data["controls"] if each.get("verdicts")]
+    verdict = control["verdicts"][0]
+    done = await desk.reviewer.post(
+        f"{path}/complete", data={"verdict_public_key__c": verdict["name"]}
+    )
+    assert done.status == "SUCCESS", done.text
+    trail = await desk.admin.get(f"/vobjects/case_request__v/{record_id}/audittrail")
+    events = [row for row in trail.data if row["workflow_name"]]
+    (workflow,) = {row["workflow_name"] for row in events}
+    verdicts = {(row["action"], row["task_name"]): row["verdict"] for row in events}
+    label = review["label__v"]
+    assert verdicts["Complete Task", label] == verdict["label"]
+    assert verdicts["Accept Task", label] is None
+    assert ("Start Workflow", None) in verdicts
+    described = [row["event_description"] for row in events]
+    assert f"Start Workflow: {workflow}" in described
 
 
 async def test_an_accepted_task_is_given_back(desk: Desk) -> None:

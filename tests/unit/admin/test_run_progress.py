@@ -29,6 +29,7 @@ RUN = Run(
     run_end_date=None,
     found_time=None,
     changed_since=None,
+    read_since=None,
     continues=False,
     source_time=None,
     complete_until=None,

@@ -115,6 +115,28 @@ def test_fields(registry: Registry) -> None:
     assert "max_length" not in by_name["amount__v"]
 
 
+def test_flags_of_fields_are_always_there(registry: Registry) -> None:
+    by_name = fields(registry)
+    # Vault API reference, Retrieve Object Field Metadata.
+    flags = ("encrypted", "system_managed_name", "sequential_naming", "list_column")
+    for field in by_name.values():
+        assert {type(field[flag]) for flag in (*flags, "facetable", "unique")} == {bool}
+        texts = ("description", "help_content", "format_mask", "value_format")
+        assert all(field[text] is None or field[text] for text in texts)
+    assert by_name["name__v"]["sequential_naming"] is True
+    assert by_name["amount__v"]["system_managed_name"] is False
+
+
+def test_texts_of_objects_are_always_there(registry: Registry) -> None:
+    document: Any = object_document(
+        registry.objects["case__v"], registry, PATH, DATES, SYSTEM
+    )
+    assert (document["help_content"], document["user_role_setup_object"]) == (
+        None,
+        None,
+    )
+
+
 def test_one_field_is_the_same_as_in_the_list(registry: Registry) -> None:
     listed = fields(registry)["amount__v"]
     assert (

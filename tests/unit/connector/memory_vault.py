@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from shared.client.errors import QueryTimeout, VaultRefused
 from shared.client.results import (
     SOURCE_MODIFIED,
+    UNCHANGED,
     ApiError,
     QueryResult,
     RowResult,
@@ -316,7 +317,8 @@ class MemoryVault:
         record.update(changes)
         if changes:
             self._touch(owner.name, identifier)
-        return RowResult(ok=True, id=identifier, event=UPDATED)
+        event = UPDATED if changes else UNCHANGED
+        return RowResult(ok=True, id=identifier, event=event)
 
     def _create(self, owner: VaultObject, values: Row) -> Record:
         self._numbers[owner.name] += 1

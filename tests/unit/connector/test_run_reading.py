@@ -325,7 +325,7 @@ async def test_an_answer_without_a_moment_ends_the_run(vaults: Pair) -> None:
 # Batches.
 
 
-def batch_of(*ids: str, number: int = 1) -> Envelope:
+def batch_of(*ids: str, number: int = 1, **route: str) -> Envelope:
     """A batch of a run."""
     attributes: dict[str, Any] = {
         "event": "run_batch",
@@ -334,7 +334,7 @@ def batch_of(*ids: str, number: int = 1) -> Envelope:
         "batch": number,
         "source_vault_id": CRM_ID,
     }
-    return envelope(*ids, message_id=f"b-{number}", **attributes)
+    return envelope(*ids, message_id=f"b-{number}", **route, **attributes)
 
 
 async def test_a_batch_is_transferred_and_counted(vaults: Pair) -> None:
@@ -345,8 +345,27 @@ async def test_a_batch_is_transferred_and_counted(vaults: Pair) -> None:
     message = batch_of(right, wrong, "V4T9")
     await inbox(vaults).handle([delivery(message, MEDICAL_ID)])
     counted = {"read": 3, "mapped": 1, "skipped": 1, "written": 1, "failed": 1}
+    counted["unchanged"] = 0
     assert vaults.medical.batches == [(1, INQUIRIES, counted)]
     assert status(vaults.crm, right) == "success__v"
+
+
+async def test_records_that_are_stored_already_are_counted_as_unchanged(
+    vaults: Pair,
+) -> None:
+    begun(vaults)
+    agreed = country(vaults.medical, "US")
+    vaults.medical.change(
+        "country__v", agreed, pull_accounts_rule__v="pull_accounts__v"
+    )
+    first, second = account(vaults.crm), account(vaults.crm)
+    message = batch_of(first, second, point=ACCOUNTS, of=ACCOUNT)
+    await inbox(vaults).handle([delivery(message, MEDICAL_ID)])
+    vaults.crm.change(ACCOUNT, second, last_name_cda__v="Changed")
+    await inbox(vaults).handle([delivery(message, MEDICAL_ID)])
+    counted = [counts for _, _, counts in vaults.medical.batches]
+    assert [each["written"] for each in counted] == [2, 2]
+    assert [each["unchanged"] for each in counted] == [0, 1]
 
 
 async def test_of_a_batch_that_fails_as_a_whole_all_records_have_failed(

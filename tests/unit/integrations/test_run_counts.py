@@ -51,6 +51,7 @@ def run(*, batches: int, reported: int, paged: bool) -> Run:
         run_end_date=None,
         found_time=None,
         changed_since=None,
+        read_since=None,
         continues=False,
         source_time=None,
         complete_until=None,

@@ -169,4 +169,4 @@ def test_columns_of_numbers_stand_at_the_right() -> None:
 def test_a_run_that_has_counted_nothing_has_noughts() -> None:
     (heading, line) = runs_table([{"job_id": 12, "status": "QUEUED", "counts": {}}])
     assert heading.split()[:2] == ["job", "status"]
-    assert line.split() == ["12", "QUEUED", "0", "0", "0", "0", "0"]
+    assert line.split() == ["12", "QUEUED", *"000000"]

@@ -85,7 +85,7 @@ def test_a_written_change_is_an_update() -> None:
 
 def test_an_unchanged_row_is_an_update_with_a_warning_if_one_is_wanted() -> None:
     assert change({}).unchanged("same") == Accepted(
-        id="V0A1", event=UPDATED, id_param_value="K", warning="same"
+        "V0A1", UPDATED, "K", warning="same", stored_before=True
     )
     assert change({}).unchanged(None).warning is None
 

@@ -114,6 +114,7 @@ OTHER = {
     "filter": "`name__v::`, followed by the name of a permission.",
     "username": "The user who wants to sign in; may be a form field as well.",
     "vaults": "`all`, or ids of Vaults.",
+    "include_application": "Whether to include the application of the Vault.",
     "operation": "`upsert`, together with `idParam`.",
     "idParam": "A unique field by which rows identify their record.",
     "exclude_vault_membership": "`false` adds `vault_membership`.",
