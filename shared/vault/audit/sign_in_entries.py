@@ -28,27 +28,31 @@ SELECT 'login', c.user_id, c.username, $2, $3, $4::jsonb
 FROM (VALUES ($1::text)) AS typed(name) LEFT JOIN platform.credential c ON c.username = typed.name
 """
 
-# A browser names itself after those whose pages it can show: the first name here that it has is its own.
-BROWSERS = (
-    ("Edge", re.compile(r"\bEdg(?:e|A|iOS)?/([\d.]+)")),
-    ("Opera", re.compile(r"\bOPR/([\d.]+)")),
-    ("Firefox", re.compile(r"\b(?:Firefox|FxiOS)/([\d.]+)")),
-    ("Chrome", re.compile(r"\b(?:Chrome|CriOS)/([\d.]+)")),
-    ("Safari", re.compile(r"\bVersion/([\d.]+)[^(]*\bSafari/")),
-)
+# A browser also names those whose pages it can show: the first one here is its own name.
+BROWSERS = {
+    "Edg": "Edge",
+    "Edge": "Edge",
+    "EdgA": "Edge",
+    "EdgiOS": "Edge",
+    "OPR": "Opera",
+    "Firefox": "Firefox",
+    "FxiOS": "Firefox",
+    "Chrome": "Chrome",
+    "CriOS": "Chrome",
+}
+BROWSER = re.compile(rf"\b({'|'.join(BROWSERS)}|Safari|Version)/([\d.]+)")
 # The platform stands in the first parentheses of a browser's name, among other parts; Android names Linux as well.
 COMMENT = re.compile(r"\(([^()]*)\)")
-PLATFORMS = tuple(
-    re.compile(rf"{name}\b[^;]*")
-    for name in (
-        "Windows NT",
-        "Intel Mac OS X",
-        "CPU (?:iPhone )?OS",
-        "CrOS",
-        "Android",
-        "Linux",
-    )
+PLATFORMS = (
+    "Windows NT",
+    "Intel Mac OS X",
+    "CPU iPhone OS",
+    "CPU OS",
+    "CrOS",
+    "Android",
+    "Linux",
 )
+PLATFORM = re.compile(rf"\b({'|'.join(PLATFORMS)})\b[^;]*")
 LIKE_MAC = " like Mac OS X"
 
 
@@ -62,10 +66,12 @@ class SignInClient:
     @property
     def browser(self) -> str:
         """Return the browser and its version, such as ``Chrome 126.0.0.0``; ``Unknown`` for another program."""
-        for name, pattern in BROWSERS:
-            found = pattern.search(self.user_agent)
-            if found is not None:
-                return f"{name} {found[1]}"[:MAX_NAME]
+        versions = {each[1]: each[2] for each in BROWSER.finditer(self.user_agent)}
+        for product, name in BROWSERS.items():
+            if product in versions:
+                return f"{name} {versions[product]}"[:MAX_NAME]
+        if "Safari" in versions and "Version" in versions:
+            return f"Safari {versions['Version']}"[:MAX_NAME]
         return UNKNOWN
 
     @property
@@ -73,10 +79,10 @@ class SignInClient:
         """Return the platform that a browser names, such as ``Intel Mac OS X 10.15.7``; ``Unknown`` without one."""
         comment = COMMENT.search(self.user_agent)
         named = comment[1] if comment else ""
-        for pattern in PLATFORMS:
-            found = pattern.search(named)
-            if found is not None:
-                return _platform(found[0])
+        found = {each[1]: each[0] for each in PLATFORM.finditer(named)}
+        for name in PLATFORMS:
+            if name in found:
+                return _platform(found[name])
         return UNKNOWN
 
     @property
