@@ -20,6 +20,7 @@ from services.connector.points.evaluation import (
 from services.connector.points.transfer import Transfer
 from services.connector.rules.compiled import CompiledRule
 from services.connector.rules.item_failures import ItemErrorType, ItemFailure
+from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import contains, statements
 from services.connector.rules.rule import RuleError
 from services.connector.vaults.configuration import ConfigurationFault
@@ -37,6 +38,7 @@ COUNTRIES = (
 COUNTRY_CODE = ("country__v", "country_code__v")
 """How most rules refer to countries, all of which COUNTRIES reads."""
 WITH_TRANSFERRED_INQUIRY = "id IN (SELECT id FROM medical_inquiries__vr WHERE transfer_status__v = 'success__v')"
+_PARTS = str.maketrans("(), ", "....")  # what stands between the names of an expression
 _HEAD = f"SELECT id, global_id__sys, {ACCOUNT_COUNTRY} FROM {ACCOUNT}"  # noqa: S608  VQL of names
 
 
@@ -124,6 +126,18 @@ def _countries(
     wanted: PullRule,
 ) -> list[str]:
     return sorted(code for code, rule in pull_rules.items() if rule is wanted)
+
+
+def account_columns(unit: Transfer, plan: QueryPlan) -> frozenset[str]:
+    """Return the columns of a plan that read related accounts, or records behind them."""
+    source = unit.configuration.sources.get(plan.object)
+    fields = source.fields.values() if source else ()
+    leading = {field.outbound for field in fields if field.object == ACCOUNT}
+    return frozenset(
+        name
+        for name, expression in plan.columns.items()
+        if not leading.isdisjoint(expression.translate(_PARTS).split("."))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,10 +351,7 @@ def _pulling(unit: Transfer) -> CompiledRule | None:
         return None
 
 
-def _compiled(
-    unit: Transfer,
-    pull_rule: PullRule,
-) -> CompiledRule:
+def _compiled(unit: Transfer, pull_rule: PullRule) -> CompiledRule:
     """Return the compiled integration rule of a Pull Accounts Rule; it belongs to the account point.
 
     :raises ConfigurationFault: there is no such active rule that reads accounts or the unit's object.
@@ -352,11 +363,26 @@ def _compiled(
             # A rule of that name which reads something else is a mistake in the configuration, not another rule.
             if rule.primary_query_object not in (ACCOUNT, unit.object):
                 break
-            return unit.configuration.compiled(unit.route, rule)
+            compiled = unit.configuration.compiled(unit.route, rule)
+            if pull_rule is PullRule.DO_NOT_PULL:
+                _require_no_account(unit, compiled)
+            return compiled
     raise ConfigurationFault(
         f"Integration point {ACCOUNT_POINT} has no active integration rule {name} that reads {ACCOUNT} or "
         f"{unit.object}, which the Pull Accounts Rule of a country asks for; activate it or add it"
     )
+
+
+def _require_no_account(unit: Transfer, rule: CompiledRule) -> None:
+    """Check that a rule for accounts that may not be read reads none.
+
+    :raises ConfigurationFault: it reads one.
+    """
+    if rule.plan.object == ACCOUNT or account_columns(unit, rule.plan):
+        raise ConfigurationFault(
+            f"Integration rule {rule.name} is for countries whose agreement does not permit to read {ACCOUNT}, and "
+            "reads it; remove the field rules that do, or read the inquiry instead"
+        )
 
 
 def _left_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from services.connector.points import (
     finished_inquiries,
@@ -23,7 +24,6 @@ from services.connector.points.evaluation import (
     References,
     Row,
     SourceRows,
-    fetch,
     missing_record,
     query_all,
 )
@@ -41,6 +41,7 @@ from services.connector.points.inquiry_cases import (
     existing_cases,
     group_link,
 )
+from services.connector.points.inquiry_reading import InquiryReading
 from services.connector.points.point import SECOND, Point, Reading
 from services.connector.points.saving import KeyedRows, Origin, not_saved, save
 from services.connector.points.transfer import Outcome, Transfer
@@ -116,10 +117,13 @@ async def transfer(unit: Transfer) -> Outcome:
     :raises ClientError: one of the calls fails.
     """
     rule = _inquiry_rule(unit)
+    reading = InquiryReading.of(unit, rule.plan)
     async with concurrently() as group:
         countries = group.create_task(unit.opening(COUNTRIES))
-        fetching = group.create_task(fetch(unit.source, rule.plan, unit.ids))
-    found = fetching.result()
+        fetching = group.create_task(reading.begin(unit.ids))
+    # The agreement in force now decides, not the one when the message was sent.
+    pull_rules = read_pull_rules(countries.result().rows)
+    found = await reading.complete(fetching.result(), pull_rules)
     outcome = Outcome(skipped=set(found.filtered))
     for item in found.missing:
         unit.note_missing(outcome, item, missing_record(INQUIRY, item, rule.name))
@@ -128,8 +132,6 @@ async def transfer(unit: Transfer) -> Outcome:
     if rows:
         evaluation = await unit.evaluate(rule, replace(found, rows=rows))
         batch = Batch(rows, evaluation, outcome)
-        # The agreement in force now decides, not the one when the message was sent.
-        pull_rules = read_pull_rules(countries.result().rows)
         partitions = await partition(unit.source, rows, pull_rules)
         # Two units with inquiries of one account would otherwise write its contact side by side.
         keys = [("account__v", account) for account in partitions.accounts]
@@ -143,7 +145,8 @@ async def transfer(unit: Transfer) -> Outcome:
                 group.create_task(read_hcps(unit, partitions, hcps))
                 group.create_task(references.look_up([evaluation]))
             await _write(unit, batch, hcps, references)
-    await report_transferred(unit, rule.plan, rows, outcome)
+    again = partial(reading.again, pull_rules=pull_rules)
+    await report_transferred(unit, again, rows, outcome)
     return outcome
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from enum import StrEnum
 
 from services.connector.points.evaluation import (
     OutdatedRead,
     Row,
-    fetch,
+    SourceRows,
     query_all,
 )
 from services.connector.points.saving import Values, write_rows
 from services.connector.points.transfer import Outcome, Transfer, UnitLineage
 from services.connector.rules.item_failures import ItemFailure
-from services.connector.rules.query_plan import QueryPlan
 from services.connector.rules.rows import MODIFIED, statements
 from services.connector.vaults.record_access import RecordAccess
 from shared.client.results import text
@@ -33,17 +32,19 @@ class TransferStatus(StrEnum):
     FAILED = "failed__v"
 
 
+Read = Callable[[Collection[str]], Awaitable[SourceRows]]
+"""Reads inquiries by their ids."""
 _LOCKED = frozenset({TransferStatus.PENDING, TransferStatus.SUCCESS})
 """The values at which people cannot change an inquiry."""
 
 
 async def report_transferred(
     unit: Transfer,
-    plan: QueryPlan,
+    read: Read,
     rows: Mapping[str, Row],
     outcome: Outcome,
 ) -> None:
-    """Set Success on the inquiries of ``rows``, which the plan has read, except failed ones.
+    """Set Success on the inquiries of ``rows``, which ``read`` reads once more, except failed ones.
 
     Record a failure for each inquiry that the source Vault refuses.
 
@@ -64,7 +65,7 @@ async def report_transferred(
     }
     await _set(unit, editable, TransferStatus.PENDING, outcome)
     if editable:
-        transferred |= await _confirmed(unit, plan, editable)
+        transferred |= await _confirmed(read, editable)
     locked = {
         item: row for item, row in transferred.items() if item not in outcome.failures
     }
@@ -113,18 +114,14 @@ async def _changed(unit: Transfer, rows: Mapping[str, Row]) -> bool:
     return any(dates.get(item) != row[MODIFIED] for item, row in rows.items())
 
 
-async def _confirmed(
-    unit: Transfer,
-    plan: QueryPlan,
-    rows: Mapping[str, Row],
-) -> Mapping[str, Row]:
+async def _confirmed(read: Read, rows: Mapping[str, Row]) -> Mapping[str, Row]:
     """Check that inquiries which are at Pending now are still as their rows were read, and return their rows.
 
     An inquiry that was Failed could be edited until then, and Success would lock it with a text that never arrived.
 
     :raises OutdatedRead: some are not; when the unit is read again, nobody can change them any more.
     """
-    now = await fetch(unit.source, plan, rows)
+    now = await read(rows)
     if any(_content(row) != _content(now.rows.get(item)) for item, row in rows.items()):
         raise OutdatedRead(f"{INQUIRY} changed while it was transferred")
     return now.rows

@@ -38,16 +38,22 @@ class QueryPlan:
     """The statement template of one rule and, by field rule, the column of each value in its rows.
 
     ``related`` has the column of the related record's id, where its field identifies a target record. ``paths`` lead to
-    all related records that are read: a to-many relationship or None, and to-one relationships from there.
+    all related records that are read: a to-many relationship or None, and to-one relationships from there. ``columns``
+    are the selected expressions and sub-selects by name.
     """
 
     rule: str
     object: str
-    head: str
+    columns: Mapping[str, str]
     conditions: str | None
     selections: Mapping[str, Selection]
     related: Mapping[str, Selection]
     paths: tuple[tuple[str | None, str], ...]
+
+    @property
+    def head(self) -> str:
+        """Return the statement without conditions."""
+        return select(", ".join(self.columns.values()), self.object)
 
     @property
     def filtered(self) -> bool:
@@ -101,16 +107,20 @@ def plan(
             related[part.name] = Selection(owner, place.child)
     # A condition on related records narrows which of them are read, not which primary records.
     conditions, child_conditions = _conditions(rule, primary)
-    items = list(own.texts.values())
+    items = dict(own.texts)
     for child, selected in columns.items():
         if child is not None:
             condition = child_conditions.get(child)
-            items.append(_sub_select(child, selected, condition))
-    head = select(", ".join(items), object_name)
+            items[child] = _sub_select(child, selected, condition)
     paths = ((child, path) for child in columns for path in columns[child].paths())
-    known = tuple(dict.fromkeys(paths))
     return QueryPlan(
-        rule.name, object_name, head, conditions, selections, related, known
+        rule.name,
+        object_name,
+        items,
+        conditions,
+        selections,
+        related,
+        tuple(dict.fromkeys(paths)),
     )
 
 

@@ -39,6 +39,59 @@ def vaults() -> Pair:
 
 # What an inquiry becomes.
 
+READS_ACCOUNT = """ALTER Integrationrule medical_inquiries__v (
+    MODIFY Fieldrule request_question__v (query_object('{object}'), query_field('{field}'),
+        query_field_select(), query_field_type()));"""
+
+
+@pytest.mark.parametrize(
+    ("object_name", "field"),
+    [
+        ("account__v", "last_name_cda__v"),
+        ("medical_inquiry__v", "account__vr.last_name_cda__v"),
+        ("account__vr", "primary_country__vr.country_code__v"),
+    ],
+)
+@pytest.mark.parametrize("status_before", ["pending__v", "failed__v"])
+async def test_a_rule_reads_accounts_only_where_agreements_permit_it(
+    object_name: str, field: str, status_before: str
+) -> None:
+    mdl = READS_ACCOUNT.format(object=object_name, field=field)
+    vaults = pair(mdl)
+    accounts = {
+        code: account(vaults.crm, last_name_cda__v="US") for code in ("US", "CH", "JP")
+    }
+    items = {
+        code: inquiry(vaults.crm, of, code, transfer_status__v=status_before)
+        for code, of in accounts.items()
+    }
+    outcome = await inquiries(vaults, *items.values())
+    assert outcome.done == set(items.values())
+    questions = {
+        str(row["link__sys"]): row["question__v"]
+        for row in vaults.medical.rows(REQUEST, "link__sys", "question__v")
+    }
+    assert questions == {
+        f"{CRM_ID}_{items['US']}": "US",
+        f"{CRM_ID}_{items['CH']}": None,
+        f"{CRM_ID}_{items['JP']}": None,
+    }
+    for text in vaults.crm.asked:
+        for code in ("CH", "JP"):
+            assert "account__vr." not in text or f"'{items[code]}'" not in text
+            assert f"'{accounts[code]}'" not in text
+
+
+async def test_the_rule_without_accounts_may_read_none() -> None:
+    vaults = pair(
+        """ALTER Integrationrule do_not_pull_from_accounts__v (
+        MODIFY Fieldrule person_name__v (query_object('account__v'), query_field('last_name_cda__v')));"""
+    )
+    item = inquiry(vaults.crm, account(vaults.crm), "CH")
+    with pytest.raises(ConfigurationFault, match="does not permit to read account__v"):
+        await inquiries(vaults, item)
+    assert not any("account__vr." in text for text in vaults.crm.asked)
+
 
 async def test_a_new_account_becomes_a_case_contact(vaults: Pair) -> None:
     of = account(
