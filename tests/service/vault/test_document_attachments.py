@@ -30,6 +30,7 @@ async def test_a_document_s_file_has_versions(admin: Api, user: Api) -> None:
     assert await attached(user, document_id, b"two", "study.txt") == file_id
     again = await user.post(own, data=form(b"two", "study.txt"))
     assert again.status == "WARNING"
+    assert again.data == {"id": str(file_id), "version__v": 2}
     (shown,) = (await user.get(own)).data
     assert (shown["filename__v"], shown["version__v"]) == ("study.txt", 2)
     address = shown["versions"][0]["url"].removeprefix(f"{user.url}/api/v25.1")
@@ -42,7 +43,7 @@ async def test_a_document_s_file_has_versions(admin: Api, user: Api) -> None:
     described = await user.put(f"{own}/{file_id}", data={"description__v": "The study"})
     assert described.status == "SUCCESS"
     restored = await user.post(f"{address}?restore=true")
-    assert restored.data == {"id": file_id, "version__v": 3}
+    assert restored.data == {"id": str(file_id), "version__v": 3}
     assert (await user.delete(f"{own}/{file_id}/versions/2")).status == "SUCCESS"
     whole = (await user.get(f"{DOCUMENTS}/{document_id}")).body["attachments"]
     assert [each["id"] for each in whole] == [file_id]
