@@ -29,7 +29,7 @@ from shared.vault.api.records import IdParam
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
-from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
+from shared.vault.attachments.attachment_rows import MAX_ID, BatchRow
 from shared.vault.attachments.attachment_service import (
     Added,
     AttachmentService,

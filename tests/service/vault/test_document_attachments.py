@@ -9,10 +9,14 @@ import pytest
 
 from tests.service.vault import documenting
 from tests.service.vault.documenting import DOCUMENTS, created, download, form, run
-from tests.service.vault.served import Api
+from tests.service.vault.served import Answer, Api
 from tests.service.vault.test_loader_api import stage
 
 types = documenting.types
+
+
+def errors(answer: Answer) -> list[str]:
+    return [row["errors"][0]["type"] for row in answer.data if "errors" in row]
 
 
 async def attached(client: Api, document_id: int, content: bytes, name: str) -> int:
@@ -84,14 +88,21 @@ async def test_many_documents_get_files_in_one_call(admin: Api) -> None:
     batch = f"{DOCUMENTS}/attachments/batch"
     file = {"filename__v": "study.txt", "file": "/papers/study.txt"}
     rows = [
-        {"id": first, "external_id__v": "STUDY-1", **file},
-        {"id": second, **file},
-        {"id": 999999999, **file},
-        {"id": first, **file, "file": "/papers/none.txt"},
+        {"document_id__v": first, "external_id__v": "STUDY-1", **file},
+        {"document_id__v": second, **file},
+        {"document_id__v": 999999999, **file},
+        {"document_id__v": first, **file, "file": "/papers/none.txt"},
+        file,
+        {"id": first, **file},
     ]
     made = await admin.post(batch, json=rows)
-    statuses = [row["responseStatus"] for row in made.data]
-    assert statuses == ["SUCCESS", "SUCCESS", "FAILURE", "FAILURE"]
+    assert [row["responseStatus"] for row in made.data[:2]] == ["SUCCESS", "SUCCESS"]
+    assert errors(made) == [
+        "INVALID_DATA",
+        "INVALID_DATA",
+        "PARAMETER_REQUIRED",
+        "ATTRIBUTE_NOT_SUPPORTED",
+    ]
     described = await admin.put(
         f"{batch}?idParam=external_id__v",
         json=[{"external_id__v": "STUDY-1", "description__v": "The first"}],
@@ -99,10 +110,33 @@ async def test_many_documents_get_files_in_one_call(admin: Api) -> None:
     assert described.data[0]["responseStatus"] == "SUCCESS"
     (shown,) = (await admin.get(f"{DOCUMENTS}/{first}/attachments")).data
     assert shown["description__v"] == "The first"
-    named = [{"id": second, "attachment_id": made.data[1]["id"]}]
-    removed = await admin.delete(batch, json=named)
-    assert removed.data[0]["responseStatus"] == "SUCCESS"
+    file_id = made.data[1]["id"]
+    again = await admin.put(batch, json=[{"id": file_id, "description__v": "Second"}])
+    assert again.data == [{"responseStatus": "SUCCESS", "id": file_id, "version": 1}]
+    refused = [{"id": file_id, "document_id__v": first}, {"id": "x"}, {}]
+    assert errors(await admin.delete(batch, json=refused)) == [
+        "INVALID_DATA",
+        "INVALID_DATA",
+        "PARAMETER_REQUIRED",
+    ]
+    text = f"id,document_id__v\n{file_id},{second}\n"
+    csv = {"Content-Type": "text/csv"}
+    removed = await admin.delete(batch, data=text, headers=csv)
+    assert removed.data == [{"responseStatus": "SUCCESS", "id": file_id}]
     assert (await admin.get(f"{DOCUMENTS}/{second}/attachments")).data == []
+
+
+async def test_an_attachment_of_one_version_is_refused_with_the_reason(
+    admin: Api,
+) -> None:
+    document_id = await created(admin)
+    number = {"major_version_number__v": 0, "minor_version_number__v": 1}
+    row = {"document_id__v": document_id, "filename__v": "a.txt", "file": "/a.txt"}
+    await stage(admin, "/a.txt", "a")
+    made = await admin.post(f"{DOCUMENTS}/attachments/batch", json=[{**row, **number}])
+    (error,) = made.data[0]["errors"]
+    assert error["type"] == "OPERATION_NOT_ALLOWED"
+    assert "all versions" in error["message"]
 
 
 @pytest.mark.parametrize("path", ["", "/file", "/1", "/1/versions"])
