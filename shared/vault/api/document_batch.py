@@ -15,6 +15,7 @@ from shared.vault.api.admission import (
     EditsDocuments,
 )
 from shared.vault.api.body import read_rows
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, vault_of, wants_csv
 from shared.vault.api.response_envelope import Status, results_csv
@@ -42,11 +43,13 @@ async def create(
     """Creates up to 500 documents from rows in JSON or CSV; `file` is the path of a file on the staging area.
 
     With `idParam`, a row fails when a document already has the row's value of that field, even if two calls create such
-    documents at the same time.
+    documents at the same time. In migration mode, `status__v` and `document_number__v` choose state and number.
     """
     sent = await read_rows(request)
     batches = vault_of(request).document_batches
-    results = await batches.create(caller, sent.rows, id_param)
+    results = await batches.create(
+        caller, sent.rows, id_param, migration=migration_of(request)
+    )
     return document_results(request, results)
 
 

@@ -15,8 +15,14 @@ from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
 from shared.vault.api.file_body import open_document_form
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
-from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
+from shared.vault.api.request_context import (
+    PREFIX,
+    SignedIn,
+    vault_of,
+    version_of,
+)
 from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_reading import DocumentList
 from shared.vault.documents.document_states import offered
@@ -148,12 +154,14 @@ async def create(request: Request, caller: CreatesDocuments) -> Response:
     """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`.
 
     With `fromTemplate`, the name of a document template, it gets the template's file and, unless the form has a type,
-    its type.
+    its type. In migration mode, `status__v` and `document_number__v` choose its state and number.
     """
     vault = vault_of(request)
     async with open_document_form(request, caller) as (fields, file):
         begun = await vault.document_templates.applied(caller, fields, file)
-        result = await vault.documents.create(caller, *begun)
+        result = await vault.documents.create(
+            caller, *begun, migration=migration_of(request)
+        )
     return _outcome(result, "successfully created document")
 
 

@@ -21,6 +21,7 @@ from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_events import DocumentEvents
 from shared.vault.documents.document_export import DocumentExports
 from shared.vault.documents.document_loads import DocumentLoads
+from shared.vault.documents.document_migration import VersionMigration
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
@@ -125,6 +126,7 @@ class FileServices:
             self.document_batches,
             self.document_files,
             self.reclassification,
+            VersionMigration(self.documents, self.records),
         )
 
         self.document_loads = DocumentLoads(

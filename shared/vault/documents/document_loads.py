@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.documents.document_batches import Source
+from shared.vault.documents.document_migration import require_migration
 from shared.vault.errors import VaultFault
 from shared.vault.records.record_roles import RoleChange
 from shared.vault.records.rows import RowResult
@@ -41,6 +42,7 @@ class DocumentLoads:
         relationships: DocumentRelationships,
         roles: DocumentRoles,
     ) -> None:
+        self._batches = batches
         self._relationships = relationships
         self._roles = roles
         self._writes: Mapping[tuple[str, str], Write] = {
@@ -56,6 +58,12 @@ class DocumentLoads:
             (ROLES, CREATE): self._assign,
             (ROLES, DELETE): self._remove,
         }
+        # Renditions are added in migration mode as they are without it.
+        self._migrations: Mapping[tuple[str, str], Write] = {
+            (DOCUMENTS, CREATE): self._migrate,
+            (VERSIONS, CREATE): _as_rows(versions.migrate),
+            (RENDITIONS, CREATE): _as_rows(versions.add_renditions),
+        }
 
     def in_one_unit(self, kind: str, action: str) -> bool:
         """Return whether the rows of a load call are written in one transaction."""
@@ -68,17 +76,26 @@ class DocumentLoads:
         action: str,
         rows: Source,
         id_param: str | None,
+        *,
+        migration: bool = False,
     ) -> list[RowResult]:
         """Write up to 500 rows, and return the result of each; rows name documents by ``id`` or by ``id_param``.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not write them; INVALID_DATA for a key that is no
-            text field; OPERATION_NOT_ALLOWED for an action that the kind does not have.
+        :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not write them, or not in migration mode;
+            INVALID_DATA for a key that is no text field; OPERATION_NOT_ALLOWED for an action that the kind does not have.
         """
-        write = self._writes.get((kind, action))
+        require_migration(caller, migration=migration)
+        writes = self._migrations if migration else self._writes
+        write = writes.get((kind, action))
         if write is None:
             message = f"A load of [{kind[:100]}] has no action [{action[:100]}]"
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         return await write(caller, rows, id_param)
+
+    async def _migrate(
+        self, caller: Caller, rows: Source, id_param: str | None
+    ) -> list[RowResult]:
+        return await self._batches.create(caller, rows, id_param, migration=True)
 
     # Rows of relationships and of roles name documents by their ids alone.
 

@@ -13,11 +13,13 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, EXTERNAL_ID, VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
-from shared.vault.documents.document_locks import (
-    check_in,
-    delete_lock,
-    require_unlocked,
+from shared.vault.documents.document_locks import check_in, require_unlocked
+from shared.vault.documents.document_migration import (
+    NUMBER_EXISTS,
+    require_migration,
+    taken_numbers,
 )
+from shared.vault.documents.document_removal import remove_belongings
 from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_states import (
     becomes_steady,
@@ -30,23 +32,24 @@ from shared.vault.documents.unchanged_fields import without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
     LIFECYCLE,
+    MIGRATED,
+    NOT_COPIED,
     AuditLine,
     Number,
     Writing,
     beginning_of,
     first_version,
     latest_version,
+    migrated_beginning,
     require_fields,
     version_id,
 )
 from shared.vault.errors import VaultFault
-from shared.vault.files.attachment_table import forget as forget_attachments
 from shared.vault.model.component_model import VaultObject
 from shared.vault.model.field_types import DOCUMENTS
 from shared.vault.queries.document_target import SOURCE_FILE
 from shared.vault.records.deletions import note_deletions
 from shared.vault.records.named_actions import ActionContext, RowsRefused
-from shared.vault.records.record_roles import forget_roles
 from shared.vault.records.rows import UPDATED, ReadRow, RowResult
 from shared.vault.storage.clock import moment
 
@@ -66,7 +69,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 MODIFIED = "version_modified_date__v"
 
 
@@ -106,15 +108,22 @@ class DocumentService:
         caller: Caller,
         fields: Mapping[str, str],
         file: SourceFile | None,
+        *,
+        migration: bool = False,
     ) -> RowResult:
-        """Create a document in its first version; return the result with its id, or raise as ``model`` does."""
+        """Create a document, in a state and under a number of the fields in migration mode; raise as ``model`` does."""
+        require_migration(caller, migration=migration)
+        chosen = MIGRATED if migration else CHOSEN
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
-            beginning = beginning_of(model, fields)
-            own = {name: value for name, value in fields.items() if name not in CHOSEN}
+            begin = migrated_beginning if migration else beginning_of
+            beginning = begin(model, fields)
+            own = {name: value for name, value in fields.items() if name not in chosen}
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
+            if await taken_numbers(connection, {0: beginning}):
+                row.fail(ErrorType.ITEM_NAME_EXISTS, NUMBER_EXISTS)
             if row.errors:
                 return [row.refused()]
             document_id = await connection.fetchval(store.NEXT_ID)
@@ -123,11 +132,9 @@ class DocumentService:
             await store.insert(connection, versions, [first])
             await fill_document_roles(connection, caller, versions, [first])
             if file is not None:
-                version = version_id(document_id, beginning.number)
-                await store_file(connection, version, SOURCE_FILE, file)
-            await entries.write_document_change(
-                connection, caller, entries.CREATE, document_id
-            )
+                await store_file(connection, str(first["id"]), SOURCE_FILE, file)
+            created = (entries.CREATE, document_id)
+            await entries.write_document_change(connection, caller, *created)
             return [RowResult(id=str(document_id))]
 
         results = await self._records.carry_out(work, VERSIONS)
@@ -241,7 +248,7 @@ class DocumentService:
             lines: Sequence[AuditLine] = ()
             if place.number is None:
                 deleted = str(place.document_id)
-                await self._remove(connection, caller, place.document_id)
+                await remove_belongings(connection, caller, place.document_id)
             elif len(ids) == 1:
                 raise VaultFault(
                     ErrorType.OPERATION_NOT_ALLOWED,
@@ -264,15 +271,6 @@ class DocumentService:
             )
 
         await self._records.carry_out(work, VERSIONS)
-
-    @staticmethod
-    async def _remove(connection: Connection, caller: Caller, document: int) -> None:
-        """Remove the stored data that belong to a document as a whole."""
-        await delete_lock(connection, document)
-        await connection.execute(store.DELETE_EVENTS, document)
-        await relationships.delete_of_document(connection, caller, document)
-        await forget_roles(connection, [DOCUMENTS], [str(document)])
-        await forget_attachments(connection, [DOCUMENTS], [str(document)])
 
     async def state(
         self, caller: Caller, place: Place

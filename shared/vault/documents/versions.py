@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -32,13 +32,21 @@ MAJOR, MINOR = NUMBERS = ("major_version_number__v", "minor_version_number__v")
 SHORT_NUMBERS = ("major_version__v", "minor_version__v")
 # A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
 SUPPRESS_RENDITION = "suppressRendition"
+STATE, DOCUMENT_NUMBER = "status__v", "document_number__v"
 CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
 """The fields by which a caller makes choices for a new document, beside those that can be changed later."""
+
+MIGRATED = CHOSEN | {STATE, DOCUMENT_NUMBER}
+"""The fields by which a caller makes choices for a new document in migration mode."""
+
+# A version gets its own from its number.
+NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 
 AuditLine = tuple[str, object, object]
 """A field, its value before a change, and its value after it."""
 
 MAX_NUMBER = 9999
+MAX_DOCUMENT_NUMBER = 255  # characters
 DEFAULT_NUMBER_FORMAT = "VV-{#####}"
 
 _DIGITS = re.compile(r"\{(#+)\}")
@@ -78,11 +86,17 @@ FIRST = Number(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The choices for a new document: its type and lifecycle, and the number of its first version."""
+    """The choices for a new document: its type and lifecycle, and the number of its first version.
+
+    ``state`` and ``document_number`` are those of migration mode; without them, the document is in the starting state,
+    and gets the next number of its type.
+    """
 
     kind: DocumentType
     lifecycle: Lifecycle
     number: Number
+    state: str | None = None
+    document_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +117,41 @@ def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
     lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
     number = first_number(fields)
     return Beginning(kind, lifecycle, number)
+
+
+def migrated_beginning(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
+    """Read the choices for a new document in migration mode from fields: also its state and document number.
+
+    :raises VaultFault: as ``beginning_of`` does; INVALID_DATA when the lifecycle has no such state, or the document
+        number is too long.
+    """
+    beginning = beginning_of(model, fields)
+    document_number = fields.get(DOCUMENT_NUMBER) or None
+    if document_number is not None and not _is_document_number(document_number):
+        message = f"[{DOCUMENT_NUMBER}] has at most {MAX_DOCUMENT_NUMBER} printable characters"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    state = _state_named(beginning.lifecycle, fields.get(STATE))
+    return replace(beginning, state=state, document_number=document_number)
+
+
+def _is_document_number(text: str) -> bool:
+    """Return whether a text may be a document number."""
+    return len(text) <= MAX_DOCUMENT_NUMBER and text.isprintable()
+
+
+def _state_named(lifecycle: Lifecycle, text: str | None) -> str | None:
+    """Return the name of the active state with this name or label; None without a text.
+
+    :raises VaultFault: INVALID_DATA when the lifecycle has no such state.
+    """
+    if not text:
+        return None
+    active = [state for state in lifecycle.states.values() if state.active]
+    for state in active:
+        if text in (state.name, state.label):
+            return state.name
+    message = f"Lifecycle [{lifecycle.name}] has no such active state"
+    raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 def first_number(fields: Mapping[str, str]) -> Number:
@@ -239,18 +288,26 @@ def first_version(
     fields: Mapping[str, object],
 ) -> dict[str, object]:
     """Return all stored values of the first version of a document with these fields."""
-    levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
+    named = beginning.document_number or document_number(beginning.kind, document_id)
     values = {
         **fields,
         DOCUMENT_ID: document_id,
         "global_id__sys": f"{writing.vault_id}_{document_id}",
-        "document_number__v": document_number(beginning.kind, document_id),
-        **levels,
-        LIFECYCLE: beginning.lifecycle.name,
+        DOCUMENT_NUMBER: named,
+        **chosen_type(beginning),
         "document_creation_date__v": writing.moment,
         "created_by__v": writing.user_id,
     }
-    return latest_version(writing, values, beginning.lifecycle, beginning.number)
+    version = latest_version(writing, values, beginning.lifecycle, beginning.number)
+    if beginning.state is not None:
+        version[STATE] = beginning.state
+    return version
+
+
+def chosen_type(beginning: Beginning) -> dict[str, object]:
+    """Return type, subtype, classification and lifecycle of a new document as values of its version."""
+    levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
+    return {**levels, LIFECYCLE: beginning.lifecycle.name}
 
 
 def latest_version(
@@ -271,7 +328,7 @@ def latest_version(
         "latest_version__sys": True,
         "global_version_id__sys": f"{writing.vault_id}_{version}",
         **number.fields,
-        "status__v": lifecycle.starting_state,
+        STATE: lifecycle.starting_state,
         "version_creation_date__v": writing.moment,
         "version_created_by__v": writing.user_id,
         "last_modified_by__v": writing.user_id,

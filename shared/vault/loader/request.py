@@ -53,6 +53,12 @@ LOADED: Mapping[str, frozenset[Action]] = {
     "document_roles__v": frozenset({Action.CREATE, Action.DELETE}),
 }
 
+# The loads of documents that have a migration mode.
+MIGRATED = frozenset(
+    (kind, Action.CREATE)
+    for kind in (DOCUMENTS, "document_versions__v", "document_renditions__v")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadTask:
@@ -146,8 +152,10 @@ def _load_task(
     action = _text(task_id, row, "action").lower()
     if action not in LOADED.get(kind, frozenset(Action)):
         raise _invalid(task_id, "action")
-    if kind != OBJECTS and _flag(row.get("documentmigrationmode")):
-        message = f"Task {task_id}: [documentmigrationmode] is not supported"
+    mode = "recordmigrationmode" if kind == OBJECTS else "documentmigrationmode"
+    migration_mode = _flag(row.get(mode))
+    if kind != OBJECTS and migration_mode and (kind, action) not in MIGRATED:
+        message = f"Task {task_id}: [{mode}] is for creating documents, versions and renditions"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     id_param = _text(
         task_id,
@@ -165,7 +173,7 @@ def _load_task(
         file=_text(task_id, row, "file"),
         order=order,
         id_param=id_param or None,
-        migration_mode=_flag(row.get("recordmigrationmode")),
+        migration_mode=migration_mode,
         no_triggers=_flag(row.get("notriggers")),
         kind=kind,
     )

@@ -48,9 +48,15 @@ async def attach(
     return await api.post(f"{FOLDERS}/{record_id}/attachments", data=form)
 
 
-async def attached(api: Api, record_id: str, *file: Any, **fields: str) -> int:
+async def attached(
+    api: Api,
+    record_id: str,
+    content: bytes = PLAN,
+    name: str = "plan.pdf",
+    **fields: str,
+) -> int:
     """Attach a file; return the id of the attachment."""
-    answer = await attach(api, record_id, *file, **fields)
+    answer = await attach(api, record_id, content, name, **fields)
     (data,) = answer.data
     return int(data["id"])
 

@@ -421,7 +421,7 @@ async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
             [
                 {
                     "object_type": "documents__v",
-                    "action": "create",
+                    "action": "update",
                     "file": "/x.csv",
                     "documentmigrationmode": True,
                 }
