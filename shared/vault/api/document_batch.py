@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -82,12 +82,19 @@ async def delete(
     return document_results(request, results)
 
 
-def document_results(request: Request, results: Sequence[RowResult]) -> Response:
-    """Return the results, as CSV when the call accepts it."""
+def document_results(
+    request: Request,
+    results: Sequence[RowResult],
+    more: Sequence[Mapping[str, object]] | None = None,
+) -> Response:
+    """Return the results, as CSV when the call accepts it; ``more`` has further members of each result in JSON."""
     # The same columns as for records, so that one reader serves both.
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
-    return envelope.success(data=[_row_json(result) for result in results])
+    shown = [_row_json(result) for result in results]
+    if more is not None:
+        shown = [{**row, **members} for row, members in zip(shown, more, strict=True)]
+    return envelope.success(data=shown)
 
 
 def _row_json(result: RowResult) -> dict[str, object]:

@@ -178,18 +178,13 @@ async def document(
         caller, version_of(request), place.document_id
     )
     renditions = await vault.document_files.renditions(caller, place)
-    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
-    files = await vault.document_attachments.all(owner)
     own_url = url_of(request, place)
     whole = url_of(request, Place(place.document_id))
-    attached = [
-        {"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files
-    ]
     return envelope.success(
         document=row,
         renditions=rendition_urls(own_url, renditions),
         versions=[version_json(whole, number) for number in numbers],
-        attachments=attached,
+        attachments=await _attachments(request, caller, place),
     )
 
 
@@ -270,13 +265,16 @@ async def version(
     caller: SignedIn,
     place: Version,
 ) -> Response:
-    """Returns one version with all its fields, and the addresses of its renditions."""
+    """Returns one version with all its fields, its address, and those of its renditions and attachments."""
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
     renditions = await vault.document_files.renditions(caller, place)
     own_url = url_of(request, place)
     return envelope.success(
-        document=row, renditions=rendition_urls(own_url, renditions)
+        document=row,
+        renditions=rendition_urls(own_url, renditions),
+        versions=[{"number": str(place.number), "value": own_url}],
+        attachments=await _attachments(request, caller, place),
     )
 
 
@@ -354,6 +352,16 @@ async def run_action(
     await read_fields(request)
     await vault_of(request).documents.run_action(caller, place, action_name)
     return envelope.success(id=place.document_id)
+
+
+async def _attachments(
+    request: Request, caller: SignedIn, place: Place
+) -> list[dict[str, object]]:
+    """Return ids and addresses of the attachments of a document, which are those of each of its versions."""
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
+    files = await vault_of(request).document_attachments.all(owner)
+    whole = url_of(request, Place(place.document_id))
+    return [{"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files]
 
 
 def _outcome(result: RowResult, message: str | None = None) -> Response:

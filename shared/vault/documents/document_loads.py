@@ -82,7 +82,8 @@ class DocumentLoads:
         """Write up to 500 rows, and return the result of each; rows name documents by ``id`` or by ``id_param``.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not write them, or not in migration mode;
-            INVALID_DATA for a key that is no text field; OPERATION_NOT_ALLOWED for an action that the kind does not have.
+            INVALID_DATA for a key that is no text field; OPERATION_NOT_ALLOWED for an action that the kind does not
+            have.
         """
         require_migration(caller, migration=migration)
         writes = self._migrations if migration else self._writes

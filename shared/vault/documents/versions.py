@@ -33,7 +33,26 @@ SHORT_NUMBERS = ("major_version__v", "minor_version__v")
 # A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
 SUPPRESS_RENDITION = "suppressRendition"
 STATE, DOCUMENT_NUMBER = "status__v", "document_number__v"
-CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
+# The fields of a CrossLink, a document whose file is that of another Vault's document.
+CROSSLINK = (
+    "source_vault_id__v",
+    "source_document_id__v",
+    "source_binding_rule__v",
+    "bound_source_major_version__v",
+    "bound_source_minor_version__v",
+)
+# Names and labels of the type of documents without a type.
+UNCLASSIFIED = frozenset({"undefined__v", "Undefined", "Unclassified"})
+CHOSEN = frozenset(
+    (
+        *LEVELS,
+        LIFECYCLE,
+        *NUMBERS,
+        *SHORT_NUMBERS,
+        SUPPRESS_RENDITION,
+        *CROSSLINK,
+    )
+)
 """The fields by which a caller makes choices for a new document, beside those that can be changed later."""
 
 MIGRATED = CHOSEN | {STATE, DOCUMENT_NUMBER}
@@ -182,8 +201,13 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
     """Return the document type that the fields name, level by level, each by its name or its label.
 
     :raises VaultFault: PARAMETER_REQUIRED without a first level; INVALID_DATA when a level names no active type below
-        the one above it.
+        the one above it; OPERATION_NOT_ALLOWED for a CrossLink, and for a document without a type.
     """
+    if any(fields.get(name) for name in CROSSLINK):
+        message = (
+            "CrossLink documents are not supported: each document has its own file"
+        )
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     if not fields.get(LEVELS[0]):
         raise VaultFault(
             ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{LEVELS[0]}]"
@@ -194,6 +218,9 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
         if not text:
             break
         found = _named(text, _below(model, found))
+        if found is None and level == LEVELS[0] and text in UNCLASSIFIED:
+            message = "Unclassified documents are not supported: each document has a type of this Vault"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         if found is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA,

@@ -65,6 +65,11 @@ async def test_every_version_of_a_document_has_its_attachments(user: Api) -> Non
     await user.post(f"{DOCUMENTS}/{document_id}", data=form(b"draft"))
     own = f"{DOCUMENTS}/{document_id}"
     for number in ("1/0", "1/1"):
+        shown = (await user.get(f"{own}/versions/{number}")).body
+        assert [each["id"] for each in shown["attachments"]] == [file_id]
+        (only,) = shown["versions"]
+        assert only["number"] == number.replace("/", ".")
+        assert only["value"].endswith(f"{own}/versions/{number}")
         version = f"{own}/versions/{number}/attachments"
         for listing in (version, f"{own}/version/{number}/attachments"):
             (shown,) = (await user.get(listing)).data
