@@ -129,13 +129,6 @@ class FileServices:
             VersionMigration(self.documents, self.records),
         )
 
-        self.document_loads = DocumentLoads(
-            self.document_batches,
-            self.version_batches,
-            self.document_relationships,
-            self.document_roles,
-        )
-
     def _add_attachments(self) -> None:
         self.attachments = AttachmentService(
             self.database, self.components, self.records, self.content
@@ -157,6 +150,13 @@ class FileServices:
             self.content,
             self.staging,
             self.documents,
+        )
+        self.document_loads = DocumentLoads(
+            self.document_batches,
+            self.version_batches,
+            self.document_relationships,
+            self.document_roles,
+            self.document_attachment_batches,
         )
         self.attachment_fields = AttachmentFields(
             self.database, self.components, self.records, self.content, self.staging

@@ -51,8 +51,13 @@ LOADED: Mapping[str, frozenset[Action]] = {
     "document_renditions__v": frozenset({Action.CREATE, Action.DELETE}),
     "document_relationships__v": frozenset({Action.CREATE, Action.DELETE}),
     "document_roles__v": frozenset({Action.CREATE, Action.DELETE}),
+    "document_attachments__v": frozenset({Action.CREATE, Action.UPDATE, Action.DELETE}),
 }
 
+# Actions of the public loader that a Vault has as calls only.
+OF_CALLS = frozenset(
+    {"create_attachments", "delete_attachments", "assign_roles", "remove_roles"}
+)
 # The loads of documents that have a migration mode.
 MIGRATED = frozenset(
     (kind, Action.CREATE)
@@ -150,6 +155,9 @@ def _load_task(
     kind = _kind(task_id, row, LOADED)
     name = _object(task_id, row) if kind == OBJECTS else kind
     action = _text(task_id, row, "action").lower()
+    if action in OF_CALLS:
+        message = f"Task {task_id}: action [{action}] is not loaded from files; a call for many rows does it"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     if action not in LOADED.get(kind, frozenset(Action)):
         raise _invalid(task_id, "action")
     mode = "recordmigrationmode" if kind == OBJECTS else "documentmigrationmode"

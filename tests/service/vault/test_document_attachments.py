@@ -10,7 +10,7 @@ import pytest
 from tests.service.vault import documenting
 from tests.service.vault.documenting import DOCUMENTS, created, download, form, run
 from tests.service.vault.served import Answer, Api
-from tests.service.vault.test_loader_api import stage
+from tests.service.vault.test_loader_api import load, stage
 
 types = documenting.types
 
@@ -178,3 +178,24 @@ async def test_deleted_attachments_of_documents_are_listed(admin: Api) -> None:
     assert page.body["responseDetails"]["total"] == len(everything.data)
     documents = await admin.get("/objects/deletions/documents")
     assert sum(each["id"] == document_id for each in documents.data) == 1
+
+
+async def test_a_load_attaches_describes_and_deletes_files(admin: Api) -> None:
+    document_id = await created(admin)
+    own = f"{DOCUMENTS}/{document_id}/attachments"
+    await stage(admin, "/loaded/study.txt", "the study")
+    rows = (
+        f"document_id__v,filename__v,file\n{document_id},study.txt,/loaded/study.txt\n"
+    )
+    await stage(admin, "/attach.csv", rows)
+    of_attachments = {"object_type": "document_attachments__v", "file": "/attach.csv"}
+    _, status = await load(admin, {**of_attachments, "action": "create"})
+    (shown,) = (await admin.get(own)).data
+    assert (status, shown["filename__v"]) == ("SUCCESS", "study.txt")
+    await stage(admin, "/attach.csv", f"id,description__v\n{shown['id']},The study\n")
+    await load(admin, {**of_attachments, "action": "update"})
+    (described,) = (await admin.get(own)).data
+    assert described["description__v"] == "The study"
+    await stage(admin, "/attach.csv", f"id\n{shown['id']}\n")
+    await load(admin, {**of_attachments, "action": "delete"})
+    assert (await admin.get(own)).data == []
