@@ -51,6 +51,14 @@ verb.
 
 The operations are those of a public OpenAPI description of v25.1 (`fderuiter/veeva_python_sdk`).
 `make reference` writes this page from the routes and the tests; [API](api.md) explains the calls.
+
+Of operations that are here, these parts are not. They are refused with the reason, unless the list says otherwise:
+
+* Documents: unclassified documents, CrossLinks, attachments of one version, and migration mode of updates and
+  reclassifications, whose header has no effect.
+* Loader: the types `groups__v` and `document_versions_roles__v`, the actions `create_attachments`,
+  `delete_attachments`, `assign_roles` and `remove_roles`, and migration mode of anything but creating documents,
+  versions and renditions.
 """
 CHAPTERS = {
     "Authentication": "auth delegation keep-alive session api limits",

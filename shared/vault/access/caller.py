@@ -44,6 +44,7 @@ def implied(grant: Grant) -> frozenset[Grant]:
             | Grant.MANAGE_PACKAGES
             | Grant.READ_AUDIT
             | Grant.RECORD_MIGRATION
+            | Grant.DOCUMENT_MIGRATION
             | Grant.COPY_RECORDS
             | Grant.REQUEST_RUNS
             | Grant.LOOK_UP_ACCOUNTS

@@ -72,6 +72,7 @@ def _is_for_delegates(grant: Grant) -> bool:
             | Grant.REPORT_DELIVERIES
             | Grant.COPY_RECORDS
             | Grant.RECORD_MIGRATION
+            | Grant.DOCUMENT_MIGRATION
             | Grant.REQUEST_RUNS
             | Grant.REHEARSE_FAULTS
             | Grant.MANAGE_WORKFLOWS

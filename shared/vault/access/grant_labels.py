@@ -23,6 +23,7 @@ GRANT_LABELS: Mapping[Grant, str] = {
     Grant.MANAGE_PACKAGES: "Import, deploy and export packages",
     Grant.READ_AUDIT: "Read audit trails",
     Grant.RECORD_MIGRATION: "Write records in migration mode",
+    Grant.DOCUMENT_MIGRATION: "Create documents and versions in migration mode",
     Grant.COPY_RECORDS: "Write records as a connection does",
     Grant.REQUEST_RUNS: "Request runs of integrations",
     Grant.MANAGE_INTEGRATIONS: "Manage integrations and integration rules",

@@ -206,6 +206,7 @@ def _is_for_remotes(grant: Grant) -> bool:
             | Grant.MANAGE_PACKAGES
             | Grant.READ_AUDIT
             | Grant.RECORD_MIGRATION
+            | Grant.DOCUMENT_MIGRATION
             | Grant.REQUEST_RUNS
             | Grant.MANAGE_INTEGRATIONS
             | Grant.LOOK_UP_ACCOUNTS
@@ -239,6 +240,7 @@ def _reads_only(grant: Grant) -> bool:
             | Grant.MANAGE_PACKAGES
             | Grant.READ_AUDIT
             | Grant.RECORD_MIGRATION
+            | Grant.DOCUMENT_MIGRATION
             | Grant.COPY_RECORDS
             | Grant.REQUEST_RUNS
             | Grant.MANAGE_INTEGRATIONS

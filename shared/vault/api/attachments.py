@@ -29,13 +29,14 @@ from shared.vault.api.records import IdParam
 from shared.vault.api.request_context import PREFIX, SignedIn, base_path, vault_of
 from shared.vault.api.response_envelope import Status
 from shared.vault.attachments.attachment_archive import ArchivedFile, zipped
-from shared.vault.attachments.attachment_batches import MAX_ID, BatchRow
+from shared.vault.attachments.attachment_rows import MAX_ID, BatchRow
 from shared.vault.attachments.attachment_service import (
     Added,
     AttachmentService,
     FileOwner,
 )
 from shared.vault.files.attachment_model import Attachment, Version
+from shared.vault.model.field_types import DOCUMENTS
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Attachments"])
 
@@ -109,7 +110,10 @@ async def create(
         fields = form.fields
         description = fields.get("description__v") or fields.get("description")
         added = await service.add(to.owner, name, form.content(), description)
-        return _added(added)
+        data = _added_json(added)
+        # The public API answers with a list here for records, and with an object for documents.
+        of_document = to.owner.object_name == DOCUMENTS
+        return _added(added, data if of_document else [data])
 
 
 @router.get(f"{RECORD}/file", summary="Download all attachments of a record")
@@ -215,7 +219,7 @@ async def restore(
     if not restore:
         raise missing("restore")
     added = await service.restore(to.owner, attachment_id, attachment_version)
-    return _added(added)
+    return _added(added, _added_json(added))
 
 
 @router.delete(VERSION, summary="Delete a version of an attachment")
@@ -316,9 +320,13 @@ def _file(
     )
 
 
-def _added(added: Added) -> Response:
-    """Return the attached version, or a warning when the record already has a file with these bytes."""
-    data = {"id": added.id, "version__v": added.version}
+def _added_json(added: Added) -> dict[str, object]:
+    """Return the attached version as JSON; in these answers the public API has text for the id, elsewhere a number."""
+    return {"id": str(added.id), "version__v": added.version}
+
+
+def _added(added: Added, data: object) -> Response:
+    """Return ``data``, with a warning when the record already has a file with these bytes."""
     if added.added:
         return envelope.success(data=data)
     return envelope.unchanged(SAME_BYTES, data)

@@ -154,9 +154,10 @@ for path, (_, served_by, summary) in zip(
     BATCH, summary="Attach files to documents", openapi_extra=ROWS_DOCUMENTATION
 )
 async def create_many(request: Request, caller: EditsDocuments) -> Response:
-    """Attaches files of the staging area: rows have `id`, `filename__v` and `file`, its path on the staging area.
+    """Attaches files of the staging area: rows have `document_id__v`, `filename__v` and `file`, its path there.
 
-    They may have `description__v` and `external_id__v`.
+    They may have `description__v` and `external_id__v`. An attachment belongs to all versions of its document, so that
+    rows with the number of a version are refused.
     """
     sent = await read_rows(request)
     batches = vault_of(request).document_attachment_batches
@@ -172,9 +173,9 @@ async def create_many(request: Request, caller: EditsDocuments) -> Response:
 async def describe_many(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Changes descriptions: rows have `description__v`, and `id` with `attachment_id`.
+    """Changes descriptions: rows have `description__v`, and the attachment's `id`.
 
-    With `idParam=external_id__v`, rows have `external_id__v` instead of the two ids.
+    With `idParam=external_id__v`, rows have `external_id__v` instead of `id`.
     """
     sent = await read_rows(request)
     batches = vault_of(request).document_attachment_batches
@@ -188,7 +189,10 @@ async def describe_many(
 async def delete_many(
     request: Request, caller: EditsDocuments, id_param: IdParam = None
 ) -> Response:
-    """Deletes attachments with all their versions: rows have `id` and `attachment_id`, or `external_id__v` alone."""
+    """Deletes attachments with all their versions: rows have the attachment's `id`, and may have `document_id__v`.
+
+    With `idParam=external_id__v`, rows have `external_id__v` instead of `id`.
+    """
     sent = await read_rows(request)
     batches = vault_of(request).document_attachment_batches
     results = await batches.delete(caller, DOCUMENTS, sent.rows, id_param)

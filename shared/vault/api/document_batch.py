@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +15,7 @@ from shared.vault.api.admission import (
     EditsDocuments,
 )
 from shared.vault.api.body import read_rows
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, vault_of, wants_csv
 from shared.vault.api.response_envelope import Status, results_csv
@@ -42,11 +43,13 @@ async def create(
     """Creates up to 500 documents from rows in JSON or CSV; `file` is the path of a file on the staging area.
 
     With `idParam`, a row fails when a document already has the row's value of that field, even if two calls create such
-    documents at the same time.
+    documents at the same time. In migration mode, `status__v` and `document_number__v` choose state and number.
     """
     sent = await read_rows(request)
     batches = vault_of(request).document_batches
-    results = await batches.create(caller, sent.rows, id_param)
+    results = await batches.create(
+        caller, sent.rows, id_param, migration=migration_of(request)
+    )
     return document_results(request, results)
 
 
@@ -79,12 +82,19 @@ async def delete(
     return document_results(request, results)
 
 
-def document_results(request: Request, results: Sequence[RowResult]) -> Response:
-    """Return the results, as CSV when the call accepts it."""
+def document_results(
+    request: Request,
+    results: Sequence[RowResult],
+    more: Sequence[Mapping[str, object]] | None = None,
+) -> Response:
+    """Return the results, as CSV when the call accepts it; ``more`` has further members of each result in JSON."""
     # The same columns as for records, so that one reader serves both.
     if wants_csv(request.headers.get("accept", "")):
         return results_csv(results)
-    return envelope.success(data=[_row_json(result) for result in results])
+    shown = [_row_json(result) for result in results]
+    if more is not None:
+        shown = [{**row, **members} for row, members in zip(shown, more, strict=True)]
+    return envelope.success(data=shown)
 
 
 def _row_json(result: RowResult) -> dict[str, object]:

@@ -23,20 +23,23 @@ _MADE = {
     "required": True,
     "systemAttribute": True,
     "editable": False,
-    "setOnCreateOnly": True,
+    "setOnCreateOnly": False,
+    "disabled": False,
+    "hidden": False,
 }
 PROPERTIES: tuple[dict[str, object], ...] = (
     {
         "name": "locked_by__v",
         "label": "Locked By",
         "type": "ObjectReference",
-        "objectType": "users",
+        "objectType": "User",
         **_MADE,
     },
     {
         "name": "locked_date__v",
         "label": "Locked Date",
         "type": "DateTime",
+        "objectType": "DateTime",
         **_MADE,
     },
 )
@@ -46,7 +49,7 @@ PROPERTIES: tuple[dict[str, object], ...] = (
 async def metadata(request: Request, caller: SignedIn) -> Response:
     """Lists the fields of a document's lock: who has checked the document out, and since when."""
     vault_of(request).documents.model(caller, Operation.READ)
-    return envelope.success(name="Lock", properties=PROPERTIES)
+    return envelope.success(name="lock", properties=PROPERTIES)
 
 
 @router.post(LOCK, summary="Check a document out")

@@ -45,6 +45,8 @@ OF_EVERY_TYPE = {
     "shared": False,
     "definedInType": "type",
     "definedIn": "base_document__v",
+    "noCopy": False,
+    "secureRelationship": False,
 }
 COMMON_FORM = form_documentation(
     {"docIds": "Ids of documents, separated by commas; up to 500"}
@@ -70,8 +72,7 @@ async def common_properties(request: Request, caller: ReadsDocuments) -> Respons
     documents = vault_of(request).documents
     model, _ = documents.model(caller, Operation.READ)
     await documents.with_connection(lambda each: require_known(each, ids))
-    shown = [{**each, **OF_EVERY_TYPE} for each in _properties(model)]
-    return envelope.success(properties=shown)
+    return envelope.success(properties=_properties(model))
 
 
 @router.get("/types", summary="Document types")
@@ -212,6 +213,7 @@ def _property(field: Field, position: int) -> dict[str, object]:
         "queryable": True,
         "facetable": field.type in FACETABLE,
         "systemAttribute": field.system,
+        **OF_EVERY_TYPE,
     }
     optional = {
         "maxLength": field.max_length,

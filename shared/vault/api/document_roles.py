@@ -19,6 +19,7 @@ from shared.vault.api.openapi.request_bodies import (
     ROWS_DOCUMENTATION,
 )
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
+from shared.vault.documents.document_batches import texts
 from shared.vault.documents.document_role_service import DocumentRole
 from shared.vault.errors import VaultFault
 from shared.vault.records.record_roles import Holder, RoleChange
@@ -114,9 +115,8 @@ async def _one(
     if not result.ok:
         return envelope.failures(result.errors)
     updated: dict[str, dict[str, list[int]]] = {}
-    for name, text in fields.items():
+    for name, ids in _holders(fields).items():
         role, _, holder = name.rpartition(".")
-        ids = [int(each) for each in text.split(",") if each.strip()]
         updated.setdefault(role, {})[holder] = ids
     added = change is RoleChange.ADD
     message = "Document roles updated" if added else "Role removed from the document"
@@ -127,7 +127,20 @@ async def _many(request: Request, caller: Caller, change: RoleChange) -> Respons
     """Change the roles of the documents that a call names."""
     rows = _of_documents(await read_rows(request))
     results = await vault_of(request).document_roles.change(caller, rows, change)
-    return document_results(request, results)
+    holders = [
+        _holders(texts(row)) if result.ok else {}
+        for row, result in zip(rows, results, strict=True)
+    ]
+    return document_results(request, results, holders)
+
+
+def _holders(fields: Mapping[str, str]) -> dict[str, list[int]]:
+    """Return the ids of the users and groups in the fields of an accepted call, ``{role}.users`` and such."""
+    return {
+        name: [int(each) for each in text.split(",") if each.strip()]
+        for name, text in fields.items()
+        if "." in name
+    }
 
 
 def _of_documents(sent: Rows) -> Sequence[Mapping[str, object]]:

@@ -15,6 +15,7 @@ from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
 from shared.vault.api.file_body import open_document_form
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
 from shared.vault.api.paging import PageSize
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
@@ -149,12 +150,14 @@ async def create(request: Request, caller: CreatesDocuments) -> Response:
     """Creates a document, as version 0.1, from the fields of a form and, optionally, its `file`.
 
     With `fromTemplate`, the name of a document template, it gets the template's file and, unless the form has a type,
-    its type.
+    its type. In migration mode, `status__v` and `document_number__v` choose its state and number.
     """
     vault = vault_of(request)
     async with open_document_form(request, caller) as (fields, file):
         begun = await vault.document_templates.applied(caller, fields, file)
-        result = await vault.documents.create(caller, *begun)
+        result = await vault.documents.create(
+            caller, *begun, migration=migration_of(request)
+        )
     return _outcome(result, "successfully created document")
 
 
@@ -171,18 +174,13 @@ async def document(
         caller, version_of(request), place.document_id
     )
     renditions = await vault.document_files.renditions(caller, place)
-    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
-    files = await vault.document_attachments.all(owner)
     own_url = url_of(request, place)
     whole = url_of(request, Place(place.document_id))
-    attached = [
-        {"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files
-    ]
     return envelope.success(
         document=row,
         renditions=rendition_urls(own_url, renditions),
         versions=[version_json(whole, number) for number in numbers],
-        attachments=attached,
+        attachments=await _attachments(request, caller, place),
     )
 
 
@@ -263,13 +261,16 @@ async def version(
     caller: SignedIn,
     place: Version,
 ) -> Response:
-    """Returns one version with all its fields, and the addresses of its renditions."""
+    """Returns one version with all its fields, its address, and those of its renditions and attachments."""
     vault = vault_of(request)
     row = await vault.document_reader.one(caller, version_of(request), place)
     renditions = await vault.document_files.renditions(caller, place)
     own_url = url_of(request, place)
     return envelope.success(
-        document=row, renditions=rendition_urls(own_url, renditions)
+        document=row,
+        renditions=rendition_urls(own_url, renditions),
+        versions=[{"number": str(place.number), "value": own_url}],
+        attachments=await _attachments(request, caller, place),
     )
 
 
@@ -347,6 +348,16 @@ async def run_action(
     await read_fields(request)
     await vault_of(request).documents.run_action(caller, place, action_name)
     return envelope.success(id=place.document_id)
+
+
+async def _attachments(
+    request: Request, caller: SignedIn, place: Place
+) -> list[dict[str, object]]:
+    """Return ids and addresses of the attachments of a document, which are those of each of its versions."""
+    owner = FileOwner(caller, DOCUMENTS, str(place.document_id))
+    files = await vault_of(request).document_attachments.all(owner)
+    whole = url_of(request, Place(place.document_id))
+    return [{"id": file.id, "url": f"{whole}/attachments/{file.id}"} for file in files]
 
 
 def _outcome(result: RowResult, message: str | None = None) -> Response:

@@ -24,6 +24,7 @@ from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesRecords, DeletesRecords, EditsRecords
 from shared.vault.api.body import Rows, read_record, read_rows
+from shared.vault.api.header_flags import is_true, migration_of
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
@@ -386,11 +387,6 @@ def mode_of(request: Request) -> WriteMode:
         allowed = ", ".join(UnchangedFields)
         message = f"X-VaultAPI-UnchangedFieldBehavior takes {allowed}"
         raise VaultFault(ErrorType.INVALID_DATA, message)
-    migration = _is_true(request, "x-vaultapi-migrationmode")
-    no_triggers = _is_true(request, "x-vaultapi-notriggers")
+    migration = migration_of(request)
+    no_triggers = is_true(request, "x-vaultapi-notriggers")
     return WriteMode(migration, no_triggers, known[behavior])
-
-
-def _is_true(request: Request, header: str) -> bool:
-    """Return whether the value of a header is ``true``."""
-    return request.headers.get(header, "").strip().lower() == "true"

@@ -11,6 +11,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import DeletesDocuments, EditsDocuments
 from shared.vault.api.body import read_rows
 from shared.vault.api.document_batch import IdParam
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
 from shared.vault.api.request_context import PREFIX, vault_of
 from shared.vault.api.response_envelope import Status
@@ -30,11 +31,14 @@ async def create(
 ) -> Response:
     """Creates a draft of each document, from `file`, a path on the staging area, or else from its latest file.
 
-    Rows identify their document by `id`, or by the `idParam` field.
+    Rows identify their document by `id`, or by the `idParam` field. In migration mode, rows choose the version: they
+    have `file`, `name__v`, `type__v`, `lifecycle__v`, `major_version_number__v`, `minor_version_number__v` and
+    `status__v`, and may have `subtype__v`, `classification__v` and fields.
     """
     sent = await read_rows(request)
     batches = vault_of(request).version_batches
-    return _answer(await batches.create(caller, sent.rows, id_param))
+    create_versions = batches.migrate if migration_of(request) else batches.create
+    return _answer(await create_versions(caller, sent.rows, id_param))
 
 
 @router.delete(

@@ -21,6 +21,7 @@ from shared.vault.documents.document_content import DocumentFiles
 from shared.vault.documents.document_events import DocumentEvents
 from shared.vault.documents.document_export import DocumentExports
 from shared.vault.documents.document_loads import DocumentLoads
+from shared.vault.documents.document_migration import VersionMigration
 from shared.vault.documents.document_reading import DocumentReader
 from shared.vault.documents.document_relationships import DocumentRelationships
 from shared.vault.documents.document_role_service import DocumentRoles
@@ -125,13 +126,7 @@ class FileServices:
             self.document_batches,
             self.document_files,
             self.reclassification,
-        )
-
-        self.document_loads = DocumentLoads(
-            self.document_batches,
-            self.version_batches,
-            self.document_relationships,
-            self.document_roles,
+            VersionMigration(self.documents, self.records),
         )
 
     def _add_attachments(self) -> None:
@@ -155,6 +150,13 @@ class FileServices:
             self.content,
             self.staging,
             self.documents,
+        )
+        self.document_loads = DocumentLoads(
+            self.document_batches,
+            self.version_batches,
+            self.document_relationships,
+            self.document_roles,
+            self.document_attachment_batches,
         )
         self.attachment_fields = AttachmentFields(
             self.database, self.components, self.records, self.content, self.staging

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
+from shared.vault.attachments.attachment_rows import (
+    DESCRIPTION,
+    EXTERNAL_ID,
+    FILE,
+    FILENAME,
+    BatchRow,
+    Naming,
+    addition_of,
+    attachment_id,
+    checked,
+    description_of,
+    read_named,
+)
 from shared.vault.attachments.attachment_writing import AttachmentWriter
-from shared.vault.errors import MAX_ERRORS, RowErrors, VaultFault
+from shared.vault.errors import VaultFault
 from shared.vault.files import attachment_table as table
 from shared.vault.files.attachment_model import (
-    MAX_DESCRIPTION,
-    MAX_EXTERNAL_ID,
     Addition,
     Attachment,
-    checked_filename,
-    checked_text,
 )
 from shared.vault.records.record_writes import key_field
 
@@ -35,49 +41,13 @@ if TYPE_CHECKING:
     from shared.vault.storage.database import Connection
 
 MAX_STAGED_FILE = 100 * 2**20  # bytes of each file of a call
-MAX_ID = 2**31 - 1
-
-FILENAME = "filename__v"
-FILE = "file"
-DESCRIPTION = "description__v"
-EXTERNAL_ID = "external_id__v"
-ATTACHMENT_ID = "attachment_id"
-
-
-@dataclass(slots=True)
-class BatchRow(RowErrors):
-    """One row of a call with its result: the attachment and its version, or errors.
-
-    ``warned`` is True when nothing was added, because the record already has an attachment with the same bytes.
-    """
-
-    values: Mapping[str, object]
-    attachment_id: int | None = None
-    version: int | None = None
-    warned: bool = False
-
-    def text(self, name: str) -> str:
-        """Return the value of a column as text, empty without one."""
-        value = self.values.get(name)
-        if value is None:
-            return ""
-        return str(value)
-
-    def refuse(self, fault: VaultFault) -> None:
-        """Add the error of a fault to the row's errors."""
-        self.errors.append(fault.error)
-
-    def done(self, attachment_id: int, version: int) -> None:
-        """Record the attachment that the row concerns, and its version."""
-        self.attachment_id = attachment_id
-        self.version = version
-
-
 Work = Callable[["Connection", AttachmentWriter], Awaitable[None]]
 
 
 class AttachmentBatches:
     """Serves the attachment calls of many records; errors of single rows are results, faults of the call are raised."""
+
+    naming = Naming()
 
     def __init__(
         self,
@@ -109,8 +79,8 @@ class AttachmentBatches:
         self._staging.area(caller)
         self.require(caller, object_name, rows)
         key = self.key(object_name, id_param)
-        known = {key, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID}
-        read = [_checked(row, known, (FILENAME, FILE)) for row in rows]
+        known = {key, FILENAME, FILE, DESCRIPTION, EXTERNAL_ID, *self.naming.also}
+        read = [checked(row, known, (FILENAME, FILE)) for row in rows]
         # Before the transaction, which would be open while large files are copied.
         stored = [await self._stored_checksum(caller, row) for row in read]
 
@@ -120,7 +90,7 @@ class AttachmentBatches:
             )
             additions: list[tuple[BatchRow, Addition]] = []
             for row, sha256, record_id in zip(read, stored, record_ids, strict=True):
-                addition = _addition(row, sha256, record_id)
+                addition = addition_of(row, sha256, record_id)
                 if addition is not None:
                     additions.append((row, addition))
             await _attach(writer, additions)
@@ -139,11 +109,11 @@ class AttachmentBatches:
         :raises VaultFault: as ``create`` does.
         """
         self.require(caller, object_name, rows)
-        read = _read_named(rows, id_param, DESCRIPTION)
+        read = read_named(rows, self.naming, id_param, DESCRIPTION)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            found = await _found(connection, object_name, read, id_param)
-            described = [(attachment, _description(row)) for row, attachment in found]
+            found = await _found(connection, object_name, self.naming, read, id_param)
+            described = [(attachment, description_of(row)) for row, attachment in found]
             await writer.describe(described)
 
         return await self._change(caller, object_name, read, work)
@@ -160,10 +130,10 @@ class AttachmentBatches:
         :raises VaultFault: as ``create`` does.
         """
         self.require(caller, object_name, rows)
-        read = _read_named(rows, id_param)
+        read = read_named(rows, self.naming, id_param)
 
         async def work(connection: Connection, writer: AttachmentWriter) -> None:
-            found = await _found(connection, object_name, read, id_param)
+            found = await _found(connection, object_name, self.naming, read, id_param)
             attachments = [attachment for _, attachment in found]
             await writer.remove(attachments)
 
@@ -264,89 +234,10 @@ async def _attach(
         row.warned = not step.added
 
 
-def _checked(
-    values: Mapping[str, object],
-    known: set[str],
-    required: Sequence[str],
-) -> BatchRow:
-    """Return a row, with an error for each column that is unknown, missing or not valid."""
-    row = BatchRow(values)
-    # A row has at most so many errors.
-    for name in islice(values.keys() - known, MAX_ERRORS + 1):
-        row.fail(
-            ErrorType.ATTRIBUTE_NOT_SUPPORTED,
-            f"Rows of this call have no column [{name[:100]}]",
-        )
-    for name in required:
-        # An empty description is valid: it removes the stored description.
-        removes = name == DESCRIPTION and name in values
-        if not row.text(name) and not removes:
-            row.fail(
-                ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{name}]"
-            )
-    for name, most in ((DESCRIPTION, MAX_DESCRIPTION), (EXTERNAL_ID, MAX_EXTERNAL_ID)):
-        try:
-            checked_text(name, values.get(name), most)
-        except VaultFault as fault:
-            row.refuse(fault)
-    return row
-
-
-def _description(row: BatchRow) -> str | None:
-    """Return the description in a checked row; None when the row removes the description."""
-    return checked_text(DESCRIPTION, row.values[DESCRIPTION], MAX_DESCRIPTION)
-
-
-def _addition(
-    row: BatchRow,
-    sha256: str | None,
-    record_id: str | None,
-) -> Addition | None:
-    """Return the addition of a row; None for a row with errors. An invalid file name becomes an error of the row."""
-    try:
-        filename = checked_filename(row.text(FILENAME))
-    except VaultFault as fault:
-        row.refuse(fault)
-        return None
-    if sha256 is None or record_id is None:
-        return None
-    description = row.text(DESCRIPTION) or None
-    external_id = row.text(EXTERNAL_ID) or None
-    return Addition(record_id, filename, sha256, description, external_id)
-
-
-def _read_named(rows: Source, id_param: str | None, *required: str) -> list[BatchRow]:
-    """Return rows that name attachments by record and attachment id or, with ``id_param``, by external id.
-
-    :raises VaultFault: INVALID_DATA when ``id_param`` is another column.
-    """
-    if id_param not in (None, EXTERNAL_ID):
-        raise VaultFault(
-            ErrorType.INVALID_DATA,
-            f"Attachments are named by [{EXTERNAL_ID}], or without idParam",
-        )
-    known = {"id", ATTACHMENT_ID, EXTERNAL_ID, *required}
-    names = (EXTERNAL_ID,) if id_param else ("id", ATTACHMENT_ID)
-    read = [_checked(row, known, (*names, *required)) for row in rows]
-    for row in read:
-        if row.errors or id_param:
-            continue
-        if _attachment_id(row.text(ATTACHMENT_ID)) is None:
-            row.fail(
-                ErrorType.INVALID_DATA,
-                f"Invalid value for parameter [{ATTACHMENT_ID}]",
-            )
-    return read
-
-
-def _attachment_id(text: str) -> int | None:
-    """Return the attachment id in a text; None for an invalid one."""
-    return whole_number(text, MAX_ID)
-
-
 async def _found(
     connection: Connection,
     object_name: str,
+    naming: Naming,
     rows: Sequence[BatchRow],
     id_param: str | None,
 ) -> list[tuple[BatchRow, Attachment]]:
@@ -359,7 +250,7 @@ async def _found(
         keys = external_ids
         found = await table.by_external_id(connection, object_name, external_ids)
     else:
-        ids = [_attachment_id(row.text(ATTACHMENT_ID)) or 0 for row in good]
+        ids = [attachment_id(row.text(naming.attachment)) or 0 for row in good]
         keys = ids
         found = await table.by_id(connection, object_name, ids)
     pairs: list[tuple[BatchRow, Attachment]] = []
@@ -367,7 +258,8 @@ async def _found(
     for row, key in zip(good, keys, strict=True):
         attachment = found.get(key)
         # A row with a record's id must name an attachment of that record.
-        if attachment is None or row.text("id") not in ("", attachment.record_id):
+        owners = ("", attachment.record_id) if attachment else ()
+        if attachment is None or row.text(naming.owner) not in owners:
             row.fail(ErrorType.INVALID_DATA, "There is no such attachment")
         elif attachment.id in seen:
             row.fail(ErrorType.INVALID_DATA, "The attachment is repeated in this call")

@@ -69,6 +69,7 @@ class Grant(StrEnum):
     MANAGE_PACKAGES = "manage_packages"
     READ_AUDIT = "read_audit"
     RECORD_MIGRATION = "record_migration"
+    DOCUMENT_MIGRATION = "document_migration"
     COPY_RECORDS = "copy_records"  # as a connection does: with the state of their source, and by runs
     REQUEST_RUNS = "request_runs"
     MANAGE_INTEGRATIONS = "manage_integrations"  # Application: Manage Integrations

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from shared.protocol.error_types import ErrorType
 from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
-from shared.vault.attachments.attachment_batches import AttachmentBatches, BatchRow
+from shared.vault.attachments.attachment_batches import AttachmentBatches
+from shared.vault.attachments.attachment_rows import ID, BatchRow, Naming
 from shared.vault.attachments.attachment_service import AttachmentService, FileOwner
 from shared.vault.attachments.attachment_writing import (
     FIELD,
@@ -18,8 +19,9 @@ from shared.vault.attachments.attachment_writing import (
 from shared.vault.audit import audit_entries as entries
 from shared.vault.documents import document_store as store
 from shared.vault.documents.document_batches import require_size
-from shared.vault.documents.document_keys import ID, MAX_ID
+from shared.vault.documents.document_keys import MAX_ID
 from shared.vault.documents.document_store import Place
+from shared.vault.documents.versions import NUMBERS
 from shared.vault.errors import VaultFault
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from shared.vault.staging.staging_service import StagingService
     from shared.vault.storage.database import Connection, Database
 
+# The column of rows, not the field of versions.
+DOCUMENT_ID = "document_id__v"
 TITLE = f"""SELECT format('Document %s (v. %s.%s)',
     document_number__v, major_version_number__v, minor_version_number__v)
 FROM {store.VERSION_TABLE} WHERE id = $1"""
@@ -123,7 +127,9 @@ class DocumentAttachments(AttachmentService):
 
 
 class DocumentAttachmentBatches(AttachmentBatches):
-    """Carries out attachment calls on many documents, which rows identify by ``id``."""
+    """Carries out attachment calls on many documents: rows have other columns than those of records."""
+
+    naming = Naming(DOCUMENT_ID, ID, owner_optional=True, also=NUMBERS)
 
     def __init__(
         self,
@@ -147,14 +153,14 @@ class DocumentAttachmentBatches(AttachmentBatches):
         require_size(rows)
 
     def key(self, object_name: str, id_param: str | None) -> str:  # noqa: ARG002  the base names it
-        """Return ``id``, the name of the field by which rows identify documents.
+        """Return ``document_id__v``, the name of the column by which rows identify documents.
 
-        :raises VaultFault: INVALID_DATA when ``id_param`` names another field.
+        :raises VaultFault: INVALID_DATA when ``id_param`` names another one.
         """
-        if id_param not in (None, ID):
-            message = f"Documents are named by [{ID}] here"
+        if id_param not in (None, DOCUMENT_ID):
+            message = f"Documents are named by [{DOCUMENT_ID}] here"
             raise VaultFault(ErrorType.INVALID_DATA, message)
-        return ID
+        return DOCUMENT_ID
 
     async def record_ids(
         self,
@@ -166,14 +172,24 @@ class DocumentAttachmentBatches(AttachmentBatches):
     ) -> list[str | None]:
         """Lock the documents of rows, and return their ids; a row without an existing document fails, and has None."""
         _, versions = self._documents.model(caller, Operation.EDIT)
-        ids = [whole_number(row.text(ID), MAX_ID) for row in rows]
+        for row in rows:
+            _require_document(row)
+        ids = [whole_number(row.text(DOCUMENT_ID), MAX_ID) for row in rows]
         wanted = [each for each in ids if each]
         known = await store.latest_locked(connection, versions, wanted)
         record_ids: list[str | None] = []
         for row, document_id in zip(rows, ids, strict=True):
-            if document_id not in known:
+            if document_id not in known and not row.errors:
                 row.fail(ErrorType.INVALID_DATA, "There is no document with this id")
-                record_ids.append(None)
-            else:
-                record_ids.append(str(document_id))
+            record_ids.append(None if row.errors else str(document_id))
         return record_ids
+
+
+def _require_document(row: BatchRow) -> None:
+    """Add an error to a row that names no document, or a version of one."""
+    if not row.text(DOCUMENT_ID):
+        message = f"Missing required parameter [{DOCUMENT_ID}]"
+        row.fail(ErrorType.PARAMETER_REQUIRED, message)
+    if any(row.text(name) for name in NUMBERS):
+        message = "In this Vault, an attachment belongs to all versions of a document: rows name no version"
+        row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)

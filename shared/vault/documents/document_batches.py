@@ -18,14 +18,21 @@ from shared.vault.documents.document_keys import (
     named,
     named_documents,
 )
+from shared.vault.documents.document_migration import (
+    NUMBER_EXISTS,
+    require_migration,
+    taken_numbers,
+)
 from shared.vault.documents.document_role_rules import fill_document_roles
 from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.unchanged_fields import Texts, without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
+    MIGRATED,
     Beginning,
     beginning_of,
     first_version,
+    migrated_beginning,
     require_fields,
 )
 from shared.vault.errors import VaultFault
@@ -79,16 +86,21 @@ class DocumentBatches:
         caller: Caller,
         rows: Source,
         id_param: str | None = None,
+        *,
+        migration: bool = False,
     ) -> list[RowResult]:
         """Create documents in their first versions, each with the staged ``file`` that its row names, if any.
 
         With ``id_param``, the name of a text field, a row fails when a document, or an earlier row, has the same value.
+        In migration mode, rows also choose the state and the document number.
 
         :raises VaultFault: INSUFFICIENT_ACCESS when the caller may not create documents; INVALID_DATA for too many
             rows, or an ``id_param`` that is not a text field; OPERATION_NOT_ALLOWED in a Vault without document types.
         """
         require_size(rows)
+        require_migration(caller, migration=migration)
         self._documents.model(caller, Operation.CREATE)
+        chosen = MIGRATED if migration else CHOSEN
         sources = [texts(row) for row in rows]
         # Before the transaction, which would be open while large files are copied.
         files = [
@@ -98,16 +110,18 @@ class DocumentBatches:
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self._documents.model(caller, Operation.CREATE)
-            own = [_without(source, {*CHOSEN, FILE}) for source in sources]
+            own = [_without(source, {*chosen, FILE}) for source in sources]
             read = await self._read(connection, caller, versions, own)
             beginnings: dict[int, Beginning] = {}
             for row, source, file in zip(read, sources, files, strict=True):
                 require_fields(versions, row)
                 if isinstance(file, VaultFault):
                     row.errors.append(file.error)
-                beginning = _beginning_of(model, row, source)
+                beginning = _beginning_of(model, row, source, migration=migration)
                 if beginning is not None and not row.errors:
                     beginnings[row.index] = beginning
+            for at in await taken_numbers(connection, beginnings):
+                read[at].fail(ErrorType.ITEM_NAME_EXISTS, NUMBER_EXISTS)
             if id_param is not None:
                 candidates = [read[at] for at in beginnings]
                 await fail_existing_values(connection, versions, id_param, candidates)
@@ -295,10 +309,13 @@ def _beginning_of(
     model: DocumentModel,
     row: ResolvedRow,
     source: Texts,
+    *,
+    migration: bool,
 ) -> Beginning | None:
     """Return the choices of a row for its new document; when they are invalid, fail the row and return None."""
+    begin = migrated_beginning if migration else beginning_of
     try:
-        return beginning_of(model, source)
+        return begin(model, source)
     except VaultFault as fault:
         row.errors.append(fault.error)
         return None

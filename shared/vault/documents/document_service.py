@@ -13,9 +13,11 @@ from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import DOCUMENT_ID, EXTERNAL_ID, VERSIONS
 from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
-from shared.vault.documents.document_locks import (
-    check_in,
-    require_unlocked,
+from shared.vault.documents.document_locks import check_in, require_unlocked
+from shared.vault.documents.document_migration import (
+    NUMBER_EXISTS,
+    require_migration,
+    taken_numbers,
 )
 from shared.vault.documents.document_removal import remove_belongings
 from shared.vault.documents.document_role_rules import fill_document_roles
@@ -30,12 +32,15 @@ from shared.vault.documents.unchanged_fields import without_unchanged
 from shared.vault.documents.versions import (
     CHOSEN,
     LIFECYCLE,
+    MIGRATED,
+    NOT_COPIED,
     AuditLine,
     Number,
     Writing,
     beginning_of,
     first_version,
     latest_version,
+    migrated_beginning,
     require_fields,
     version_id,
 )
@@ -64,7 +69,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 MODIFIED = "version_modified_date__v"
 
 
@@ -104,15 +108,22 @@ class DocumentService:
         caller: Caller,
         fields: Mapping[str, str],
         file: SourceFile | None,
+        *,
+        migration: bool = False,
     ) -> RowResult:
-        """Create a document in its first version; return the result with its id, or raise as ``model`` does."""
+        """Create a document, in a state and under a number of the fields in migration mode; raise as ``model`` does."""
+        require_migration(caller, migration=migration)
+        chosen = MIGRATED if migration else CHOSEN
 
         async def work(connection: Connection) -> list[RowResult]:
             model, versions = self.model(caller, Operation.CREATE)
-            beginning = beginning_of(model, fields)
-            own = {name: value for name, value in fields.items() if name not in CHOSEN}
+            begin = migrated_beginning if migration else beginning_of
+            beginning = begin(model, fields)
+            own = {name: value for name, value in fields.items() if name not in chosen}
             row = await self._read(connection, caller, versions, own)
             require_fields(versions, row)
+            if await taken_numbers(connection, {0: beginning}):
+                row.fail(ErrorType.ITEM_NAME_EXISTS, NUMBER_EXISTS)
             if row.errors:
                 return [row.refused()]
             document_id = await connection.fetchval(store.NEXT_ID)
@@ -121,21 +132,16 @@ class DocumentService:
             await store.insert(connection, versions, [first])
             await fill_document_roles(connection, caller, versions, [first])
             if file is not None:
-                version = version_id(document_id, beginning.number)
-                await store_file(connection, version, SOURCE_FILE, file)
-            await entries.write_document_change(
-                connection, caller, entries.CREATE, document_id
-            )
+                await store_file(connection, str(first["id"]), SOURCE_FILE, file)
+            created = (entries.CREATE, document_id)
+            await entries.write_document_change(connection, caller, *created)
             return [RowResult(id=str(document_id))]
 
         results = await self._records.carry_out(work, VERSIONS)
         return results[0]
 
     async def new_version(
-        self,
-        caller: Caller,
-        document_id: int,
-        file: SourceFile | None,
+        self, caller: Caller, document_id: int, file: SourceFile | None
     ) -> Number:
         """Create a draft after the latest version, with ``file`` or else the latest version's file; return its number.
 
@@ -190,10 +196,7 @@ class DocumentService:
         return number
 
     async def update(
-        self,
-        caller: Caller,
-        place: Place,
-        fields: Mapping[str, str],
+        self, caller: Caller, place: Place, fields: Mapping[str, str]
     ) -> RowResult:
         """Change fields of a version, of the latest when ``place`` has no number; return the result.
 

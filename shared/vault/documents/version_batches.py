@@ -11,6 +11,11 @@ from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.documents.document_batches import FILE, Source, require_size, texts
 from shared.vault.documents.document_keys import ID, named_documents
+from shared.vault.documents.document_migration import (
+    COLUMNS,
+    REQUIRED,
+    require_migration,
+)
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import MAX_NUMBER, NUMBERS, Number
 from shared.vault.errors import ApiError, VaultFault
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.documents.document_batches import DocumentBatches
     from shared.vault.documents.document_content import DocumentFiles
+    from shared.vault.documents.document_migration import VersionMigration
     from shared.vault.documents.document_service import DocumentService
     from shared.vault.documents.reclassification import Reclassification
     from shared.vault.documents.unchanged_fields import Texts
@@ -49,11 +55,13 @@ class VersionBatches:
         batches: DocumentBatches,
         files: DocumentFiles,
         reclassification: Reclassification,
+        migration: VersionMigration,
     ) -> None:
         self._documents = documents
         self._batches = batches
         self._files = files
         self._reclassification = reclassification
+        self._migration = migration
 
     async def create(
         self, caller: Caller, rows: Source, key: str | None
@@ -65,12 +73,37 @@ class VersionBatches:
         """
 
         async def work(row: Texts, place: Place, result: VersionResult) -> None:
+            for name in sorted(row.keys() & COLUMNS):
+                message = f"[{name}] needs document migration mode"
+                raise VaultFault(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
             file = await self._batches.store_staged(caller, row.get(FILE))
             number = await self._documents.new_version(caller, place.document_id, file)
             result.number = number
 
-        allowed = frozenset({FILE})
+        allowed = frozenset({FILE, *COLUMNS})
         return await self._each(caller, Operation.EDIT, rows, key, allowed, work)
+
+    async def migrate(
+        self, caller: Caller, rows: Source, key: str | None
+    ) -> list[VersionResult]:
+        """Create, in migration mode, the version of each row's document that the row chooses, with its staged ``file``.
+
+        :raises VaultFault: as ``create`` does; INSUFFICIENT_ACCESS without the permission for migration mode.
+        """
+        require_migration(caller, migration=True)
+
+        async def work(row: Texts, place: Place, result: VersionResult) -> None:
+            for name in REQUIRED:
+                _required(row, name)
+            left_out = {FILE, key or ID}
+            fields = {name: text for name, text in row.items() if name not in left_out}
+            file = await self._batches.store_staged(caller, row[FILE])
+            if file is not None:
+                result.number = await self._migration.create(
+                    caller, place.document_id, fields, file
+                )
+
+        return await self._each(caller, Operation.EDIT, rows, key, None, work)
 
     async def delete(
         self, caller: Caller, rows: Source, key: str | None
@@ -192,7 +225,7 @@ def _place(
         message = f"No document, or more than one, has this [{key[:100]}]"
         raise VaultFault(ErrorType.INVALID_DATA, message)
     sent: Sequence[str] = [row.get(name, "") for name in NUMBERS]
-    # A row that reclassifies says nothing about numbers.
+    # A row that reclassifies names no version, nor does one of migration mode, whose version is new.
     if allowed is None or not any(sent):
         return Place(document_id)
     major, minor = (whole_number(text, MAX_NUMBER) for text in sent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
@@ -32,13 +32,40 @@ MAJOR, MINOR = NUMBERS = ("major_version_number__v", "minor_version_number__v")
 SHORT_NUMBERS = ("major_version__v", "minor_version__v")
 # A Vault that makes renditions is asked not to; this one makes none, and accepts the parameter.
 SUPPRESS_RENDITION = "suppressRendition"
-CHOSEN = frozenset((*LEVELS, LIFECYCLE, *NUMBERS, *SHORT_NUMBERS, SUPPRESS_RENDITION))
+STATE, DOCUMENT_NUMBER = "status__v", "document_number__v"
+# The fields of a CrossLink, a document whose file is that of another Vault's document.
+CROSSLINK = (
+    "source_vault_id__v",
+    "source_document_id__v",
+    "source_binding_rule__v",
+    "bound_source_major_version__v",
+    "bound_source_minor_version__v",
+)
+# Names and labels of the type of documents without a type.
+UNCLASSIFIED = frozenset({"undefined__v", "Undefined", "Unclassified"})
+CHOSEN = frozenset(
+    (
+        *LEVELS,
+        LIFECYCLE,
+        *NUMBERS,
+        *SHORT_NUMBERS,
+        SUPPRESS_RENDITION,
+        *CROSSLINK,
+    )
+)
 """The fields by which a caller makes choices for a new document, beside those that can be changed later."""
+
+MIGRATED = CHOSEN | {STATE, DOCUMENT_NUMBER}
+"""The fields by which a caller makes choices for a new document in migration mode."""
+
+# A version gets its own from its number.
+NOT_COPIED = frozenset({"id", "global_version_id__sys", "version_link__sys"})
 
 AuditLine = tuple[str, object, object]
 """A field, its value before a change, and its value after it."""
 
 MAX_NUMBER = 9999
+MAX_DOCUMENT_NUMBER = 255  # characters
 DEFAULT_NUMBER_FORMAT = "VV-{#####}"
 
 _DIGITS = re.compile(r"\{(#+)\}")
@@ -78,11 +105,17 @@ FIRST = Number(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """The choices for a new document: its type and lifecycle, and the number of its first version."""
+    """The choices for a new document: its type and lifecycle, and the number of its first version.
+
+    ``state`` and ``document_number`` are those of migration mode; without them, the document is in the starting state,
+    and gets the next number of its type.
+    """
 
     kind: DocumentType
     lifecycle: Lifecycle
     number: Number
+    state: str | None = None
+    document_number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +136,41 @@ def beginning_of(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
     lifecycle = lifecycle_of(model, kind, fields.get(LIFECYCLE))
     number = first_number(fields)
     return Beginning(kind, lifecycle, number)
+
+
+def migrated_beginning(model: DocumentModel, fields: Mapping[str, str]) -> Beginning:
+    """Read the choices for a new document in migration mode from fields: also its state and document number.
+
+    :raises VaultFault: as ``beginning_of`` does; INVALID_DATA when the lifecycle has no such state, or the document
+        number is too long.
+    """
+    beginning = beginning_of(model, fields)
+    document_number = fields.get(DOCUMENT_NUMBER) or None
+    if document_number is not None and not _is_document_number(document_number):
+        message = f"[{DOCUMENT_NUMBER}] has at most {MAX_DOCUMENT_NUMBER} printable characters"
+        raise VaultFault(ErrorType.INVALID_DATA, message)
+    state = _state_named(beginning.lifecycle, fields.get(STATE))
+    return replace(beginning, state=state, document_number=document_number)
+
+
+def _is_document_number(text: str) -> bool:
+    """Return whether a text may be a document number."""
+    return len(text) <= MAX_DOCUMENT_NUMBER and text.isprintable()
+
+
+def _state_named(lifecycle: Lifecycle, text: str | None) -> str | None:
+    """Return the name of the active state with this name or label; None without a text.
+
+    :raises VaultFault: INVALID_DATA when the lifecycle has no such state.
+    """
+    if not text:
+        return None
+    active = [state for state in lifecycle.states.values() if state.active]
+    for state in active:
+        if text in (state.name, state.label):
+            return state.name
+    message = f"Lifecycle [{lifecycle.name}] has no such active state"
+    raise VaultFault(ErrorType.INVALID_DATA, message)
 
 
 def first_number(fields: Mapping[str, str]) -> Number:
@@ -133,8 +201,13 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
     """Return the document type that the fields name, level by level, each by its name or its label.
 
     :raises VaultFault: PARAMETER_REQUIRED without a first level; INVALID_DATA when a level names no active type below
-        the one above it.
+        the one above it; OPERATION_NOT_ALLOWED for a CrossLink, and for a document without a type.
     """
+    if any(fields.get(name) for name in CROSSLINK):
+        message = (
+            "CrossLink documents are not supported: each document has its own file"
+        )
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     if not fields.get(LEVELS[0]):
         raise VaultFault(
             ErrorType.PARAMETER_REQUIRED, f"Missing required parameter [{LEVELS[0]}]"
@@ -145,6 +218,9 @@ def type_of(model: DocumentModel, fields: Mapping[str, str]) -> DocumentType:
         if not text:
             break
         found = _named(text, _below(model, found))
+        if found is None and level == LEVELS[0] and text in UNCLASSIFIED:
+            message = "Unclassified documents are not supported: each document has a type of this Vault"
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         if found is None:
             raise VaultFault(
                 ErrorType.INVALID_DATA,
@@ -239,18 +315,26 @@ def first_version(
     fields: Mapping[str, object],
 ) -> dict[str, object]:
     """Return all stored values of the first version of a document with these fields."""
-    levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
+    named = beginning.document_number or document_number(beginning.kind, document_id)
     values = {
         **fields,
         DOCUMENT_ID: document_id,
         "global_id__sys": f"{writing.vault_id}_{document_id}",
-        "document_number__v": document_number(beginning.kind, document_id),
-        **levels,
-        LIFECYCLE: beginning.lifecycle.name,
+        DOCUMENT_NUMBER: named,
+        **chosen_type(beginning),
         "document_creation_date__v": writing.moment,
         "created_by__v": writing.user_id,
     }
-    return latest_version(writing, values, beginning.lifecycle, beginning.number)
+    version = latest_version(writing, values, beginning.lifecycle, beginning.number)
+    if beginning.state is not None:
+        version[STATE] = beginning.state
+    return version
+
+
+def chosen_type(beginning: Beginning) -> dict[str, object]:
+    """Return type, subtype, classification and lifecycle of a new document as values of its version."""
+    levels = dict(zip(LEVELS, beginning.kind.path, strict=False))
+    return {**levels, LIFECYCLE: beginning.lifecycle.name}
 
 
 def latest_version(
@@ -271,7 +355,7 @@ def latest_version(
         "latest_version__sys": True,
         "global_version_id__sys": f"{writing.vault_id}_{version}",
         **number.fields,
-        "status__v": lifecycle.starting_state,
+        STATE: lifecycle.starting_state,
         "version_creation_date__v": writing.moment,
         "version_created_by__v": writing.user_id,
         "last_modified_by__v": writing.user_id,

@@ -74,6 +74,8 @@ class DocumentLoader(Protocol):
         action: str,
         rows: Sequence[Mapping[str, object]],
         id_param: str | None,
+        *,
+        migration: bool = False,
     ) -> list[RowResult]:
         """Write up to 500 rows, and return the result of each.
 
@@ -253,13 +255,18 @@ class _TaskRun:
         """Write rows about documents and log their results; in one transaction, if all rows are written in one."""
         task, documents = self._task, self._services.documents
         named = (self._context.caller, task.kind, task.action)
+        migration = task.migration_mode
         try:
             if documents.in_one_unit(task.kind, task.action):
                 with also_in_unit_of_work(log):
-                    await documents.load(*named, rows, task.id_param)
+                    await documents.load(
+                        *named, rows, task.id_param, migration=migration
+                    )
                 return
             # Rows that are written one by one are logged afterwards: a run that is cut off between writes them again.
-            results = await documents.load(*named, rows, task.id_param)
+            results = await documents.load(
+                *named, rows, task.id_param, migration=migration
+            )
         except VaultFault as fault:
             results = [RowResult(errors=(fault.error,)) for _ in rows]
         await self._log_alone(log, results)

@@ -191,6 +191,8 @@ def require_writable(
     if task.kind != OBJECTS:
         for operation in document_operations(task):
             require(caller, DOCUMENTS, operation)
+        if task.migration_mode:
+            authorize(caller, Grant.DOCUMENT_MIGRATION)
         return
     target = registry.objects.get(task.object_name)
     if target is None or not target.active:

@@ -51,7 +51,18 @@ LOADED: Mapping[str, frozenset[Action]] = {
     "document_renditions__v": frozenset({Action.CREATE, Action.DELETE}),
     "document_relationships__v": frozenset({Action.CREATE, Action.DELETE}),
     "document_roles__v": frozenset({Action.CREATE, Action.DELETE}),
+    "document_attachments__v": frozenset({Action.CREATE, Action.UPDATE, Action.DELETE}),
 }
+
+# Actions of the public loader that a Vault has as calls only.
+OF_CALLS = frozenset(
+    {"create_attachments", "delete_attachments", "assign_roles", "remove_roles"}
+)
+# The loads of documents that have a migration mode.
+MIGRATED = frozenset(
+    (kind, Action.CREATE)
+    for kind in (DOCUMENTS, "document_versions__v", "document_renditions__v")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +155,15 @@ def _load_task(
     kind = _kind(task_id, row, LOADED)
     name = _object(task_id, row) if kind == OBJECTS else kind
     action = _text(task_id, row, "action").lower()
+    if action in OF_CALLS:
+        message = f"Task {task_id}: action [{action}] is not loaded from files; a call for many rows does it"
+        raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     if action not in LOADED.get(kind, frozenset(Action)):
         raise _invalid(task_id, "action")
-    if kind != OBJECTS and _flag(row.get("documentmigrationmode")):
-        message = f"Task {task_id}: [documentmigrationmode] is not supported"
+    mode = "recordmigrationmode" if kind == OBJECTS else "documentmigrationmode"
+    migration_mode = _flag(row.get(mode))
+    if kind != OBJECTS and migration_mode and (kind, action) not in MIGRATED:
+        message = f"Task {task_id}: [{mode}] is for creating documents, versions and renditions"
         raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
     id_param = _text(
         task_id,
@@ -165,7 +181,7 @@ def _load_task(
         file=_text(task_id, row, "file"),
         order=order,
         id_param=id_param or None,
-        migration_mode=_flag(row.get("recordmigrationmode")),
+        migration_mode=migration_mode,
         no_triggers=_flag(row.get("notriggers")),
         kind=kind,
     )

@@ -48,6 +48,19 @@ async def attach(
     return await api.post(f"{FOLDERS}/{record_id}/attachments", data=form)
 
 
+async def attached(
+    api: Api,
+    record_id: str,
+    content: bytes = PLAN,
+    name: str = "plan.pdf",
+    **fields: str,
+) -> int:
+    """Attach a file; return the id of the attachment."""
+    answer = await attach(api, record_id, content, name, **fields)
+    (data,) = answer.data
+    return int(data["id"])
+
+
 async def listed(api: Api, record_id: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (
         await api.get(f"{FOLDERS}/{record_id}/attachments")

@@ -222,6 +222,8 @@ ATTACHMENT: Types = {
     "data[].versions[].version__v": Integer,
     "data[].versions[].url": str,
 }
+# Its answer to an added file has the id as text, which the client reads as a number.
+ADDED: Types = {"data[].id": str, "data[].version__v": Integer}
 AUDIT: Types = {
     **DETAILS,
     "data[].id": str,

@@ -101,7 +101,7 @@ async def _files(admin: Api, values: Mapping[str, str]) -> dict[str, str]:
     assert answer.status == "SUCCESS", answer.text
     scan = await admin.post(f"{of_record}/attachment_fields/scan__c/file", data=_form())
     assert scan.status == "SUCCESS", scan.text
-    return {"attachment_id": str(answer.data["id"])}
+    return {"attachment_id": str(answer.data[0]["id"])}
 
 
 async def _document(admin: Api, values: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from tests.service.vault.attaching import (
     FOLDERS,
     PLAN,
     attach,
+    attached,
     folder,
     listed,
     numbers,
@@ -31,7 +32,7 @@ async def test_queries_tell_of_attachments_in_sub_selects(
 ) -> None:
     record_id, other, empty = await folder(user), await folder(user), await folder(user)
     await attach(user, record_id, description__v="first")
-    attachment_id = (await attach(user, record_id, CHANGED)).data["id"]
+    attachment_id = await attached(user, record_id, CHANGED)
     await attach(user, record_id, b"text", "a.TXT")
     await attach(user, other, b"text", "a.txt")
     ids = f"id CONTAINS ('{record_id}', '{other}', '{empty}')"
@@ -95,7 +96,7 @@ async def test_queries_tell_of_attachments_in_sub_selects(
 
 async def test_changes_are_audited(admin: Api) -> None:
     record_id = await folder(admin)
-    attachment_id = (await attach(admin, record_id)).data["id"]
+    attachment_id = await attached(admin, record_id)
     await attach(admin, record_id, CHANGED)
     path = f"{FOLDERS}/{record_id}/attachments/{attachment_id}"
     await admin.put(path, data={"description__v": "final"})
@@ -130,9 +131,9 @@ async def test_attachments_go_with_their_record_and_their_content_with_them(
 
 async def test_deleted_attachments_are_listed(admin: Api) -> None:
     record_id = await folder(admin)
-    first = (await attach(admin, record_id)).data["id"]
+    first = await attached(admin, record_id)
     await attach(admin, record_id, CHANGED)
-    second = (await attach(admin, record_id, b"3", "other.txt")).data["id"]
+    second = await attached(admin, record_id, b"3", "other.txt")
     await admin.delete(f"{FOLDERS}/{record_id}/attachments/{first}/versions/1")
     await admin.delete(f"{FOLDERS}/{record_id}/attachments/{first}")
     await admin.delete(FOLDERS, json=[{"id": record_id}])

@@ -232,3 +232,22 @@ async def test_a_document_of_a_key_is_created_once_however_many_ask(user: Api) -
     assert (
         await user.post(f"{BATCH}?idParam=product__v", json=[row()])
     ).error == "INVALID_DATA"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"type__v": "Unclassified", "lifecycle__v": "Inbox"}, "Unclassified"),
+        ({"type__v": "undefined__v"}, "Unclassified"),
+        ({"source_vault_id__v": "1", "source_document_id__v": "2"}, "CrossLink"),
+    ],
+)
+async def test_documents_of_unsupported_kinds_are_refused_with_the_reason(
+    admin: Api, fields: dict[str, str], reason: str
+) -> None:
+    sent = row(**fields)
+    single = await admin.post("/objects/documents", data=sent)
+    many = await admin.post(BATCH, json=[sent])
+    for (error,) in (single.body["errors"], many.data[0]["errors"]):
+        assert error["type"] == "OPERATION_NOT_ALLOWED"
+        assert reason in error["message"]

@@ -90,3 +90,25 @@ async def test_a_deleted_document_has_no_lock_and_unknown_ones_none(
     metadata = await user.get("/metadata/objects/documents/lock")
     names = [field["name"] for field in metadata.body["properties"]]
     assert names == ["locked_by__v", "locked_date__v"]
+
+
+async def test_the_metadata_of_a_lock_is_that_of_the_public_reference(
+    user: Api,
+) -> None:
+    answer = await user.get("/metadata/objects/documents/lock")
+    made = {
+        "scope": "Lock",
+        "required": True,
+        "systemAttribute": True,
+        "editable": False,
+        "setOnCreateOnly": False,
+        "disabled": False,
+        "hidden": False,
+    }
+    by = {"name": "locked_by__v", "label": "Locked By", "type": "ObjectReference"}
+    date = {"name": "locked_date__v", "label": "Locked Date", "type": "DateTime"}
+    assert answer.body["name"] == "lock"
+    assert answer.body["properties"] == [
+        {**by, "objectType": "User", **made},
+        {**date, "objectType": "DateTime", **made},
+    ]

@@ -320,7 +320,11 @@ async def test_fields_that_documents_have_in_common(user: Api) -> None:
     assert fields["rank__c"]["definedIn"] == "base_document__v"
     assert fields["rank__c"]["shared"] is False
     every = await user.get("/metadata/objects/documents/properties")
-    assert len(every.body["properties"]) == len(fields)
+    assert every.body["properties"] == answer.body["properties"]
+    of_type = await user.get("/metadata/objects/documents/types/promotion__c")
+    assert of_type.body["properties"] == answer.body["properties"]
+    named = {"setOnCreateOnly", "noCopy", "secureRelationship", "definedInType"}
+    assert named <= fields["rank__c"].keys()
     unknown = await user.post(path, data={"docIds": "999999999"})
     assert unknown.error == "INVALID_DATA"
     assert (await user.post(path, data={})).error == "PARAMETER_REQUIRED"

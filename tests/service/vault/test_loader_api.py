@@ -421,13 +421,14 @@ async def test_an_extract_whose_query_is_refused(admin: Api) -> None:
             [
                 {
                     "object_type": "documents__v",
-                    "action": "create",
+                    "action": "update",
                     "file": "/x.csv",
                     "documentmigrationmode": True,
                 }
             ],
             "OPERATION_NOT_ALLOWED",
         ),
+        ("load", [task("create_attachments", "/once.csv")], "OPERATION_NOT_ALLOWED"),
         (
             "load",
             [{"object_type": "documents__v", "action": "upsert", "file": "x"}],

@@ -169,12 +169,12 @@ async def test_attachments(client: VaultClient, call: Call, tmp_path: Path) -> N
     )
     file.write_text("version 2")
     added = await call(objects.create_object_record_attachment, name, record, str(file))
-    assert added["data"] == {"id": first["data"]["id"], "version__v": 2}
-    one = (name, record, str(added["data"]["id"]))
+    assert added["data"] == [{"id": first["data"][0]["id"], "version__v": 2}]
+    one = (name, record, added["data"][0]["id"])
     (shown,) = (await call(objects.retrieve_object_record_attachments, name, record))[
         "data"
     ]
-    assert (shown["id"], shown["description__v"]) == (added["data"]["id"], "described")
+    assert (str(shown["id"]), shown["description__v"]) == (one[2], "described")
     assert (await call(objects.retrieve_object_record_attachment_metadata, *one))[
         "data"
     ] == [shown]

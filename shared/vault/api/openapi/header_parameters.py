@@ -48,7 +48,7 @@ REQUEST: dict[str, tuple[str, dict[str, object]]] = {
         {"type": "string", "example": "status__v"},
     ),
     "X-VaultAPI-MigrationMode": (
-        "`true`, from an administrator, lets rows set system fields and states, and leave required fields empty.",
+        "`true`, from an administrator: records may get system fields and states, new documents any state and number.",
         dict(TRUE),
     ),
     "X-VaultAPI-NoTriggers": (
