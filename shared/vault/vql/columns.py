@@ -9,7 +9,13 @@ from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import NEVER_EMPTY, is_integer, quoted, traits
+from shared.vault.model.field_types import (
+    NEVER_EMPTY,
+    is_integer,
+    plain_text_sql,
+    quoted,
+    traits,
+)
 from shared.vault.vql.conditions import matching_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.find import rank_sql
@@ -21,7 +27,6 @@ from shared.vault.vql.functions import (
     is_file_function,
     label_sql,
     named_file,
-    without_markup,
 )
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
 from shared.vault.vql.syntax_tree import (
@@ -146,7 +151,7 @@ def encoded(sql: str, field: Field) -> str:
             return f"left({sql}, {SHORT_TEXT})"
         case FieldType.RICH_TEXT:
             # Cut without its markup: a tag cut in two would be shown as text.
-            return f"left({without_markup(sql)}, {SHORT_TEXT})"
+            return f"left({plain_text_sql(sql)}, {SHORT_TEXT})"
         case (
             FieldType.ID
             | FieldType.STRING
@@ -333,11 +338,7 @@ def sub_select(
     return sql, SubSelectColumn(select.source, child, shown, size)
 
 
-def _page_size(
-    statement: Statement,
-    select: Select,
-    rows: int,
-) -> int:
+def _page_size(statement: Statement, select: Select, rows: int) -> int:
     pagesize = select.limits.pagesize
     size = rows if pagesize is None else min(pagesize, rows)
     if size < 1:

@@ -88,7 +88,9 @@ class LeftSide:
         self.ignore_case = name == Function.CASEINSENSITIVE
         is_own = len(self.path.parts) == 1 and not self.label
         is_plain = name is None or self.ignore_case
-        self.covered = is_own and is_plain and covers(self.field)
+        # Conditions compare rich text with its markup, of which the index has no words.
+        is_rich = self.field.type is FieldType.RICH_TEXT
+        self.covered = is_own and is_plain and covers(self.field) and not is_rich
         if name is not None:
             self._apply(name, aliased=operand.function is None)
 
