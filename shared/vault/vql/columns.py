@@ -304,12 +304,11 @@ def sub_select(
     of the statement from 0, for the addresses of further pages.
 
     :raises VqlNameError: the relationship or a name in the sub-select does not exist or may not be read.
-    :raises VqlLimitError: its PAGESIZE is below 1.
     """
     statement = scope.statement
     related = statement.related(scope.object, select.source, select.at)
     child = related.object
-    size = _page_size(statement, select, rows)
+    size = min(select.limits.pagesize or rows, rows)
     inner, parent_id = Scope(statement, child, select), f'{scope.alias}."id"'
     # The parser leaves no sub-select within a sub-select.
     items = [item for item in select.items if isinstance(item, Item)]
@@ -336,15 +335,6 @@ def sub_select(
     )
     shown = tuple(column for _, column in columns)
     return sql, SubSelectColumn(select.source, child, shown, size)
-
-
-def _page_size(statement: Statement, select: Select, rows: int) -> int:
-    pagesize = select.limits.pagesize
-    size = rows if pagesize is None else min(pagesize, rows)
-    if size < 1:
-        where = statement.place(select.at)
-        raise VqlLimitError(f"PAGESIZE of a sub-select is at least 1 ({where})")
-    return size
 
 
 def _row_json(statement: Statement, columns: Sequence[tuple[str, Column]]) -> str:
