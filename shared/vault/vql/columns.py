@@ -28,6 +28,7 @@ from shared.vault.vql.functions import (
     label_sql,
     named_file,
 )
+from shared.vault.vql.numbered_ids import in_number_order, key_order, numbered
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     Expression,
@@ -218,7 +219,7 @@ def order_terms(
         order = (Rank(find.at),)
     terms = [_order_term(scope, term, find) for term in order]
     # The id last, so that the order is total and pages do not overlap.
-    terms.append(Term(scope.key))
+    terms.append(Term(key_order(scope)))
     return terms
 
 
@@ -233,8 +234,9 @@ def id_order(scope: Scope, where: Expression | None) -> str:
     keys = {
         field.name for field in fields if field.unique or field.type is FieldType.ID
     }
-    bounded = scope.of_table and bounded_by_lists(where, keys)
-    return f"{scope.key} || ''" if bounded else scope.key
+    is_number = key_order(scope) != scope.key
+    bounded = scope.of_table and not is_number and bounded_by_lists(where, keys)
+    return f"{scope.key} || ''" if bounded else key_order(scope)
 
 
 def _order_term(
@@ -276,6 +278,8 @@ def _sorted_by(scope: Scope, term: Order) -> str:
     if field.multi_value or not traits(field.type).sorted:
         shown = f"field [{field.name}] of object [{column.owner.name}]"
         raise scope.statement.fault(f"{shown} cannot be sorted by", term.path.at)
+    if numbered(scope, field, column.owner):
+        return in_number_order(column.sql)
     return column.sql
 
 

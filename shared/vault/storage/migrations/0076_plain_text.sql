@@ -600,3 +600,6 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- The order of ids that are numbers: 9 before 10.
+CREATE COLLATION platform.numbers (provider = icu, locale = 'und-u-kn-true');
