@@ -25,7 +25,7 @@ from services.connector.preview.sweep import (
 from services.connector.rules.lookups import LookupSet
 from services.connector.vaults.vaults import ConnectedVault, Vaults, passing_refusals
 from shared.client.errors import VaultRefused
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import csv_text, restorable_cell
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import read_moment
 
@@ -183,7 +183,8 @@ def _csv(scope: Traffic, tally: Tally) -> str:
             key,
             "",
         )
-        lines.append(row)
+        # The upload of reference lookups takes off what stands before a formula.
+        lines.append(tuple(map(restorable_cell, row)))
     return csv_text(lines)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.file_body import file_response
@@ -242,7 +242,7 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
 def _csv(page: AuditPage) -> Response:
     """Return a page as CSV, with a column for each field."""
     header = [f.name for f in page.trail.fields]
-    content = csv_text([header, *(tuple(row.values()) for row in page.rows)])
+    content = exact_csv_text([header, *(tuple(row.values()) for row in page.rows)])
     headers = {STATUS_HEADER: Status.SUCCESS}
     return Response(content.encode(), 200, headers, CSV)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.vault.access.permissions import Operation
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import ChangesTemplates
@@ -199,5 +199,5 @@ def _csv(results: Sequence[RowResult]) -> Response:
         errors = [f"{e.type}|{e.message}" for e in bounded_errors(result.errors)]
         status = Status.SUCCESS if result.ok else Status.FAILURE
         lines.append((status, result.id, "\n".join(errors)))
-    content = csv_text(lines).encode()
+    content = exact_csv_text(lines).encode()
     return Response(content, 200, {STATUS_HEADER: Status.SUCCESS}, CSV)

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.vault.api import response_envelope as envelope
@@ -130,9 +130,9 @@ def _day(text: str) -> date:
 
 async def _lines(pages: AsyncIterator[Sequence[LogEntry]]) -> AsyncIterator[str]:
     """Yield a day as CSV, page by page, so that no day has to fit in memory."""
-    yield csv_text([[column.title for column in COLUMNS]])
+    yield exact_csv_text([[column.title for column in COLUMNS]])
     async for page in pages:
-        yield csv_text(tuple(entry.to_json().values()) for entry in page)
+        yield exact_csv_text(tuple(entry.to_json().values()) for entry in page)
 
 
 @router.get("/messages/{message_id}", summary="The steps of a message")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, Field
 from starlette.responses import Response
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text
 from shared.protocol.reconciliation_verdicts import Verdict
@@ -168,7 +168,7 @@ async def findings_file(vault: Vault, caller: Caller, job_id: int) -> Response:
         STATUS_HEADER: Status.SUCCESS,
         "Content-Disposition": f'attachment; filename="reconciliation-{job_id}.csv"',
     }
-    return Response(csv_text(lines), 200, headers, CSV)
+    return Response(exact_csv_text(lines), 200, headers, CSV)
 
 
 @router.post(

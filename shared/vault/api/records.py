@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +24,7 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesRecords, DeletesRecords, EditsRecords
 from shared.vault.api.body import Rows, read_record, read_rows
 from shared.vault.api.header_flags import is_true, migration_of
+from shared.vault.api.listed_records import NAME, listed_page, order_of
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.openapi.request_bodies import (
     RECORD_DOCUMENTATION,
@@ -54,10 +54,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix=f"{PREFIX}/vobjects", tags=["Object records"])
 
-# Names of fields may have a relationship before them.
-NAME = re.compile(r"[a-z0-9_.]{1,200}")
 MAX_COLLECTION_FIELDS = 100
-MAX_SORT = 10  # fields
 
 IdParam = Annotated[
     str | None,
@@ -127,11 +124,9 @@ async def collection(
     if not all(NAME.fullmatch(name) for name in (*names, object_name)):
         raise VaultFault(ErrorType.INVALID_DATA, "A field or object name is malformed")
     selected = ", ".join(dict.fromkeys(names))
-    paging = f"ORDER BY {_order(sort)} PAGESIZE {limit} PAGEOFFSET {offset}"
+    paging = f"ORDER BY {order_of(sort)} PAGESIZE {limit} PAGEOFFSET {offset}"
     text = f"SELECT {selected} FROM {object_name} {paging}"
-    page = await vault.queries.run(
-        caller, text, describe=False, version_path=version_of(request)
-    )
+    page = await listed_page(vault, caller, text, version_of(request))
     url = f"{base_path(request)}/vobjects/{object_name}"
     details: dict[str, object] = {
         "total": page.total,
@@ -323,21 +318,6 @@ def _answer(
     if wants_brief(accept) and not deleted:
         return brief(results, url)
     return envelope.batch(results, url)
-
-
-def _order(sort: str) -> str:
-    """Return the ORDER BY for a parameter such as ``name__v desc, id``.
-
-    :raises VaultFault: INVALID_DATA when a term is not a name with an optional direction.
-    """
-    terms = [term.split() for term in sort.split(",")]
-    for words in terms:
-        direction = [word.lower() for word in words[1:]]
-        named = bool(words) and NAME.fullmatch(words[0])
-        if not named or direction not in ([], ["asc"], ["desc"]):
-            message = "Invalid value for parameter [sort]"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
-    return ", ".join(" ".join(words) for words in terms[:MAX_SORT])
 
 
 def lineage_of(request: Request) -> CallLineage | None:

@@ -13,7 +13,7 @@ from typing import IO, Annotated, assert_never
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.vault.api.admission import ReadsApiUsage
 from shared.vault.api.body import missing
 from shared.vault.api.request_context import PREFIX, vault_of
@@ -89,7 +89,7 @@ def _write(file: IO[bytes], lines: Sequence[Line], log_format: LogFormat) -> Non
     """Write lines of the log to a file in the ZIP."""
     match log_format:
         case LogFormat.CSV:
-            text = csv_text(lines)
+            text = exact_csv_text(lines)
         case LogFormat.LOGFILE:
             text = "".join("\t".join(map(_cell, line)) + "\n" for line in lines)
         case _:

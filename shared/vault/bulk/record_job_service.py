@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.bulk.corporate_currency import UPDATE_CORPORATE_CURRENCY
@@ -191,7 +191,7 @@ class RecordJobs:
             lines.append((each[DUPLICATE], each[MAIN], each["status"], text))
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-            packed.writestr(f"merge-{job_id}.csv", csv_text(lines))
+            packed.writestr(f"merge-{job_id}.csv", exact_csv_text(lines))
         return archive.getvalue()
 
     async def _merge_job(self, caller: Caller, job_id: int) -> Job:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.vault.access.permissions import Operation, require
 from shared.vault.bulk.trees import parent_fields, tree_of
 from shared.vault.errors import ApiError, VaultFault
@@ -202,7 +202,7 @@ class TreeJobs:
     ) -> None:
         counts = {log.value: len(lines.get(log, ())) for log in TreeLog}
         for log in TreeLog:
-            text = csv_text([header, *lines.get(log, ())])
+            text = exact_csv_text([header, *lines.get(log, ())])
             await self._log(context, log).append(connection, text)
         state = ended_state(failed=error is not None)
         await context.progress(TASK, counts, state=state, connection=connection)

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.vault.direct_data.configuration_extracts import (
     Cells,
     ConfigurationExtract,
@@ -222,7 +222,7 @@ class FileContents:
 
     async def _write(self, file: str, sheet: Sequence[Cells]) -> None:
         path = await asyncio.to_thread(self._place, file)
-        text = csv_text(sheet)
+        text = exact_csv_text(sheet)
         await asyncio.to_thread(path.write_bytes, text.encode())
 
     def _place(self, file: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.protocol.json_values import date_time_text, read_moment
 from shared.vault.audit.audit_service import AuditFilter
@@ -89,11 +89,11 @@ class AuditExports:
 
     async def _content(self, context: JobContext, trail: Trail) -> AsyncIterator[bytes]:
         """Yield the entries as CSV, a page at a time, below the names of the trail's fields."""
-        yield csv_text([[field.name for field in trail.fields]]).encode()
+        yield exact_csv_text([[field.name for field in trail.fields]]).encode()
         wanted = _filter(context.parameters)
         async for rows in self._audit.every(context.caller, trail.name, wanted):
             context.raise_if_stopped()
-            yield csv_text([list(row.values()) for row in rows]).encode()
+            yield exact_csv_text([list(row.values()) for row in rows]).encode()
 
 
 def _filter(parameters: Mapping[str, object]) -> AuditFilter:

@@ -335,8 +335,15 @@ def words_sql(owner: VaultObject, alias: str = "") -> str:
 def _text(field: Field, before: str) -> str:
     """Return the SQL of a field's text as it is cut into words."""
     column = f"{before}{quoted(field.name)}"
+    if field.type is FieldType.RICH_TEXT:
+        return plain_text_sql(column)
     # Without the characters that hardly two Links share: migration 0074.
     return f"platform.searched_link({column})" if is_key(field) else column
+
+
+def plain_text_sql(column: str) -> str:
+    """Return the SQL of a rich text as people read it, without its markup."""
+    return f"platform.plain_text({column})"
 
 
 def _choices(fields: list[Field], before: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.protocol.error_types import ErrorType
 from shared.vault.errors import ApiError, bounded_errors
 from shared.vault.packages.deployment import Deployment, StepOutcome, StepStatus
@@ -26,7 +26,7 @@ UNDONE = ApiError(
 NO_ID = "N/A"
 CODE = "javasdk"
 TIME = "%m:%d:%Y %H:%M:%S"
-DATA_LOG_HEADER = csv_text(
+DATA_LOG_HEADER = exact_csv_text(
     [("step", "rowId", "responseStatus", "id", "event", "errors")]
 )
 
@@ -160,7 +160,7 @@ def data_log_lines(
         event = "" if undone else row.event or ""
         line = (step.identity, number, status, record_id, event, errors)
         lines.append(line)
-    return csv_text(lines)
+    return exact_csv_text(lines)
 
 
 def _validated_step(

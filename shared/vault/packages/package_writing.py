@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from shared.protocol.csv_cells import csv_text
+from shared.protocol.csv_cells import exact_csv_text
 from shared.vault.components.component_tree import Component
 from shared.vault.components.mdl_writing import render
 from shared.vault.components.ordering import in_order
@@ -108,7 +108,7 @@ def _dependencies(
             included,
         )
         lines.append(line)
-    return csv_text(lines)
+    return exact_csv_text(lines)
 
 
 def _line(

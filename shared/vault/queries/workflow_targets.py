@@ -201,7 +201,9 @@ def workflow_targets() -> dict[str, vql.Target]:
             title = f"{phase.capitalize()} {label}"
             queried = VaultObject(name, title, f"{title}s", "", fields=fields)
             relation = f"(SELECT {selected} FROM {source} WHERE {condition})"
-            found[name] = vql.Target(queried, relation=relation, about=ABOUT)
+            found[name] = vql.Target(
+                queried, relation=relation, about=ABOUT, numbered=True
+            )
     return found
 
 

@@ -9,7 +9,13 @@ from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import NEVER_EMPTY, is_integer, quoted, traits
+from shared.vault.model.field_types import (
+    NEVER_EMPTY,
+    is_integer,
+    plain_text_sql,
+    quoted,
+    traits,
+)
 from shared.vault.vql.conditions import matching_sql
 from shared.vault.vql.deferred import ChildAddress
 from shared.vault.vql.find import rank_sql
@@ -21,8 +27,8 @@ from shared.vault.vql.functions import (
     is_file_function,
     label_sql,
     named_file,
-    without_markup,
 )
+from shared.vault.vql.numbered_ids import in_number_order, key_order, numbered
 from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     Expression,
@@ -146,7 +152,7 @@ def encoded(sql: str, field: Field) -> str:
             return f"left({sql}, {SHORT_TEXT})"
         case FieldType.RICH_TEXT:
             # Cut without its markup: a tag cut in two would be shown as text.
-            return f"left({without_markup(sql)}, {SHORT_TEXT})"
+            return f"left({plain_text_sql(sql)}, {SHORT_TEXT})"
         case (
             FieldType.ID
             | FieldType.STRING
@@ -213,7 +219,7 @@ def order_terms(
         order = (Rank(find.at),)
     terms = [_order_term(scope, term, find) for term in order]
     # The id last, so that the order is total and pages do not overlap.
-    terms.append(Term(scope.key))
+    terms.append(Term(key_order(scope)))
     return terms
 
 
@@ -228,8 +234,9 @@ def id_order(scope: Scope, where: Expression | None) -> str:
     keys = {
         field.name for field in fields if field.unique or field.type is FieldType.ID
     }
-    bounded = scope.of_table and bounded_by_lists(where, keys)
-    return f"{scope.key} || ''" if bounded else scope.key
+    is_number = key_order(scope) != scope.key
+    bounded = scope.of_table and not is_number and bounded_by_lists(where, keys)
+    return f"{scope.key} || ''" if bounded else key_order(scope)
 
 
 def _order_term(
@@ -271,6 +278,8 @@ def _sorted_by(scope: Scope, term: Order) -> str:
     if field.multi_value or not traits(field.type).sorted:
         shown = f"field [{field.name}] of object [{column.owner.name}]"
         raise scope.statement.fault(f"{shown} cannot be sorted by", term.path.at)
+    if numbered(scope, field, column.owner):
+        return in_number_order(column.sql)
     return column.sql
 
 
@@ -299,12 +308,11 @@ def sub_select(
     of the statement from 0, for the addresses of further pages.
 
     :raises VqlNameError: the relationship or a name in the sub-select does not exist or may not be read.
-    :raises VqlLimitError: its PAGESIZE is below 1.
     """
     statement = scope.statement
     related = statement.related(scope.object, select.source, select.at)
     child = related.object
-    size = _page_size(statement, select, rows)
+    size = min(select.limits.pagesize or rows, rows)
     inner, parent_id = Scope(statement, child, select), f'{scope.alias}."id"'
     # The parser leaves no sub-select within a sub-select.
     items = [item for item in select.items if isinstance(item, Item)]
@@ -331,19 +339,6 @@ def sub_select(
     )
     shown = tuple(column for _, column in columns)
     return sql, SubSelectColumn(select.source, child, shown, size)
-
-
-def _page_size(
-    statement: Statement,
-    select: Select,
-    rows: int,
-) -> int:
-    pagesize = select.limits.pagesize
-    size = rows if pagesize is None else min(pagesize, rows)
-    if size < 1:
-        where = statement.place(select.at)
-        raise VqlLimitError(f"PAGESIZE of a sub-select is at least 1 ({where})")
-    return size
 
 
 def _row_json(statement: Statement, columns: Sequence[tuple[str, Column]]) -> str:

@@ -21,6 +21,7 @@ from shared.vault.vql.columns import (
     sub_select,
 )
 from shared.vault.vql.conditions import condition_sql, matching_sql
+from shared.vault.vql.numbered_ids import key_order
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,
@@ -325,7 +326,7 @@ def _as_json(sql: str, column: Column | SubSelectColumn) -> str:
 
 def _orders_by_id(scope: Scope) -> tuple[str, ...]:
     """Return the ORDER BY clauses that sort by id alone, which differ in the order of nulls only."""
-    key = scope.key
+    key = key_order(scope)
     raw = f"{key} ASC NULLS FIRST, {key}"
     return key, f"{key}, {key}", raw, f"{key} ASC NULLS LAST, {key}"
 
@@ -344,7 +345,7 @@ def _page_sql(
     conditions = [where] if where else []
     if keyset:
         number += 1
-        conditions.append(f"{key} > ${number}::text")
+        conditions.append(f"{key_order(scope)} > ${number}::text")
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     columns = ", ".join([*selected, key])
     limits = _limits_sql(number)

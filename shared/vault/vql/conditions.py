@@ -154,7 +154,7 @@ def _compared(left: LeftSide, condition: Comparison) -> str:
     match operator:
         case Operator.LESS | Operator.GREATER | Operator.AT_MOST | Operator.AT_LEAST:
             left.require_order()
-            return f"{left.sql} {operator} {left.bind(value, at)}"
+            return f"{left.ordered_sql} {operator} {left.bind(value, at)}"
         case Operator.EQUAL if left.multi_value:
             return f"{left.sql} @> {left.bind_list((value,), at)}"
         case Operator.EQUAL:
@@ -214,7 +214,7 @@ def _between(scope: Scope, condition: Between) -> str:
     left.require_order()
     low = left.bind(condition.low, condition.at)
     high = left.bind(condition.high, condition.at)
-    return f"{left.sql} BETWEEN {low} AND {high}"
+    return f"{left.ordered_sql} BETWEEN {low} AND {high}"
 
 
 def _like(scope: Scope, condition: Like) -> str:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType, VaultObject
-from shared.vault.model.field_types import traits
+from shared.vault.model.field_types import plain_text_sql, traits
 from shared.vault.vql.resolve import Scope, Statement
 from shared.vault.vql.resolved_paths import FieldColumn
 from shared.vault.vql.syntax_tree import Path
@@ -47,7 +47,6 @@ SELECTABLE = frozenset(Function) - {Function.TONAME, Function.CASEINSENSITIVE}
 
 _OBJECT_TYPE, _TYPE_RELATIONSHIP = "object_type__v", "object_type__vr"
 _SUFFIX = "'__[a-z0-9]+$'"  # the name space of a picklist value
-_TAG = "'<[^>]*>'"
 
 
 def function_named(name: str) -> Function | None:
@@ -90,7 +89,7 @@ def applied(
         case Function.LONGTEXT:
             _require_type(scope, path, function, column, traits(field.type).long)
             is_rich = field.type is FieldType.RICH_TEXT
-            applied = without_markup(sql) if is_rich else sql
+            applied = plain_text_sql(sql) if is_rich else sql
         case Function.RICHTEXT:
             is_rich = field.type is FieldType.RICH_TEXT
             _require_type(scope, path, function, column, is_rich)
@@ -321,8 +320,3 @@ def _each_value(sql: str, value: str) -> str:
     """Return the SQL of the array that applies an expression to each value ``v`` of an array, in the same order."""
     each = f"SELECT {value} FROM unnest({sql}) WITH ORDINALITY AS u(v, n) ORDER BY n"
     return f"CASE WHEN {sql} IS NULL THEN NULL ELSE ARRAY({each}) END"
-
-
-def without_markup(sql: str) -> str:
-    """Return the SQL of a rich text's words."""
-    return f"regexp_replace({sql}, {_TAG}, '', 'g')"

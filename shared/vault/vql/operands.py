@@ -27,6 +27,7 @@ from shared.vault.vql.functions import (
     require_documents,
     unavailable,
 )
+from shared.vault.vql.numbered_ids import in_number_order, numbered
 from shared.vault.vql.resolve import Scope
 from shared.vault.vql.syntax_tree import (
     Literal,
@@ -41,9 +42,6 @@ from shared.vault.vql.syntax_tree import (
 from shared.vault.vql.vql_errors import VqlNameError
 
 DATES = "date literals go with comparison operators and with dates only"
-
-# Clients write the ids of these records as numbers, as other calls show them.
-_NUMBERED = frozenset({"user__sys", "users", "group__sys", "groups"})
 
 _INT64 = 2**63
 _DIGITS = re.compile(r"\d{1,18}", re.ASCII)
@@ -88,15 +86,21 @@ class LeftSide:
         self.ignore_case = name == Function.CASEINSENSITIVE
         is_own = len(self.path.parts) == 1 and not self.label
         is_plain = name is None or self.ignore_case
-        self.covered = is_own and is_plain and covers(self.field)
+        # Conditions compare rich text with its markup, of which the index has no words.
+        is_rich = self.field.type is FieldType.RICH_TEXT
+        self.covered = is_own and is_plain and covers(self.field) and not is_rich
         if name is not None:
             self._apply(name, aliased=operand.function is None)
 
     @property
     def _numbered(self) -> bool:
-        """Return whether the values are ids of users or groups: text here, and numbers in much of the API."""
-        is_id = self.field.type is FieldType.ID
-        return (self.owner.name if is_id else self.field.object) in _NUMBERED
+        """Return whether the values are ids of users or the like: text here, and numbers in much of the API."""
+        return numbered(self.scope, self.field, self.owner)
+
+    @property
+    def ordered_sql(self) -> str:
+        """Return the SQL of the values for comparisons of their order."""
+        return in_number_order(self.sql) if self._numbered else self.sql
 
     @property
     def is_text(self) -> bool:

@@ -54,6 +54,7 @@ _LIMITS = {
     "LIMIT": "limit",
     "OFFSET": "offset",
 }
+_PAGE_SIZES = frozenset(("pagesize", "limit"))
 _FROM_OPTIONS = frozenset(SourceOption)
 _OPERATORS = frozenset((*Operator, "CONTAINS", "BETWEEN", "LIKE", "IN"))
 _LITERALS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
@@ -192,17 +193,19 @@ class _Parser(FindReader):
             if name == "maxrows" and "pagesize" in found:
                 self._refuse("MAXROWS stands before PAGESIZE")
             self._advance()
-            found[name] = self._rows()
+            # Pages without rows would not lead to the rows that there are.
+            found[name] = self._rows(1 if name in _PAGE_SIZES else 0)
         # The legacy words LIMIT and OFFSET mean the same as the newer ones, which take precedence.
         size, offset = found.get("limit"), found.get("offset")
         if "pagesize" in found or "pageoffset" in found:
             size, offset = found.get("pagesize"), found.get("pageoffset")
         return Limits(found.get("maxrows"), found.get("skip"), size, offset)
 
-    def _rows(self) -> int:
+    def _rows(self, least: int) -> int:
         token = self._token
-        if not _is_whole(token):
-            self._refuse_token("a number of rows")
+        is_zero = not token.strip("0")
+        if not _is_whole(token) or (is_zero and least):
+            self._refuse(f"expected a number of rows, {least} or more")
         return min(int(self._value_of(lexical.number_value)), MAX_ROWS)
 
     # SHOW

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.model.component_model import Field, FieldType
-from shared.vault.model.field_types import covers, quoted, traits
+from shared.vault.model.field_types import covers, plain_text_sql, quoted, traits
 from shared.vault.vql.functions import (
     Function,
     labels_of,
@@ -60,7 +60,7 @@ def searched_text(scope: Scope, phrase: Phrase) -> SearchedText:
 
 def _text(scope: Scope, phrase: Phrase) -> SearchedText:
     columns = [_scoped(scope, operand) for operand in phrase.scope]
-    sql = [each.sql for each in columns]
+    sql = [_shown(each) for each in columns]
     own = [each.field for each in columns if _is_own(scope, each)]
     indexed = len(own) == len(columns)
     labels: dict[str, str] = {}
@@ -130,6 +130,13 @@ def _own(scope: Scope, field: Field) -> str:
     column = scope.column(Path((field.name,), 0))
     if field.type is FieldType.PICKLIST:
         return searched_labels(scope.statement, column)
+    return _shown(column)
+
+
+def _shown(column: FieldColumn) -> str:
+    """Return the SQL of a text as people read it."""
+    if column.field.type is FieldType.RICH_TEXT:
+        return plain_text_sql(column.sql)
     return column.sql
 
 

@@ -48,6 +48,7 @@ class Target:
     * ``part_of``: the target is read only in sub-selects of this object's records, by callers who may read these.
     * ``found_by`` are the conditions of the indexes that find rows by a value of a field, by field name. The SQL names
       the rows as ``{alias}``, and the value, or ANY of several, as ``{ids}``.
+    * ``numbered``: ids are numbers, shown as text.
     * ``about`` is the field with the object that a row is about; callers see rows about objects that they may read.
     """
 
@@ -64,6 +65,7 @@ class Target:
     content: str = ""
     part_of: str = ""
     about: str = ""
+    numbered: bool = False
     found_by: Mapping[str, str] = field(default_factory=dict)
 
     def recordset(self) -> str:

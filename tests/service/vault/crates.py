@@ -34,7 +34,8 @@ RECREATE Object crate_item__c ( label('Crate Item'), prefix('ZCI'),
 RECREATE Object parcel__c ( label('Parcel'), prefix('ZQP'),
   Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
   Field weight__c ( type('Number'), label('Weight'), scale(3) ),
-  Field length__c ( type('Number'), label('Length'), scale(1) ) );
+  Field length__c ( type('Number'), label('Length'), scale(1) ),
+  Field markup__c ( type('RichText'), label('Markup') ) );
 RECREATE Object parcel_item__c ( label('Parcel Item'), prefix('ZQI'),
   Field key__c ( type('String'), label('Key'), unique(true), max_length(40) ),
   Field parcel__c ( type('Object'), label('Parcel'), object('Object.parcel__c'), relationship_type('reference'),

@@ -351,3 +351,20 @@ async def test_collection(user: Api) -> None:
 async def test_collection_parameters(user: Api, query: str) -> None:
     answer = await user.get(f"{THINGS}?{query}")
     assert (answer.http_status, answer.error) == (200, "INVALID_DATA")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nope__c", "There is no object [nope__c]"),
+        ("nope__c/V1", "There is no object [nope__c]"),
+        ("user__sys?fields=nope__c", "unknown field [nope__c] of object [user__sys]"),
+        ("user__sys?sort=nope__c", "unknown field [nope__c] of object [user__sys]"),
+    ],
+)
+async def test_errors_of_a_list_speak_of_the_call(
+    admin: Api, path: str, message: str
+) -> None:
+    answer = await admin.get(f"/vobjects/{path}")
+    assert answer.error == "INVALID_DATA"
+    assert answer.body["errors"][0]["message"] == message

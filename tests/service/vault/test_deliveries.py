@@ -234,7 +234,7 @@ async def test_a_day_is_a_file_and_pages(integration: Api, admin: Api) -> None:
     )
     lines = list(csv.DictReader(io.StringIO(sheet.text)))
     assert [line["EntryType"] for line in lines] == ["REMOVAL"] * 4
-    assert lines[3]["MessageId"] == "'=1+1", "no spreadsheet takes it for a formula"
+    assert lines[3]["MessageId"] == "=1+1", "programs read what was reported"
     page = await admin.get(f"/services/queue_logs/{today}?queue={queue}&limit=3")
     rest = await admin.get(page.body["responseDetails"]["next_page"])
     assert [len(page.data), len(rest.data)] == [3, 1]

@@ -50,6 +50,31 @@ async def test_functions_give_labels_whole_texts_and_markup(integration: Api) ->
     assert answer.body["queryDescribe"]["type"] == "select__sys"
 
 
+async def test_rich_text_is_read_and_found_as_people_read_it(integration: Api) -> None:
+    markup = "<p>BP 5 < 6 and more</p><p>Caf&eacute;&nbsp;&amp; x&lt;y</p>"
+    plain = "BP 5 < 6 and more\nCafé\xa0& x<y"
+    row: dict[str, object] = {"key__c": "rich", "markup__c": markup}
+    await upserted(integration, "parcel__c", row)
+    selected = "markup__c, LONGTEXT(markup__c) AS plain, RICHTEXT(markup__c) AS markup"
+    answer = await integration.query(
+        f"SELECT {selected} FROM parcel__c WHERE key__c = 'rich'"
+    )
+    assert answer.data == [{"markup__c": plain, "plain": plain, "markup": markup}]
+    found = {
+        words: (await integration.query(f"SELECT id FROM parcel__c {words}")).body[
+            "responseDetails"
+        ]["size"]
+        for words in (
+            "FIND ('cafe')",
+            "FIND ('more' SCOPE markup__c)",
+            "FIND ('lt')",
+            "FIND ('nbsp' SCOPE markup__c)",
+            "WHERE markup__c LIKE '<p>BP%'",
+        )
+    }
+    assert list(found.values()) == [1, 1, 0, 0, 1], found
+
+
 async def test_a_record_read_by_itself_has_its_markup(integration: Api) -> None:
     record_id = (
         await integration.query("SELECT id FROM crate__c WHERE key__c = 'C-1'")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.service.vault import crates as stored
 from tests.service.vault.crates import upserted
+from tests.service.vault.people import new_user
 from tests.service.vault.served import Api
 
 crates = stored.crates
@@ -199,3 +200,46 @@ async def test_no_record_is_a_favorite(integration: Api) -> None:
     await upserted(integration, "parcel__c", {"key__c": "no favorite"})
     answer = await integration.query("SELECT id FROM FAVORITES parcel__c")
     assert (answer.status, answer.data) == ("SUCCESS", [])
+
+
+@pytest.mark.parametrize("target", ["users", "user__sys"])
+async def test_ids_that_are_numbers_are_compared_and_sorted_as_numbers(
+    admin: Api, target: str
+) -> None:
+    async def ids(clauses: str) -> list[int]:
+        answer = await admin.query(f"SELECT id FROM {target} {clauses}")
+        assert answer.status == "SUCCESS", answer.text
+        details = answer.body["responseDetails"]
+        found = [int(row["id"]) for row in answer.data]
+        while next_page := details.get("next_page"):
+            answer = await admin.get(next_page)
+            details = answer.body["responseDetails"]
+            found += [int(row["id"]) for row in answer.data]
+        return found
+
+    while max(every := await ids("")) < 11:
+        await new_user(admin)
+    ordered = sorted(every)
+    assert every == ordered
+    assert await ids("ORDER BY id") == ordered
+    assert await ids("PAGESIZE 2") == ordered
+    assert await ids("ORDER BY id DESC PAGESIZE 3") == ordered[::-1]
+    assert await ids("WHERE id > '9'") == [each for each in ordered if each > 9]
+    assert await ids("WHERE id <= 10") == [each for each in ordered if each <= 10]
+    between = [each for each in ordered if 9 <= each <= 11]
+    assert await ids("WHERE id BETWEEN '9' AND '11'") == between
+
+
+async def test_references_to_users_are_compared_and_sorted_as_numbers(
+    admin: Api, integration: Api
+) -> None:
+    caller = (await integration.query("SELECT created_by__v FROM crate__c")).data[0]
+    answer = await integration.query(
+        "SELECT created_by__v FROM crate__c WHERE created_by__v >= 2"
+        " AND created_by__v <= 1000000 ORDER BY created_by__v DESC"
+    )
+    assert answer.data == [caller] * 3, answer.text
+    owned = await admin.query(
+        "SELECT id FROM active_workflow__sys WHERE id > '9' ORDER BY owner__sys"
+    )
+    assert owned.status == "SUCCESS", owned.text

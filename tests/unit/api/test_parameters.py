@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.api import audit, delegation, notifications, picklists, query, records
+from shared.vault.api import (
+    audit,
+    delegation,
+    listed_records,
+    notifications,
+    picklists,
+    query,
+)
 from shared.vault.api.body import required
 from shared.vault.api.request_context import parse_moment, wants_csv
 from shared.vault.errors import VaultFault
@@ -81,7 +88,7 @@ def test_a_required_field_is_missing_when_it_is_empty(fields: dict[str, str]) ->
     ],
 )
 def test_the_order_of_a_list_of_records(sort: str, order: str) -> None:
-    assert records._order(sort) == order
+    assert listed_records.order_of(sort) == order
 
 
 @pytest.mark.parametrize(
@@ -89,12 +96,12 @@ def test_the_order_of_a_list_of_records(sort: str, order: str) -> None:
 )
 def test_an_order_that_is_none_is_refused(sort: str) -> None:
     with pytest.raises(VaultFault, match=r"\[sort\]"):
-        records._order(sort)
+        listed_records.order_of(sort)
 
 
 def test_an_order_has_ten_fields_at_most() -> None:
     names = [f"field{number}__v" for number in range(12)]
-    assert records._order(",".join(names)) == ", ".join(names[:10])
+    assert listed_records.order_of(",".join(names)) == ", ".join(names[:10])
 
 
 def test_labels_of_new_values_stand_in_the_order_of_their_numbers() -> None:

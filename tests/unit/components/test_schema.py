@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.vault.components.component_errors import ComponentError
-from shared.vault.components.schema import quote, table
+from shared.vault.components.schema import drop_search_index, quote, table
 from shared.vault.components.schema_changes import SchemaChange, plan
 from shared.vault.model.field_types import name_sequence
 from tests.unit.components.builders import object_of
@@ -174,13 +174,17 @@ def test_narrowing_is_guarded_and_needs_no_ddl(
     [
         ("type('String'), max_length(50)", "type('String'), max_length(60)"),
         ("type('String')", "type('LongText')"),
-        ("type('LongText')", "type('RichText')"),
         ("type('Number'), scale(1)", "type('Number'), scale(3)"),
         ("type('Number'), min_value(5)", "type('Number'), max_value(3)"),
     ],
 )
 def test_widening_is_free(old: str, new: str) -> None:
     assert change(field(old), field(new)) == SchemaChange()
+
+
+def test_rich_text_only_changes_the_words_of_the_search_index() -> None:
+    changed = change(field("type('LongText')"), field("type('RichText')"))
+    assert changed == SchemaChange((drop_search_index("a__c"),))
 
 
 def test_whole_numbers_become_exact_ones_and_back() -> None:

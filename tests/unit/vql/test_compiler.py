@@ -19,6 +19,7 @@ from shared.vault.vql import (
     parse_criteria,
 )
 from shared.vault.vql.deferred import ChildAddress
+from shared.vault.vql.vql_errors import VqlSyntaxError
 from tests.unit.vql.sample import OBJECTS, REGISTRY, TARGETS, readable
 
 CASELESS = 'platform.caseless(t0."name__v") = (SELECT platform.caseless($1::text))'
@@ -142,7 +143,18 @@ def test_maxrows_and_skip() -> None:
 def test_pagesize_has_a_ceiling() -> None:
     assert compiled("SELECT id FROM account__v").pagesize == 1000
     assert compiled("SELECT id FROM account__v PAGESIZE 5000").pagesize == 1000
-    assert compiled("SELECT id FROM account__v PAGESIZE 0").pagesize == 0
+    assert compiled("SELECT id FROM account__v LIMIT 5000").pagesize == 1000
+
+
+@pytest.mark.parametrize("limit", ["PAGESIZE", "LIMIT", "MAXROWS", "SKIP", "OFFSET"])
+def test_limits_are_numbers_of_rows(limit: str) -> None:
+    least = 1 if limit in ("PAGESIZE", "LIMIT") else 0
+    text = f"SELECT id FROM account__v {limit}"
+    for refused in ("-1", "1.5", "x", "'1'", "", *(["0", "00"] if least else [])):
+        with pytest.raises(VqlSyntaxError, match=f"a number of rows, {least} or more"):
+            compiled(f"{text} {refused}")
+    for accepted in ("1", "9" * 40, *([] if least else ["0"])):
+        compiled(f"{text} {accepted}")
 
 
 def test_one_join_a_path() -> None:
