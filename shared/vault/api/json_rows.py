@@ -23,7 +23,7 @@ from shared.vault.api.body_limits import (
 )
 from shared.vault.api.json_members import refuse_repeated_members
 from shared.vault.errors import VaultFault
-from shared.vault.records.rows import MAX_ROWS
+from shared.vault.records.rows import MAX_ROWS, too_many_rows
 
 WHOLE_BYTES = 2**20  # decoded in one step of some 20 ms at most, whatever it holds
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -51,8 +51,7 @@ def parse_json_rows(body: bytes) -> list[dict[str, object]]:
     if not isinstance(rows, list):
         raise unreadable("it is not a JSON array of records")
     if len(rows) > MAX_ROWS:
-        message = f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent"
-        raise VaultFault(ErrorType.INVALID_DATA, message)
+        raise too_many_rows()
     # Most bodies keep all bounds, which is found out for all of their values together.
     read = rows if _keeps_bounds(rows, len(text)) else _checked(rows)
     refuse_repeated_members(text, read)
@@ -218,8 +217,7 @@ def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object
     tally = RowTally()
     for number, element in enumerate(elements, 1):
         if number > MAX_ROWS:
-            message = f"A call takes at most {MAX_ROWS} rows"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
+            raise too_many_rows()
         if not isinstance(element, dict):
             raise unreadable(f"row {number} is not a JSON object")
         _check_flat(element, number, tally)

@@ -61,6 +61,18 @@ async def test_an_empty_key_is_no_key(admin: Api, method: str, name: str) -> Non
     assert f"[{name}]" in answer.message
 
 
+async def test_numbers_that_no_float_has_fail_their_row(admin: Api) -> None:
+    body = b',{"name__v":"x","amount__c":'.join(
+        (b'[{"name__v":"1e400"}', b"1e400}", b"1e-400}", b"0.25e1}]")
+    )
+    headers = {"Content-Type": "application/json"}
+    answer = await admin.post(THINGS, data=body, headers=headers)
+    assert statuses(answer) == ["SUCCESS", "FAILURE", "FAILURE", "SUCCESS"]
+    for row in answer.data[1:3]:
+        assert row["errors"][0]["type"] == "INVALID_DATA"
+        assert "[amount__c]" in row["errors"][0]["message"]
+
+
 async def test_create_answers_row_by_row(user: Api) -> None:
     rows = [
         {"name__v": "one", "key__c": key(), "colour__c": ["red__c"], "amount__c": 1.25},
