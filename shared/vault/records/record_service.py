@@ -46,6 +46,7 @@ from shared.vault.records.rows import (
     lineage_of,
 )
 from shared.vault.records.single_creations import SingleCreations
+from shared.vault.records.upsert_turns import in_turns
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -205,8 +206,11 @@ class RecordService(SingleCreations):
         *,
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
+        repeats: bool = False,
     ) -> list[RowResult]:
         """Create or update records by a unique field; a key that occurs twice fails the whole call.
+
+        With ``repeats``, keys may occur again: later rows update what earlier ones have stored.
 
         :raises VaultFault: for the call as a whole, as ``target`` and ``upsert_in`` do; RACE_CONDITION.
         """
@@ -220,15 +224,20 @@ class RecordService(SingleCreations):
                 Operation.CREATE,
                 Operation.EDIT,
             )
-            return await self.upsert_in(
-                connection,
-                caller,
-                target,
-                rows,
-                id_param,
-                mode=mode,
-                lineage=lineage,
-            )
+            turns = in_turns(rows, id_param) if repeats else [range(len(rows))]
+            results: dict[int, RowResult] = {}
+            for turn in turns:
+                written = await self.upsert_in(
+                    connection,
+                    caller,
+                    target,
+                    [rows[place] for place in turn],
+                    id_param,
+                    mode=mode,
+                    lineage=lineage,
+                )
+                results |= zip(turn, written, strict=True)
+            return [results[place] for place in range(len(rows))]
 
         return await self.carry_out(work, object_name)
 
