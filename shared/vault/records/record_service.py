@@ -46,6 +46,7 @@ from shared.vault.records.rows import (
     lineage_of,
 )
 from shared.vault.records.single_creations import SingleCreations
+from shared.vault.records.type_fields import TypeFields
 from shared.vault.records.upsert_turns import in_turns
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ class RecordService(SingleCreations):
             # Before copying: a copy may take over any status of its source.
             rules.refuse_inactive(read)
         batch = self.batch(connection, caller, target, mode)
-        read = await copy_sources(connection, caller, target, read, sources)
+        types = TypeFields(self._components.registry, target)
+        read = await copy_sources(connection, caller, target, read, sources, types)
         resolved = await batch.resolve(read)
         outcomes = await self.insert(batch, resolved)
         origins = lineage_of(outcomes)
