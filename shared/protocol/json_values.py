@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import orjson
 
-# Every digit and point becomes a zero: a run of sixteen may be a number of which a float would lose digits, and a
-# shorter one is not. To look so costs a third of the decoding; a regular expression costs three times that.
-_DIGITS = bytes.maketrans(b"0123456789.", b"0" * 11)
+# Every digit and point becomes a zero, E and + become e and -: a run of sixteen zeros may be a number of which a float
+# would lose digits, and a shorter one is not. To look so costs a third of the decoding; a regular expression costs
+# three times that.
+_DIGITS = bytes.maketrans(b"0123456789.E+", b"0" * 11 + b"e-")
 _LONG = b"0" * 16
 _LONG_RUN = re.compile(rb"0{16,}")
+# An exponent of three digits may be more than a float has: the decoder would refuse 1e400, and read 1e-400 as 0.
+_EXPONENTS = (b"0e000", b"0e-000")
+_STRING_OR_LONG_EXPONENT = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+'
+    rb"|(?<![^\s\[:,])(-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+[eE][-+]?[0-9]{3,}+)"
+    rb"(?=\s*+(?:[],}]|\Z))",
+    re.DOTALL,
+)
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 EXACT_DIGITS = 15
@@ -29,13 +39,16 @@ def loads(text: bytes) -> object:
 
     :raises orjson.JSONDecodeError: the text is not JSON; the message quotes it.
     """
+    zeros = text.translate(_DIGITS)
+    if any(mark in zeros for mark in _EXPONENTS):
+        text = _STRING_OR_LONG_EXPONENT.sub(_in_quotes, text)
+        zeros = text.translate(_DIGITS)
     # Always decoded by the fast and strict decoder, which says whether it is JSON at all.
     document: object = orjson.loads(text)
-    zeros = text.translate(_DIGITS)
     if _LONG not in zeros:
         return document
     quoted = _quoted(text, zeros)
-    # With an exponent a number is approximate by how it is written, and stays a float.
+    # With a short exponent a number is approximate by how it is written, and stays a float.
     return document if quoted is None else orjson.loads(quoted)
 
 
@@ -46,6 +59,14 @@ def date_time_text(value: datetime | None) -> str | None:
     utc = value.astimezone(UTC)
     text = utc.isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def _in_quotes(token: re.Match[bytes]) -> bytes:
+    """Return a number that would be infinite or zero as a float in quotes, and any other token as it is."""
+    number: bytes | None = token[1]
+    if number is None or abs(float(number)) not in (0, math.inf):
+        return token[0]
+    return b'"' + number + b'"'
 
 
 def _quoted(text: bytes, zeros: bytes) -> bytes | None:

@@ -18,12 +18,14 @@ from shared.vault.api.body_limits import (
 )
 from shared.vault.api.json_rows import RowTally
 from shared.vault.errors import VaultFault
+from shared.vault.records.rows import too_many_rows
 
 # A cell may be as long as its row; the reader would refuse it earlier, in words of its own.
 csv.field_size_limit(MAX_ROW_BYTES)
 # By a part of the reader's error; they follow the words "line 3".
 SYNTAX_FAULTS = {
     "unexpected end of data": "ends within a cell whose quotation mark is not closed",
+    "new-line character": f"ends with a carriage return alone; {SAVE_AS}",
     "expected after": 'has text after a closing quotation mark; write a quotation mark within a cell twice ("")',
 }
 
@@ -55,8 +57,7 @@ def parse_csv(body: bytes, max_rows: int) -> list[dict[str, object]]:
             _check_lengths(values, reader.line_num)
             # Stopped at the first row too many, before the rest of a large file is read.
             if len(rows) == max_rows:
-                message = f"A call takes at most {max_rows} rows"
-                raise VaultFault(ErrorType.INVALID_DATA, message)
+                raise too_many_rows(max_rows)
             tally.add(values)
             rows.append(dict(zip(columns.names, values, strict=True)))
     except csv.Error as error:
@@ -72,7 +73,7 @@ class _Lines:
     """Yields the lines of a body to the CSV reader, within the limit of characters of one record."""
 
     def __init__(self, body: bytes) -> None:
-        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="")
+        self._text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline="\n")
         # A header has names only.
         self._most = self._left = MAX_HEADER
 

@@ -23,7 +23,7 @@ from shared.vault.api.body_limits import (
 )
 from shared.vault.api.json_members import refuse_repeated_members
 from shared.vault.errors import VaultFault
-from shared.vault.records.rows import MAX_ROWS
+from shared.vault.records.rows import MAX_ROWS, too_many_rows
 
 WHOLE_BYTES = 2**20  # decoded in one step of some 20 ms at most, whatever it holds
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -33,6 +33,12 @@ SCALARS = frozenset({str, bool, int, float, type(None)})
 
 # Strings whole, so that no mark within one counts; an unterminated one ends where the text ends.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+|[][{},]', re.DOTALL)
+# A pair of surrogates is a character; half of one is none, and the decoder would refuse all rows for it.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 _COMMA, _OPENING, _CLOSING = b","[0], frozenset(b"[{"), frozenset(b"]}")
 
 
@@ -51,8 +57,7 @@ def parse_json_rows(body: bytes) -> list[dict[str, object]]:
     if not isinstance(rows, list):
         raise unreadable("it is not a JSON array of records")
     if len(rows) > MAX_ROWS:
-        message = f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent"
-        raise VaultFault(ErrorType.INVALID_DATA, message)
+        raise too_many_rows()
     # Most bodies keep all bounds, which is found out for all of their values together.
     read = rows if _keeps_bounds(rows, len(text)) else _checked(rows)
     refuse_repeated_members(text, read)
@@ -95,13 +100,27 @@ def _document(text: bytes, limit: int) -> object:
     if len(text) > WHOLE_BYTES:
         _element(text, 0, limit, number=1)
     try:
-        return exact_json.loads(text)
+        return _loads(text)
     except orjson.JSONDecodeError as error:
         # The decoder's message quotes the text, which may be personal data; the place alone says enough.
         place = f"line {error.lineno}, column {error.colno}"
         raise unreadable(f"it is not JSON at {place}") from error
     except RecursionError as error:
         raise unreadable("it is nested too deeply") from error
+
+
+def _loads(text: bytes) -> object:
+    """Return the value of a JSON text, with NUL, which no field takes, in place of each half of a surrogate pair.
+
+    :raises orjson.JSONDecodeError: the text is not JSON.
+    """
+    try:
+        return exact_json.loads(text)
+    except orjson.JSONDecodeError:
+        whole = _ESCAPE.sub(lambda found: rb"\u0000" if found[1] else found[0], text)
+        if whole == text:
+            raise
+        return exact_json.loads(whole)
 
 
 def _elements(text: bytes) -> Iterator[object]:
@@ -155,7 +174,7 @@ def _element(
 def _decoded(element: bytes, number: int) -> object:
     """Return one element of an array."""
     try:
-        row = exact_json.loads(element)
+        row = _loads(element)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise unreadable(f"row {number} is not JSON") from error
     if isinstance(row, dict):
@@ -218,8 +237,7 @@ def _checked(elements: Iterator[object] | list[object]) -> list[dict[str, object
     tally = RowTally()
     for number, element in enumerate(elements, 1):
         if number > MAX_ROWS:
-            message = f"A call takes at most {MAX_ROWS} rows"
-            raise VaultFault(ErrorType.INVALID_DATA, message)
+            raise too_many_rows()
         if not isinstance(element, dict):
             raise unreadable(f"row {number} is not a JSON object")
         _check_flat(element, number, tally)

@@ -244,6 +244,7 @@ async def write(
                 rows,
                 key or "id",
                 mode=mode,
+                repeats=True,
             )
         case Action.DELETE:
             return await records.delete(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
     from shared.vault.records.rows import ResolvedRow
+    from shared.vault.records.type_fields import TypeFields
 
 # Fields that mostly have one value in all rows of a call: it is sent once then.
 COMMON = frozenset(
@@ -179,11 +180,14 @@ def stored_value_sql(field: Field, alias: str) -> str:
 class Comparison:
     """Compares rows of one call with their records, which all have the same columns.
 
+    With ``types``, rows fail that change a field which the type of their record does not have.
+
     With ``again``, values that are stored already are written again.
     """
 
-    def __init__(self, *, again: bool) -> None:
+    def __init__(self, *, again: bool, types: TypeFields | None = None) -> None:
         self._again = again
+        self._types = types
         self._fields = _Fields((), ())
 
     def change(self, row: ResolvedRow, record: Record) -> Change:
@@ -199,6 +203,8 @@ class Comparison:
             return Change(row, record, {}, NOTHING)
         pairs = zip(fields.compared, sent, before, strict=True)
         changed = [name for name, new, old in pairs if new != old]
+        if self._types is not None:
+            self._types.refuse(row, changed, record)
         written = fields.compared if self._again else changed
         values = {name: row.values[name] for name in written}
         return Change(row, record, values, named_fields(tuple(changed)))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
     from shared.vault.components.registry import Registry
     from shared.vault.records.rows import NewRow, ReadRow, WriteMode
+    from shared.vault.records.type_fields import TypeFields
     from shared.vault.storage.database import Connection
 
 USER = "user__sys"  # its ids are numbers, as created_by__v and the user calls of the API want them
@@ -172,8 +173,11 @@ async def copy_sources(
     target: VaultObject,
     rows: Sequence[ReadRow],
     sources: Mapping[int, object],
+    types: TypeFields,
 ) -> list[ReadRow]:
     """Return the rows, each completed with the values of the record that it copies; values in the row take precedence.
+
+    Fields that the type of the new record does not have are left out of the copy.
 
     :raises VaultFault: INSUFFICIENT_ACCESS unless the caller may read the object.
     """
@@ -194,7 +198,9 @@ async def copy_sources(
             )
             copied.append(row)
         else:
-            taken = {n: v for n, v in values.items() if n not in row.lookups}
+            lacking = types.lacking(row.values.get(TYPE), values.get(TYPE))
+            left_out = lacking | row.lookups.keys()
+            taken = {n: v for n, v in values.items() if n not in left_out}
             copied.append(replace(row, values={**taken, **row.values}))
     return copied
 
@@ -206,11 +212,17 @@ def check_required(
     target: VaultObject,
     mode: WriteMode,
     rows: Sequence[NewRow],
+    types: TypeFields | None = None,
 ) -> None:
-    """Fail new rows that set a system field, or lack a required one; each error names the first such field."""
+    """Fail new rows that set a system field, or lack a required one; each error names the first such field.
+
+    With ``types``, also fail rows that set a field which their object type does not have.
+    """
     required = _required_names(target, mode)
     for row in rows:
         row.errors.extend(guard.error for guard in row.guarded.values())
+        if types is not None:
+            types.refuse(row, row.values)
         for name in required:
             if row.values.get(name) is None and not row.errors:
                 row.fail(

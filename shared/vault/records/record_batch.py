@@ -41,6 +41,7 @@ from shared.vault.records.rows import (
     WriteMode,
     in_order,
 )
+from shared.vault.records.type_fields import RETYPED, TYPE, TypeFields
 from shared.vault.records.unlinking import date_parents, parent_fields, unlink
 from shared.vault.storage.clock import moment
 from shared.vault.storage.configuration_revision import PARTS, raise_revision
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from shared.vault.records.rows import ReadRow, Row
     from shared.vault.storage.database import Connection
 
-TYPE = "object_type__v"
 UNCHANGED = "No changes in values - record not updated"
 MANY = 50  # rows for which a savepoint pays
 
@@ -86,6 +86,7 @@ class Batch:
         self._vault_id = vault_id
         self._ids = ids
         self._trigger = trigger
+        self._types = TypeFields(registry, target)
         self._unreadable = statements.unreadable_references(target, caller)
 
     async def resolve(self, rows: Sequence[ReadRow]) -> list[ResolvedRow]:
@@ -115,7 +116,7 @@ class Batch:
         # The object's own rules come first: they may set what is required.
         if isinstance(self._trigger, Preparer):
             await self._trigger.before_create(self.connection, self.caller, new_rows)
-        new.check_required(self.object, self.mode, new_rows)
+        new.check_required(self.object, self.mode, new_rows, self._types)
         rules.fail_repeats(self.object, new_rows)
         good = [row for row in new_rows if not row.errors]
         if good:
@@ -191,6 +192,7 @@ class Batch:
         names.discard(key.name)
         if self._trigger is not None:
             names.update(self._trigger.columns)
+        names.update(self._types.columns)
         names.discard("id")
         fields = [field for field in self.object.fields.values() if field.name in names]
         sql = statements.lock_statement(self.object, key, fields)
@@ -208,7 +210,7 @@ class Batch:
 
         Rows whose values are stored already are not written; with ``warn_unchanged`` their outcome has a warning.
         """
-        comparison = Comparison(again=self.mode.unchanged.written)
+        comparison = Comparison(again=self.mode.unchanged.written, types=self._types)
         outcomes: dict[int, Outcome] = {}
         changes: list[Change] = []
         touched: list[Write] = []
@@ -261,10 +263,7 @@ class Batch:
         """
         retyped = TYPE in change.values and change.stored.get(TYPE)
         if retyped and not self.mode.may_change_type:
-            return ApiError(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                "The type of a record cannot be changed by an update",
-            )
+            return RETYPED
         for field in self._unreadable:
             # What is stored already may be sent again.
             if change.values.get(field.name) and field.name in change.changed:

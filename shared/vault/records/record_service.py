@@ -46,6 +46,8 @@ from shared.vault.records.rows import (
     lineage_of,
 )
 from shared.vault.records.single_creations import SingleCreations
+from shared.vault.records.type_fields import TypeFields
+from shared.vault.records.upsert_turns import in_turns
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -135,7 +137,8 @@ class RecordService(SingleCreations):
             # Before copying: a copy may take over any status of its source.
             rules.refuse_inactive(read)
         batch = self.batch(connection, caller, target, mode)
-        read = await copy_sources(connection, caller, target, read, sources)
+        types = TypeFields(self._components.registry, target)
+        read = await copy_sources(connection, caller, target, read, sources, types)
         resolved = await batch.resolve(read)
         outcomes = await self.insert(batch, resolved)
         origins = lineage_of(outcomes)
@@ -205,8 +208,11 @@ class RecordService(SingleCreations):
         *,
         mode: WriteMode = NORMAL,
         lineage: CallLineage | None = None,
+        repeats: bool = False,
     ) -> list[RowResult]:
         """Create or update records by a unique field; a key that occurs twice fails the whole call.
+
+        With ``repeats``, keys may occur again: later rows update what earlier ones have stored.
 
         :raises VaultFault: for the call as a whole, as ``target`` and ``upsert_in`` do; RACE_CONDITION.
         """
@@ -220,15 +226,20 @@ class RecordService(SingleCreations):
                 Operation.CREATE,
                 Operation.EDIT,
             )
-            return await self.upsert_in(
-                connection,
-                caller,
-                target,
-                rows,
-                id_param,
-                mode=mode,
-                lineage=lineage,
-            )
+            turns = in_turns(rows, id_param) if repeats else [range(len(rows))]
+            results: dict[int, RowResult] = {}
+            for turn in turns:
+                written = await self.upsert_in(
+                    connection,
+                    caller,
+                    target,
+                    [rows[place] for place in turn],
+                    id_param,
+                    mode=mode,
+                    lineage=lineage,
+                )
+                results |= zip(turn, written, strict=True)
+            return [results[place] for place in range(len(rows))]
 
         return await self.carry_out(work, object_name)
 

@@ -40,6 +40,7 @@ from shared.vault.records.rows import (
     WriteMode,
     in_order,
     lineage_of,
+    too_many_rows,
 )
 
 if TYPE_CHECKING:
@@ -96,10 +97,7 @@ class RecordWrites:
         if not rows:
             raise VaultFault(ErrorType.PARAMETER_REQUIRED, "The call has no rows")
         if len(rows) > MAX_ROWS:
-            raise VaultFault(
-                ErrorType.INVALID_DATA,
-                f"A call takes at most {MAX_ROWS} rows; {len(rows)} were sent",
-            )
+            raise too_many_rows()
         return target
 
     def reader(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Grant, authorize
-from shared.vault.errors import ApiError, RowErrors
+from shared.vault.errors import ApiError, RowErrors, VaultFault
 from shared.vault.records.lineage_entries import LineageEntry, RowLineage
 
 if TYPE_CHECKING:
@@ -32,6 +32,11 @@ UPDATED = "updated__sys"
 STORED_BEFORE = "unchanged__sys"
 NEWER_STORED = "The stored state of the source record is not older - record not updated"
 NOTHING: frozenset[str] = frozenset()
+
+
+def too_many_rows(most: int = MAX_ROWS) -> VaultFault:
+    """Return the fault of a call with more than ``most`` rows, in whatever format they were sent."""
+    return VaultFault(ErrorType.INVALID_DATA, f"A call takes at most {most} rows")
 
 
 class UnchangedFields(StrEnum):

@@ -24,6 +24,7 @@ from shared.vault.records.record_statements import (
 from shared.vault.records.record_writes import RecordWrites, Source, starting_state
 from shared.vault.records.row_rules import CreationFollower, Preparer
 from shared.vault.records.rows import NORMAL, NewRow
+from shared.vault.records.type_fields import TypeFields
 from shared.vault.storage.configuration_revision import PARTS
 from shared.vault.storage.database import RETRYABLE, extends_units_of_work
 
@@ -120,7 +121,7 @@ class SingleCreations(RecordWrites):
         )
         row = NewRow.of(resolved)
         fail_unreadable([row], unreadable_references(target, caller))
-        new.check_required(target, NORMAL, [row])
+        new.check_required(target, NORMAL, [row], TypeFields(registry, target))
         if row.errors:
             return None
         (identifier,) = await self._ids.take(connection, target, 1)

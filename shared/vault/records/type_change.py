@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation
-from shared.vault.components.platform import PLATFORM_FIELD_TYPES
 from shared.vault.errors import VaultFault
 from shared.vault.records.row_reader import TYPE, TYPE_NAME_KEY
 from shared.vault.records.row_rules import fail_unnamed
 from shared.vault.records.rows import TYPE_CHANGE, ResolvedRow
+from shared.vault.records.type_fields import lacking_fields
 
 if TYPE_CHECKING:
     from shared.vault.access.caller import Caller
@@ -78,10 +78,8 @@ def _emptied(
     """Return the row with the fields that its object type does not have set to null."""
     values = dict(row.values)
     chosen = registry.object_type(str(values.get(TYPE)))
-    # A type that declares no fields has all of them.
-    if chosen is not None and chosen.fields:
-        absent = target.fields.keys() - chosen.fields.keys()
-        values |= dict.fromkeys(absent - PLATFORM_FIELD_TYPES.keys())
+    if chosen is not None:
+        values |= dict.fromkeys(lacking_fields(target, chosen))
     return ResolvedRow(
         index=row.index,
         key=row.key,

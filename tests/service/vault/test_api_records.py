@@ -61,6 +61,31 @@ async def test_an_empty_key_is_no_key(admin: Api, method: str, name: str) -> Non
     assert f"[{name}]" in answer.message
 
 
+async def test_half_of_a_character_fails_its_row(admin: Api) -> None:
+    body = rb"""[{"name__v":"half \ud83d"},{"name__v":"\udc00"},{"name__v":"whole \ud83d\ude00"},
+    {"name__v":"\\ud83d"}]"""
+    headers = {"Content-Type": "application/json"}
+    answer = await admin.post(THINGS, data=body, headers=headers)
+    assert statuses(answer) == ["FAILURE", "FAILURE", "SUCCESS", "SUCCESS"]
+    for row in answer.data[:2]:
+        assert row["errors"][0]["type"] == "INVALID_DATA"
+        assert "[name__v]" in row["errors"][0]["message"]
+    last = await admin.get(f"{THINGS}/{answer.data[3]['data']['id']}")
+    assert last.data["name__v"] == r"\ud83d"
+
+
+async def test_numbers_that_no_float_has_fail_their_row(admin: Api) -> None:
+    body = b',{"name__v":"x","amount__c":'.join(
+        (b'[{"name__v":"1e400"}', b"1e400}", b"1e-400}", b"0.25e1}]")
+    )
+    headers = {"Content-Type": "application/json"}
+    answer = await admin.post(THINGS, data=body, headers=headers)
+    assert statuses(answer) == ["SUCCESS", "FAILURE", "FAILURE", "SUCCESS"]
+    for row in answer.data[1:3]:
+        assert row["errors"][0]["type"] == "INVALID_DATA"
+        assert "[amount__c]" in row["errors"][0]["message"]
+
+
 async def test_create_answers_row_by_row(user: Api) -> None:
     rows = [
         {"name__v": "one", "key__c": key(), "colour__c": ["red__c"], "amount__c": 1.25},

@@ -57,6 +57,29 @@ async def test_change_type(admin: Api, user: Api) -> None:
     ) == ["SUCCESS"]
 
 
+async def test_fields_that_the_type_lacks_are_refused(admin: Api, user: Api) -> None:
+    assert (await admin.post("/api/mdl/execute", data=MDL)).status == "SUCCESS"
+    narrow, wide = {NAME: "narrow__c"}, {NAME: "wide__c"}
+    lacking = ["ATTRIBUTE_NOT_SUPPORTED"]
+    row = {"name__v": key(), "shared__c": "s"}
+    assert (
+        outcomes(await user.post(TYPED, json=[row | narrow | {"only__c": "o"}]))
+        == lacking
+    )
+    sent = [row | narrow | {"only__c": ""}, row | wide | {"only__c": "o"}]
+    one, other = (await user.post(TYPED, json=sent)).ids
+    changes = [{"id": each, "only__c": "x", "shared__c": "t"} for each in (one, other)]
+    answer = await user.put(TYPED, json=changes)
+    assert outcomes(answer) == [*lacking, "SUCCESS"]
+    assert "[only__c]" in answer.data[0]["errors"][0]["message"]
+    assert (await record(admin, "typed__c", one))["shared__c"] == "s"
+    (copied,) = (
+        await user.post(TYPED, json=[{"source_record_id": other, **narrow}])
+    ).ids
+    copy = await record(admin, "typed__c", copied)
+    assert (copy["shared__c"], copy["only__c"]) == ("t", None)
+
+
 async def test_objects_without_types(user: Api) -> None:
     answer = await user.post(
         "/vobjects/item__c/actions/changetype", json=[{"id": "0", NAME: "base__v"}]

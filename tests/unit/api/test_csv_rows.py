@@ -61,7 +61,9 @@ def test_quotes_line_breaks_and_empty_lines() -> None:
         ("id,x\n1,2,3\n", "line 2 has 3 cells"),
         ('id\n"open\n', "line 2 ends within a cell whose quotation mark is not closed"),
         ('id\n"a"b\n', "line 2 has text after a closing quotation mark"),
-        ("id\n1\n2\n3\n4\n", "at most 3 rows"),
+        ("id\r1\r2\r", f"ends with a carriage return alone; {SAVE_AS}"),
+        ("id,x\n1\r2,3\n", f"line 2 ends with a carriage return alone; {SAVE_AS}"),
+        ("id\n1\n2\n3\n4\n", "A call takes at most 3 rows"),
     ],
 )
 def test_malformed_csv_is_refused(text: str, reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 from starlette.responses import Response
 
 from shared.protocol.error_types import ErrorType
@@ -100,6 +101,32 @@ def test_an_unchanged_row_makes_the_envelope_a_warning() -> None:
     assert (document["responseStatus"], document["warnings"]) == ("WARNING", warning)
     assert [row["responseStatus"] for row in document["data"]] == ["WARNING", "SUCCESS"]
     assert document["data"][0]["warnings"] == warning
+
+
+@pytest.mark.parametrize(
+    ("rows", "status"),
+    [
+        ("done", "SUCCESS"),
+        ("failed", "SUCCESS"),
+        ("done failed", "SUCCESS"),
+        ("unchanged", "WARNING"),
+        ("done unchanged", "WARNING"),
+        ("failed unchanged", "WARNING"),
+        ("done failed unchanged", "WARNING"),
+    ],
+)
+def test_an_unchanged_row_decides_whatever_became_of_the_others(
+    rows: str, status: str
+) -> None:
+    results = {
+        "done": RowResult(id="1", event=UPDATED),
+        "failed": RowResult(errors=(INVALID,)),
+        "unchanged": RowResult(id="2", warning="No changes"),
+    }
+    sent = [results[row] for row in rows.split()]
+    assert body(envelope.batch(sent, URL))["responseStatus"] == status
+    table = envelope.results_csv(sent)
+    assert table.headers["x-vaultapi-status"] == status
 
 
 def test_deleted_rows_have_no_address() -> None:

@@ -22,6 +22,7 @@ from shared.vault.records.rows import (
     ResolvedRow,
     WriteMode,
 )
+from shared.vault.records.type_fields import TypeFields
 from tests.unit.records.shapes import REGISTRY, THING, Answers, shape, text
 
 ADMIN = Caller(2, "admin@vault.example", SYSTEM_ADMIN)
@@ -120,7 +121,12 @@ async def test_a_copy_begins_with_the_values_that_its_row_does_not_bring() -> No
     ]
 
     copied = await new.copy_sources(
-        answers, ADMIN, THING, rows, {0: "V0A1", 1: "V0A1", 2: "V0A9"}
+        answers,
+        ADMIN,
+        THING,
+        rows,
+        {0: "V0A1", 1: "V0A1", 2: "V0A9"},
+        TypeFields(REGISTRY, THING),
     )
 
     assert copied[0].values == {"note__c": "mine", "account__c": "V0A7"}
