@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from shared.vault.api.request_context import origin
+from shared.vault.api.own_address import origin
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection

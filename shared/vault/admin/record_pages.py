@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, may
 from shared.vault.admin.audit_lines import audit_lines
 from shared.vault.admin.guided_forms import Guide, guide_of
@@ -29,6 +30,7 @@ from shared.vault.admin.similar_answers import similar_answers
 from shared.vault.admin.task_pages import workflows_of
 from shared.vault.admin.viewing import object_of, view
 from shared.vault.audit.audit_service import AuditFilter
+from shared.vault.errors import VaultFault
 from shared.vault.fulfillment.fulfillment_model import REQUEST
 from shared.vault.vql import RANKED
 
@@ -209,8 +211,8 @@ async def audit(
     record_id: str,
     page: Page = 1,
 ) -> Response:
-    """List the audit trail of a record, the latest first."""
-    shown = await view(context, object_name, record_id)
+    """List the audit trail of a record, the latest first, also of a deleted record."""
+    target = object_of(context, object_name)
     wanted = AuditFilter(objects=(object_name,), record_id=record_id)
     offset = (page - 1) * PAGE_SIZE
     trail = await context.vault.audit.of_record(
@@ -218,7 +220,27 @@ async def audit(
     )
     return context.page(
         "audit.html",
-        view=shown,
-        lines=await audit_lines(context, shown.target, trail.rows),
+        target=target,
+        **await _of_trail(context, target, record_id, deleted=bool(trail.total)),
+        lines=await audit_lines(context, target, trail.rows),
         listing=Listing(trail.rows, trail.total, page),
     )
+
+
+async def _of_trail(
+    context: PageContext, target: VaultObject, record_id: str, *, deleted: bool
+) -> dict[str, str]:
+    """Return the ``name`` and the ``path`` of the record of a trail; its id and no path, when it is ``deleted``.
+
+    :raises VaultFault: INVALID_DATA when there is no such record, unless it may be a deleted one.
+    """
+    try:
+        record = await context.vault.queries.record(
+            context.caller, target.name, record_id
+        )
+    except VaultFault as fault:
+        if fault.error.type is not ErrorType.INVALID_DATA or not deleted:
+            raise
+        return {"name": record_id, "path": ""}
+    name = str(record.get("name__v") or record["id"])
+    return {"name": name, "path": record_path(target.name, record["id"])}

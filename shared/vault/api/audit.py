@@ -34,6 +34,10 @@ MAX_NAMES = 100
 DEFAULT_RANGE = timedelta(days=30)
 # Before it, a range that ends here would begin before the calendar does.
 EARLIEST_END = datetime.min.replace(tzinfo=UTC) + DEFAULT_RANGE
+# Earlier than the first entry of any Vault.
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# The parameters that the link to another page replaces; ``all_dates`` takes no dates beside it.
+OF_PAGE = frozenset({"all_dates", "start_date", "end_date", "limit", "offset"})
 
 When = Annotated[str | None, Query(description="`YYYY-MM-DDTHH:MM:SSZ`, or a date.")]
 Names = Annotated[str | None, Query(description="Separated by commas.")]
@@ -220,9 +224,16 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
     if shown.csv:
         return _csv(page)
 
+    period = {"start_date": page.wanted.start, "end_date": page.wanted.end}
+    # Of this page and not of the time when the next is read: new entries would move those that are listed.
+    bounds = {name: _exact(at) for name, at in period.items() if at is not None}
+
+    # With the other parameters of this call, so that the next page is one of the same list.
+    params = request.query_params.items()
+    rest = {name: value for name, value in params if name not in OF_PAGE}
+
     def link(to: int) -> str:
-        # With the parameters of this call, so that the next page is one of the same list.
-        query = {**request.query_params, "limit": shown.limit, "offset": to}
+        query = {**rest, **bounds, "limit": shown.limit, "offset": to}
         return f"{request.url.path}?{urlencode(query)}"
 
     details: dict[str, object] = {
@@ -237,6 +248,12 @@ def _answer(request: Request, page: AuditPage, shown: Paging) -> Response:
     if shown.offset + len(page.rows) < page.total:
         details["next_page"] = link(shown.offset + shown.limit)
     return envelope.success(responseDetails=details, data=page.rows)
+
+
+def _exact(moment: datetime) -> str:
+    """Return a moment as text, to the microsecond, as the trail has it."""
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.replace("+00:00", "Z")
 
 
 def _csv(page: AuditPage) -> Response:
@@ -269,7 +286,7 @@ def _range(
                 ErrorType.INVALID_DATA,
                 "[all_dates] takes neither [start_date] nor [end_date]",
             )
-        return None, None
+        return BEGINNING, None
     first = parse_moment("start_date", start)
     last = parse_moment("end_date", end)
     if first is None:

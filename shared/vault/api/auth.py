@@ -11,12 +11,12 @@ from shared.vault.api import signing_in
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.body_limits import MAX_SIGN_IN_BYTES
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     VERSIONS,
     PerhapsSignedIn,
     SignedIn,
-    origin,
     vault_of,
 )
 from shared.vault.errors import ApiError, VaultFault

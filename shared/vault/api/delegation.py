@@ -14,7 +14,8 @@ from shared.protocol.whole_numbers import whole_number
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
-from shared.vault.api.request_context import PREFIX, SignedIn, origin, vault_of
+from shared.vault.api.own_address import origin
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.api.signing_in import client_of
 from shared.vault.errors import VaultFault
 

@@ -14,11 +14,11 @@ from shared.vault.api.body import missing, read_fields
 from shared.vault.api.file_body import file_response
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     parse_moment,
     vault_of,
 )

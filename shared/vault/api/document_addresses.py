@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.vault.api.request_context import base_path, origin
+from shared.vault.api.own_address import origin
+from shared.vault.api.request_context import base_path
 
 if TYPE_CHECKING:
     from fastapi import Request

@@ -12,11 +12,11 @@ from shared.vault.api.admission import EditsDocuments
 from shared.vault.api.body import read_fields
 from shared.vault.api.documents import DocumentId, Version
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     vault_of,
     version_of,
 )

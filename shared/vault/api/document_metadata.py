@@ -14,11 +14,11 @@ from shared.vault.api.admission import ReadsDocuments
 from shared.vault.api.body import read_fields
 from shared.vault.api.document_tokens import document_ids
 from shared.vault.api.openapi.request_bodies import form_documentation
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     vault_of,
 )
 from shared.vault.documents.document_store import require_known

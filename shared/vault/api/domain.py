@@ -10,11 +10,11 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.access.permissions import Operation, require
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     vault_of,
 )
 from shared.vault.errors import VaultFault

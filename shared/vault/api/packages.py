@@ -17,11 +17,11 @@ from shared.vault.api.body import read_fields
 from shared.vault.api.file_body import disposition, file_response, upload_form
 from shared.vault.api.jobs import submitted
 from shared.vault.api.openapi.request_bodies import FILE_FORM, form_documentation
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     vault_of,
 )
 from shared.vault.api.response_envelope import STATUS_HEADER, Status

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from shared.protocol.error_types import ErrorType
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import ExecutesMdl
-from shared.vault.api.body import read_fields
+from shared.vault.api.body import missing, read_fields
 from shared.vault.api.openapi.request_bodies import form_documentation
 from shared.vault.api.request_context import PREFIX, SignedIn, vault_of
 from shared.vault.errors import VaultFault
@@ -120,14 +120,18 @@ async def inactivate(
 def _numbered(fields: Mapping[str, str]) -> list[str]:
     """Return the labels in form fields `value_1`, `value_2` and so on, in the order of their numbers.
 
-    :raises VaultFault: INVALID_DATA when the form has a field of another name.
+    :raises VaultFault: INVALID_DATA when the form has a field of another name; PARAMETER_REQUIRED without a label.
     """
+    if not fields:
+        raise missing("value_1")
     numbered: list[tuple[int, str]] = []
     for name, label in fields.items():
         match = VALUE.fullmatch(name)
         if match is None:
             message = "The call takes value_1, value_2 and so on"
             raise VaultFault(ErrorType.INVALID_DATA, message)
+        if not label.strip():
+            raise missing(name)
         numbered.append((int(match[1]), label))
     # Forms are not ordered; the numbers are, and the values are added in their order.
     return [label.strip() for _, label in sorted(numbered)]

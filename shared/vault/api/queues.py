@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from shared.vault.api import response_envelope as envelope
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     vault_of,
 )
 

@@ -78,7 +78,7 @@ async def cascade_delete_results(
     outcome: str,
     job_id: int,
 ) -> Response:
-    """Returns, as CSV, the records that were deleted (`success`), or that prevented the deletion (`failure`)."""
+    """Returns, as CSV, the deleted records (`success`), or those that prevented it, with the reasons (`failure`)."""
     return await _results(
         request, caller, CASCADE_DELETE, (object_name, outcome, job_id)
     )

@@ -13,7 +13,7 @@ import structlog
 from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 
 from shared.protocol.client_ids import CLIENT_ID
 from shared.protocol.error_types import ErrorType
@@ -35,7 +35,6 @@ VERSIONS = tuple(f"v{year}.{release}" for year in (24, 25, 26) for release in (1
 PREFIX = "/api/{version:vault_version}"
 # Signing in begins outside ``/api``; these paths answer with envelopes all the same.
 OUTSIDE = ("/auth/discovery", "/auth/oauth/session/")
-HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}")
 
 # The names end up in the log and in answers: what could break a line there is not taken over.
 REFERENCE_ID = re.compile(r"[\x20-\x7e]{1,100}")
@@ -94,30 +93,6 @@ def version_of(request: Request) -> str:
 def base_path(request: Request) -> str:
     """Return ``/api/{version}``, with which every url in an answer begins."""
     return f"/api/{version_of(request)}"
-
-
-def origin(request: HTTPConnection, host: str | None = None) -> str:
-    """Return scheme and host by which the client reached this Vault, also through a proxy.
-
-    ``host`` is the client's parameter (``vaultDNS``); it is used when it has the form of a host.
-    """
-    scheme = _first(request.headers.get("x-forwarded-proto"))
-    if scheme not in ("http", "https"):
-        scheme = request.url.scheme
-    # A proxy's word counts before the Host header, which names the proxy's target behind it.
-    candidates = (
-        host,
-        _first(request.headers.get("x-forwarded-host")),
-        request.headers.get("host"),
-    )
-    # All three come from the client: what is no host must not get into the addresses of an answer.
-    hosts = (each for each in candidates if each and HOST.fullmatch(each))
-    return f"{scheme}://{next(hosts, 'localhost')}"
-
-
-def _first(value: str | None) -> str:
-    """Return the first entry of a forwarding header, which the proxy next to the client wrote."""
-    return (value or "").partition(",")[0].strip()
 
 
 def wants_csv(accept: str) -> bool:

@@ -15,11 +15,11 @@ from shared.vault.api.admission import CreatesUsers, EditsSelf, EditsUser
 from shared.vault.api.body import read_body
 from shared.vault.api.json_rows import parse_json_object
 from shared.vault.api.openapi.request_bodies import ANY_FIELDS, JSON, Body, body_of
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    origin,
     vault_of,
 )
 from shared.vault.api.scim_answers import (

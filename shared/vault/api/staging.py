@@ -30,10 +30,10 @@ from shared.vault.api.openapi.request_bodies import (
     form_documentation,
     multipart_documentation,
 )
+from shared.vault.api.own_address import origin
 from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
-    origin,
     vault_of,
 )
 from shared.vault.errors import VaultFault

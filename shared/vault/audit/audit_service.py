@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -75,9 +75,13 @@ class _Listed:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """A page of entries, the latest first; ``total`` is the number of all matching entries."""
+    """A page of entries, the latest first; ``total`` is the number of all matching entries.
+
+    ``wanted`` is the filter with an end: with the same one, further pages are of the same entries.
+    """
 
     trail: Trail
+    wanted: AuditFilter
     total: int
     rows: list[dict[str, object]] = field(default_factory=list)
 
@@ -236,28 +240,15 @@ class AuditService:
         limit: int,
         offset: int,
     ) -> AuditPage:
-        trail = listed.trail
-        where, parameters = _conditions(listed, wanted)
-        # Without the joins, which leave the number as it is; of a record, only some entries of a row count.
-        every = wanted.record_id is None
-        counted = (
-            f"{COUNT} FROM platform.audit_entry a"
-            if every
-            else f"count(*) FROM {ENTRIES}"
-        )
-        count = f"SELECT {counted} WHERE {where}"
-        after = len(parameters)
-        # Entries of one transaction share their time; the id puts the pages in one order all the same.
-        select = (
-            f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
-            f" ORDER BY a.happened DESC, e.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
-        )
+        """Return a page of entries; those that are written after it are not on its further pages."""
         async with self._database.query_connection(caller.user_id) as connection:
-            total = int(await connection.fetchval(count, *parameters))
-            records = await connection.fetch(select, *parameters, limit, offset)
-            rows = [_row(record) for record in records]
-            await self._complete(connection, listed, rows)
-        return AuditPage(trail, total, rows)
+            if wanted.end is None:
+                # By the clock that writes the entries: by another one, the latest might not be listed.
+                now = await connection.fetchval("SELECT clock_timestamp()")
+                wanted = replace(wanted, end=now)
+            page = await _page(connection, listed, wanted, limit, offset)
+            await self._complete(connection, listed, page.rows)
+        return page
 
     async def _complete(
         self, connection: Connection, listed: _Listed, rows: list[dict[str, object]]
@@ -265,6 +256,33 @@ class AuditService:
         """Add labels and names to entries about records, where the caller may read them."""
         if listed.reads is not None:
             await add_texts(connection, self._registry(), listed.reads, rows)
+
+
+async def _page(
+    connection: Connection,
+    listed: _Listed,
+    wanted: AuditFilter,
+    limit: int,
+    offset: int,
+) -> AuditPage:
+    trail = listed.trail
+    where, parameters = _conditions(listed, wanted)
+    # Without the joins, which leave the number as it is; of a record, only some entries of a row count.
+    every = wanted.record_id is None
+    counted = (
+        f"{COUNT} FROM platform.audit_entry a" if every else f"count(*) FROM {ENTRIES}"
+    )
+    count = f"SELECT {counted} WHERE {where}"
+    after = len(parameters)
+    # Entries of one transaction share their time; the id puts the pages in one order all the same.
+    select = (
+        f"SELECT {trail.columns} FROM {SOURCE} WHERE {where}"
+        f" ORDER BY a.happened DESC, e.id DESC LIMIT ${after + 1} OFFSET ${after + 2}"
+    )
+    total = int(await connection.fetchval(count, *parameters))
+    records = await connection.fetch(select, *parameters, limit, offset)
+    rows = [_row(record) for record in records]
+    return AuditPage(trail, wanted, total, rows)
 
 
 def _row(record: Record, skip: int = 0) -> dict[str, object]:

@@ -35,11 +35,13 @@ CASCADE_DELETE = "cascade_delete"
 DEEP_COPY = "deep_copy"
 TASK = "1"
 DELETE_HEADER = ("Source Object", "Record Id")
+DELETE_FAILURE_HEADER = (*DELETE_HEADER, "errors")
 COPY_HEADER = ("line number", "vobject", "sourceRecordId", "errors")
 DEFAULT_NAME_LENGTH = 128  # characters, of a name field that says no length
 
 Lines = Sequence[Sequence[object]]
 Work = Callable[["Connection"], Awaitable[Lines]]
+Headers = Mapping["TreeLog", Sequence[str]]
 
 
 class TreeLog(StrEnum):
@@ -47,6 +49,13 @@ class TreeLog(StrEnum):
 
     SUCCESS = "success"
     FAILURE = "failure"
+
+
+DELETE_HEADERS: Headers = {
+    TreeLog.SUCCESS: DELETE_HEADER,
+    TreeLog.FAILURE: DELETE_FAILURE_HEADER,
+}
+COPY_HEADERS: Headers = dict.fromkeys(TreeLog, COPY_HEADER)
 
 
 class TreeRefused(Exception):
@@ -97,10 +106,10 @@ class TreeJobs:
                     deleted += [(name, each) for each in ids]
             return deleted
 
-        def refusal(_error: ApiError) -> Sequence[object]:
-            return (object_name, record_id)
+        def refusal(error: ApiError) -> Sequence[object]:
+            return (object_name, record_id, _text(error))
 
-        return await self._run(context, DELETE_HEADER, work, refusal)
+        return await self._run(context, DELETE_HEADERS, work, refusal)
 
     async def _delete(
         self,
@@ -122,7 +131,10 @@ class TreeJobs:
             )
             refused = [row for row in rows if row.errors]
             if refused:
-                lines = [(target.name, row.id or row.id_param_value) for row in refused]
+                lines = [
+                    (target.name, row.id or row.id_param_value, _text(row.errors[0]))
+                    for row in refused
+                ]
                 raise TreeRefused(refused[0].errors[0], lines)
 
     async def deep_copy(self, context: JobContext) -> JobResult:
@@ -144,12 +156,12 @@ class TreeJobs:
         def refusal(error: ApiError) -> Sequence[object]:
             return (1, object_name, record_id, _text(error))
 
-        return await self._run(context, COPY_HEADER, work, refusal)
+        return await self._run(context, COPY_HEADERS, work, refusal)
 
     async def _run(
         self,
         context: JobContext,
-        header: Sequence[str],
+        headers: Headers,
         work: Work,
         refusal: Callable[[ApiError], Sequence[object]],
     ) -> JobResult:
@@ -159,7 +171,7 @@ class TreeJobs:
         """
         # A checkpoint says that an earlier run has done this, and only the files may be missing.
         if not context.checkpoint:
-            await self._work(context, header, work, refusal)
+            await self._work(context, headers, work, refusal)
         for log in TreeLog:
             await self._log(context, log).publish(self._files)
         results = {"object": context.parameters["object"]}
@@ -172,7 +184,7 @@ class TreeJobs:
     async def _work(
         self,
         context: JobContext,
-        header: Sequence[str],
+        headers: Headers,
         work: Work,
         refusal: Callable[[ApiError], Sequence[object]],
     ) -> None:
@@ -181,7 +193,7 @@ class TreeJobs:
                 lines = await work(connection)
             except VaultFault as fault:
                 raise TreeRefused(fault.error, [refusal(fault.error)]) from fault
-            await self._save(context, connection, header, {TreeLog.SUCCESS: lines})
+            await self._save(context, connection, headers, {TreeLog.SUCCESS: lines})
             return []
 
         try:
@@ -190,19 +202,19 @@ class TreeJobs:
             # The work is rolled back with its log: the refusal is logged in a transaction of its own.
             lines = {TreeLog.FAILURE: refused.lines}
             async with self._database.transaction() as connection:
-                await self._save(context, connection, header, lines, refused.error)
+                await self._save(context, connection, headers, lines, refused.error)
 
     async def _save(
         self,
         context: JobContext,
         connection: Connection,
-        header: Sequence[str],
+        headers: Headers,
         lines: Mapping[TreeLog, Lines],
         error: ApiError | None = None,
     ) -> None:
         counts = {log.value: len(lines.get(log, ())) for log in TreeLog}
         for log in TreeLog:
-            text = exact_csv_text([header, *lines.get(log, ())])
+            text = exact_csv_text([headers[log], *lines.get(log, ())])
             await self._log(context, log).append(connection, text)
         state = ended_state(failed=error is not None)
         await context.progress(TASK, counts, state=state, connection=connection)

@@ -5,16 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from shared.vault.components.attribute_effects import default_flag, default_value
+from shared.vault.components.build import build_object
 from shared.vault.components.component_errors import Code, ComponentError
-from shared.vault.components.component_kinds import ComponentKind
+from shared.vault.components.component_kinds import ComponentKind, PartKind
 from shared.vault.components.component_tree import Component, Embedded, Scalar
 from shared.vault.components.permission_types import listed_permissions
 from shared.vault.components.specification import Attribute, ComponentType, ValueType
 from shared.vault.components.types import COMPONENT_TYPES
-from shared.vault.model.component_model import ObjectType, VaultObject
+from shared.vault.model.component_model import FieldType, ObjectType, VaultObject
 
 __all__ = ["configuration_json", "object_type_json", "type_metadata", "type_summary"]
 
+# Attributes of fields that the model has under the same names.
+_FIELD_FLAGS = (
+    "active",
+    "required",
+    "unique",
+    "editable",
+    "multi_value",
+    "no_copy",
+    "search",
+    "system_managed_name",
+)
+_FIELD_VALUES = (
+    "max_length",
+    "scale",
+    "picklist",
+    "relationship_type",
+    "relationship_outbound_name",
+    "value_format",
+)
 _SOURCES = {"__c": "custom", "__sys": "system"}
 
 
@@ -36,8 +57,29 @@ def configuration_json(
         document["permission_sets"] = list(component.references("permission_sets"))
     if component.type == ComponentKind.PERMISSION_SET:
         document["permission"] = listed_permissions(component)
+    if component.type == ComponentKind.OBJECT:
+        _put_in_force(document, component)
     document["used_in"] = sorted(f"{user}.{name}" for user, name in used_in)
     return document
+
+
+def _put_in_force(document: dict[str, object], component: Component) -> None:
+    """Put into an object's configuration what holds without being written, also of the platform's fields."""
+    built = build_object(component)
+    document["label_plural"] = built.label_plural
+    shown = document[PartKind.FIELD.value]
+    for field in shown if isinstance(shown, list) else ():
+        model = built.fields.get(field["name"])
+        # Fields without values here are shown as they are written.
+        if model is None:
+            continue
+        for name in _FIELD_FLAGS:
+            field[name] = getattr(model, name)
+        for name in _FIELD_VALUES:
+            if field[name] is None:
+                field[name] = getattr(model, name)
+        if model.type is FieldType.OBJECT and field["relationship_deletion"] is None:
+            field["relationship_deletion"] = model.relationship_deletion.value
 
 
 def object_type_json(
@@ -175,7 +217,10 @@ def _value(
         return [_plain(value) for value in values]
     value = component.first(attribute.name)
     if value is None:
-        return False if attribute.type is ValueType.BOOLEAN else None
+        # What is in force, whether or not the component says so.
+        if attribute.type is ValueType.BOOLEAN:
+            return default_flag(component.type, attribute.name)
+        return default_value(component.type, attribute.name)
     return _plain(value)
 
 

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from shared.vault.components.component_kinds import ComponentKind, PartKind
+from shared.vault.components.attribute_effects import WITHOUT_EFFECT, asks_for_something
+from shared.vault.components.component_kinds import ComponentKind, PartKind, StateMember
 from shared.vault.components.component_tree import Component
 from shared.vault.components.document_model import COMPUTED
-from shared.vault.components.object_types import is_other_system_object, named_values
+from shared.vault.components.object_types import (
+    UNSTORED_FIELD_TYPES,
+    is_other_system_object,
+    named_values,
+)
 from shared.vault.components.specification import ComponentType
 from shared.vault.components.types import COMPONENT_TYPES
+from shared.vault.components.unused_types import UNUSED_TYPES
 
 MAX_SHOWN = 20  # attributes that one warning names; an export may have one in each of hundreds of fields
 
-
-# Known attributes that would change what records have, or who does what with them, and do not in this Vault.
-WITHOUT_EFFECT: Mapping[str, frozenset[str]] = {
-    ComponentKind.OBJECT: frozenset({"secure_copy_record", "security_tree_object"}),
-    PartKind.FIELD: frozenset(
-        {
-            "default_value",
-            "document_version_reference",
-            "encrypted",
-            "relationship_deep_copy",
-            "start_number",
-        }
-    ),
-    PartKind.TYPE_FIELD: frozenset({"default_value", "pickentries"}),
-    PartKind.STATE: frozenset({"record_inactive", "skip_entry_actions_cancel_state"}),
+_UNUSED = frozenset(kind.name for kind in UNUSED_TYPES) - {
+    ComponentKind.STATE_TYPE_ASSOCIATION
 }
+_WITH_PARAMETERS = frozenset(
+    {
+        ComponentKind.OBJECT_ACTION,
+        StateMember.ENTRY_ACTION,
+        PartKind.DOCUMENT_ENTRY_ACTION,
+        ComponentKind.STATE_TYPE_ASSOCIATION,
+        ComponentKind.WORKFLOW,
+        PartKind.WORKFLOW_STEP,
+        "Workflowcancelationaction",
+    }
+)
 
 
 def ignored_attribute_warnings(component: Component) -> list[str]:
@@ -40,12 +44,17 @@ def ignored_attribute_warnings(component: Component) -> list[str]:
     kind = COMPONENT_TYPES.get(component.type)
     if kind is None:
         return []
+    if component.type in _UNUSED:
+        return [
+            f"{component.full_name}: stored without effect in this Vault, as all components of its type are."
+        ]
     found = [
-        *_unknown(component, kind, ""),
+        *_without_effect(component, kind, ""),
         *_single(component),
         *_computed(component),
         *_other_objects(component),
         *_names(component),
+        *_unstored(component),
     ]
     if not found:
         return []
@@ -81,6 +90,15 @@ def _names(component: Component) -> Iterator[str]:
             yield f"Field {field.name} value_format {value}"
 
 
+def _unstored(component: Component) -> Iterator[str]:
+    """Yield the types of fields that have no values here."""
+    if component.type != ComponentKind.OBJECT:
+        return
+    for field in component.children_of(PartKind.FIELD):
+        if field.text("type") in UNSTORED_FIELD_TYPES:
+            yield f"Field {field.name} type {field.text('type')}"
+
+
 def _other_objects(component: Component) -> Iterator[str]:
     """Yield references of fields to objects that exist only on the platform of other Vaults."""
     if component.type != ComponentKind.OBJECT:
@@ -91,18 +109,21 @@ def _other_objects(component: Component) -> Iterator[str]:
             yield f"Field {field.name} object"
 
 
-def _unknown(component: Component, kind: ComponentType, path: str) -> Iterator[str]:
-    """Yield the unknown attributes of a component and of its parts, each after the part's name."""
-    # Types that are kept have no effect as a whole; open ones take parameters of any name.
-    if kind.stored_only:
-        return
-    if not kind.open:
-        without_effect = WITHOUT_EFFECT.get(kind.name, ())
-        for name in component.attributes:
-            unused = name in without_effect and component.first(name)
-            if unused or name not in kind.attributes:
+def _without_effect(
+    component: Component, kind: ComponentType, path: str
+) -> Iterator[str]:
+    """Yield the attributes without effect of a component and of its parts, each after the part's name."""
+    ineffective = WITHOUT_EFFECT.get(kind.name, frozenset())
+    for name, values in component.attributes.items():
+        if name not in kind.attributes:
+            # Attributes of any name are the parameters of an action, or parts of a workflow's step.
+            if kind.name not in _WITH_PARAMETERS:
                 yield f"{path}{name}"
+        elif name in ineffective and asks_for_something(kind.name, name, values):
+            yield f"{path}{name}"
     for child in component.children:
         child_kind = kind.subtypes.get(child.type)
         if child_kind is not None:
-            yield from _unknown(child, child_kind, f"{child.type} {child.name} ")
+            yield from _without_effect(child, child_kind, f"{child.type} {child.name} ")
+        else:
+            yield f"{path}{child.type} {child.name}"

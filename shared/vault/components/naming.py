@@ -15,6 +15,7 @@ from shared.vault.components.component_tree import Component
 __all__ = ["name_of_label", "with_prefix"]
 
 MAX_STEM = 40
+DIGEST_LENGTH = 8
 MAX_LABEL = 500  # characters of a label that its name is made of
 _APART = re.compile(r"[^a-z0-9]+")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -25,19 +26,26 @@ _RESERVED = frozenset({"OOT", "VCM"})  # ids of object types and of components
 def name_of_label(label: str) -> str:
     """Return the API name for a label, as Vault derives it for items that are created with a label only.
 
-    ``North America`` → ``north_america__c``; from a label without Latin letters or digits, a digest of the label.
+    ``North America`` → ``north_america__c``; from a label without Latin letters or digits, a digest of the label. The
+    name of a long label ends with a digest, which tells it apart from others that begin alike.
     """
     # Of the beginning alone: to order the accents of one letter takes the square of their number.
     decomposed = unicodedata.normalize("NFKD", label[:MAX_LABEL])
     plain = decomposed.encode("ascii", "ignore").decode()
     words = _APART.sub("_", plain.lower()).strip("_")
-    # Cutting off can leave an underscore at the end, which a name may not have.
-    stem = words[:MAX_STEM].strip("_")
+    stem = words if len(words) <= MAX_STEM else _shortened(words)
     if not stem:
         # A label can come from JSON with half of a surrogate pair, which is no UTF-8.
         encoded = label.encode("utf-8", "surrogatepass")
         stem = "x" + hashlib.sha256(encoded).hexdigest()[:12]
     return f"{stem}__c"
+
+
+def _shortened(words: str) -> str:
+    digest = hashlib.sha256(words.encode()).hexdigest()[:DIGEST_LENGTH]
+    # Cutting off can leave an underscore at the end, and a name has no two in a row.
+    start = words[: MAX_STEM - DIGEST_LENGTH - 1].rstrip("_")
+    return f"{start}_{digest}"
 
 
 def with_prefix(

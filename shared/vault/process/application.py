@@ -21,6 +21,7 @@ from shared.runtime.waiting import end
 from shared.runtime.workers import SharedSockets
 from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
+from shared.vault.api.own_address import OwnAddress, OwnAddresses
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
 from shared.vault.rehearsal.served_calls import ServedCall
@@ -60,7 +61,7 @@ def create_app(vault: Vault, *, listens_when_ready: bool = False) -> FastAPI:
     app.include_router(metrics_router(metrics))
     add_pages(app, vault)
     vault.rehearsal.served = tuple(served_calls(app.routes))
-    _trust(app, vault.settings.trusted_proxies)
+    _trust(app, vault.settings)
     return app
 
 
@@ -79,11 +80,18 @@ def served_calls(routes: Iterable[BaseRoute], under: str = "") -> Iterator[Serve
             yield from served_calls(included.routes, under)
 
 
-def _trust(app: FastAPI, proxies: str | None) -> None:
-    """Take a client's address and scheme from the headers of these proxies (separated by commas), if any."""
-    if proxies:
-        # The last one added is the outermost: all that is inside sees the client, not the proxy.
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
+def _trust(app: FastAPI, settings: VaultSettings) -> None:
+    """Take a client's address and scheme from the headers of trusted proxies, and know the Vault's own addresses."""
+    if settings.trusted_proxies:
+        # Added after the others, it is outside of them: all that is inside sees the client, not the proxy.
+        app.add_middleware(
+            ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies
+        )
+    public = str(settings.public_url or "")
+    addresses = OwnAddresses.of(settings.host_name, public, settings.url or "")
+    proxies = settings.connection_bounds.trusted_proxies
+    # Outermost, as it must see the proxy.
+    app.add_middleware(OwnAddress, addresses=addresses, proxies=proxies)
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:

@@ -74,13 +74,9 @@ class PicklistService:
     async def add(self, caller: Caller, name: str, labels: list[str]) -> list[Value]:
         """Add values, each named after its label, and return them.
 
-        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, PARAMETER_REQUIRED, OPERATION_NOT_ALLOWED.
+        :raises VaultFault: INSUFFICIENT_ACCESS, INVALID_DATA, OPERATION_NOT_ALLOWED.
         """
         picklist = self._changeable(caller, name)
-        if not labels or "" in labels:
-            raise VaultFault(
-                ErrorType.PARAMETER_REQUIRED, "Missing required parameter [value_1]"
-            )
         if len(picklist.entries) + len(labels) > MAX_VALUES:
             raise VaultFault(
                 ErrorType.INVALID_DATA, f"A picklist has at most {MAX_VALUES} values"
@@ -93,6 +89,7 @@ class PicklistService:
         # Two labels may make the same name.
         if len(added) < len(labels):
             raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, "A value is repeated")
+        _require_distinct(picklist, added)
         orders = [entry.order for entry in picklist.entries.values()]
         changes: list[str] = []
         for order, (new, label) in enumerate(added.items(), max(orders, default=0) + 1):
@@ -119,6 +116,10 @@ class PicklistService:
             # Raises for a value that does not exist, before anything is changed.
             _entry(picklist, value)
             changes.append(f"MODIFY Picklistentry {value} (label({_text(label)}))")
+        active = {
+            each: labels[each] for each in labels if picklist.entries[each].active
+        }
+        _require_distinct(picklist, active)
         await self._alter(caller, name, changes)
         return [{"name": value, "label": label} for value, label in labels.items()]
 
@@ -148,6 +149,9 @@ class PicklistService:
             raise VaultFault(
                 ErrorType.INVALID_DATA, "[status] takes active or inactive"
             )
+        # Its label may have become that of another value since it was inactive.
+        if active == "true" and not entry.active:
+            _require_distinct(picklist, {value: entry.label})
         renamed = _value_name(new_name) if new_name else value
         if renamed == value:
             await self._alter(
@@ -234,6 +238,23 @@ def _entry(picklist: Picklist, value: str) -> PicklistEntry:
             f"Picklist [{picklist.name}] has no value [{value[:100]}]",
         )
     return entry
+
+
+def _require_distinct(picklist: Picklist, labels: Mapping[str, str]) -> None:
+    """Check that no two active values have one label, whatever its case, once values have these (name → label).
+
+    :raises VaultFault: OPERATION_NOT_ALLOWED
+    """
+    # What is not changed may repeat itself: configuration of other Vaults does.
+    entries = picklist.entries.values()
+    others = {e.label.casefold() for e in entries if e.active and e.name not in labels}
+    for label in labels.values():
+        if label.casefold() in others:
+            raise VaultFault(
+                ErrorType.OPERATION_NOT_ALLOWED,
+                f"Another active value already has the label [{label[:100]}]",
+            )
+        others.add(label.casefold())
 
 
 def _value_name(name: str) -> str:

@@ -50,8 +50,9 @@ API_NAMES = {column: name for name, column in COLUMNS.items()}
 
 ACTIVE = ("active__v", "domain_active__v")
 REQUIRED = (NAME, "user_first_name__v", "user_last_name__v", "user_email__v")
-# One security policy holds for all users, and a licence for all applications.
-WITHOUT_EFFECT = frozenset({"security_policy_id__v", "app_licensing", "domain"})
+# A licence holds for all applications, and the Vault is in one domain.
+WITHOUT_EFFECT = frozenset({"app_licensing", "domain"})
+POLICY = "security_policy_id__v"
 DEFAULTS = {**USER_DEFAULTS, PROFILE: BUSINESS_USER.name}
 # The only one there is, like the domain.
 SECURITY_POLICY = 1
@@ -119,9 +120,19 @@ def _set_special(
         row.password = str(value) if value else None
     elif name == CHANGE_PASSWORD:
         row.change_required = _truth(row, name, value)
+    elif name == POLICY:
+        _check_policy(row, value)
     elif name not in WITHOUT_EFFECT:
         message = f"A user has no field [{name[:100]}]"
         row.fail(ErrorType.ATTRIBUTE_NOT_SUPPORTED, message)
+
+
+def _check_policy(row: UserRow, value: object) -> None:
+    """Fail the row when it names another security policy than the one that holds for all users."""
+    # Who names another one expects other rules of passwords than those that hold.
+    if value not in (None, "") and str(value).strip() != str(SECURITY_POLICY):
+        message = f"There is no security policy [{str(value)[:100]}]; [{SECURITY_POLICY}] holds for all users"
+        row.fail(ErrorType.INVALID_DATA, message)
 
 
 def complete(row: UserRow) -> None:
@@ -212,7 +223,7 @@ def user_json(
         "user_needs_to_change_password__v": user["password_change_required"],
         "domain_id__v": DOMAIN,
         "vault_id__v": [vault_id],
-        "security_policy_id__v": SECURITY_POLICY,
+        POLICY: SECURITY_POLICY,
         "group_id__v": user["group_ids"],
         "created_date__v": date_time_text(user["created_date__v"]),
         "created_by__v": user["created_by__v"],

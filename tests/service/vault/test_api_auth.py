@@ -44,8 +44,16 @@ async def test_sign_in_with_a_multipart_form(api: Api) -> None:
 
 
 async def test_the_vault_answers_by_the_name_it_was_asked_for(api: Api) -> None:
-    answer = await api.post("/auth", data={**ADMIN, "vaultDNS": "vault.example:8443"})
-    assert answer.body["vaultIds"][0]["url"] == "http://vault.example:8443/api"
+    answer = await api.post("/auth", data={**ADMIN, "vaultDNS": "localhost:8443"})
+    assert answer.body["vaultIds"][0]["url"] == "http://localhost:8443/api"
+    # A host that is not this Vault's is not repeated, wherever it is sent.
+    for forged in (
+        {"data": {**ADMIN, "vaultDNS": "evil.example"}},
+        {"data": ADMIN, "headers": {"Host": "evil.example"}},
+    ):
+        answer = await api.post("/auth", **forged)
+        assert answer.status == "SUCCESS", answer.text
+        assert "evil" not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -169,10 +177,10 @@ async def test_versions(api: Api, admin: Api) -> None:
 
 
 async def test_versions_behind_a_proxy(api: Api) -> None:
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "vault.example"}
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "vault.localhost"}
     assert (await api.get("/api/", headers=headers)).body["values"][
         "v25.1"
-    ] == "https://vault.example/api/v25.1"
+    ] == "https://vault.localhost/api/v25.1"
 
 
 @pytest.mark.parametrize("version", ["v7.0", "v24.3", "v26.3", "v99.1"])

@@ -55,7 +55,13 @@ async def test_attributes_of_fields_and_types_in_mdl_are_returned(admin: Api) ->
     field = "Field code__c ( type('String'), label('Code'), encrypted(true), format_mask('Upper(text)') )"
     mdl = f"""RECREATE Object told__c ( label('Told'), prefix('ZTL'), allow_types(true), {field} );
         RECREATE Objecttype told__c.story__c ( label('Story'), label_plural('Stories') );"""
-    assert (await admin.post("/api/mdl/execute", data=mdl)).status == "SUCCESS"
+    answer = await admin.post("/api/mdl/execute", data=mdl)
+    assert answer.status != "FAILURE", answer.text
+    (warning,) = answer.body["statement_execution"][0]["warnings"]
+    assert "Field code__c encrypted, Field code__c format_mask" in warning["message"]
+    shown = (await admin.get("/configuration/Object.told__c")).data
+    assert (shown["audit"], shown["in_menu"], shown["search"]) == (True, True, True)
+    assert shown["Field"][0]["editable"] is True
     types = (await admin.get("/metadata/vobjects/told__c")).body["object"][
         "object_types"
     ]

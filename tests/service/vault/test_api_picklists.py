@@ -88,6 +88,49 @@ async def test_values_are_added_by_label(admin: Api) -> None:
     assert twice.error == "OPERATION_NOT_ALLOWED"
 
 
+async def test_a_blank_label_is_named(admin: Api) -> None:
+    name = await picklist(admin)
+    refused = await admin.post(
+        f"/objects/picklists/{name}", data={"value_1": "East", "value_2": " "}
+    )
+    assert refused.error == "PARAMETER_REQUIRED"
+    assert "[value_2]" in refused.text
+    assert await names(admin, name) == ["north__c", "south__c"]
+
+
+async def test_long_labels_that_begin_alike_have_names_of_their_own(admin: Api) -> None:
+    name = await picklist(admin)
+    start = "Request for unpublished data about interactions with"
+    labels = [f"{start} food", f"{start} alcohol"]
+    sent = {f"value_{n}": label for n, label in enumerate(labels, 1)}
+    answer = await admin.post(f"/objects/picklists/{name}", data=sent)
+    assert answer.status == "SUCCESS", answer.text
+    added = answer.body["picklistValues"]
+    assert [each["label"] for each in added] == labels
+    assert len({each["name"] for each in added}) == 2
+    again = await admin.post(f"/objects/picklists/{name}", data={"value_1": labels[0]})
+    assert again.error == "OPERATION_NOT_ALLOWED"
+
+
+async def test_two_active_values_have_no_label_in_common(admin: Api) -> None:
+    name = await picklist(admin)
+    path = f"/objects/picklists/{name}"
+    for sent in ({"north__c": "south"}, {"north__c": "East", "south__c": "east"}):
+        refused = await admin.put(path, data=sent)
+        assert refused.error == "OPERATION_NOT_ALLOWED", sent
+    swapped = await admin.put(path, data={"north__c": "South", "south__c": "North"})
+    assert swapped.status == "SUCCESS", swapped.text
+    # An inactive value keeps its label, and does not come back beside another that has it.
+    await admin.delete(f"{path}/north__c")
+    taken = await admin.put(path, data={"south__c": "South"})
+    assert taken.status == "SUCCESS", taken.text
+    back = await admin.put(f"{path}/north__c", data={"status": "active"})
+    assert back.error == "OPERATION_NOT_ALLOWED"
+    # Its label is no name: the value that was relabelled is called otherwise.
+    added = await admin.post(path, data={"value_1": "SOUTH"})
+    assert added.error == "OPERATION_NOT_ALLOWED"
+
+
 async def test_labels_are_changed(admin: Api) -> None:
     name = await picklist(admin)
     answer = await admin.put(

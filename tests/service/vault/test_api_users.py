@@ -332,3 +332,14 @@ async def test_an_error_names_the_field_that_was_sent(
     for answer in (created, changed):
         (error,) = answer.data[0]["errors"]
         assert re.findall(r"\[(\w+)\]", error["message"])[0] == name
+
+
+@pytest.mark.parametrize("policy", ["2", 7, "strict"])
+async def test_a_security_policy_that_is_not_here_is_refused(
+    admin: Api, policy: object
+) -> None:
+    user_id, _ = await new_user(admin)
+    for value, status in ((policy, "FAILURE"), ("1", "SUCCESS"), ("", "SUCCESS")):
+        data = {"security_policy_id__v": str(value), "user_title__v": "Agent"}
+        answer = await admin.put(f"/objects/users/{user_id}", data=data)
+        assert answer.status == status, answer.text

@@ -70,6 +70,37 @@ async def test_pages_and_filters(admin: Api) -> None:
     assert (await admin.get("/audittrail/object_audit_trail", params=past)).data == []
 
 
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/audittrail/object_audit_trail", {"objects": "audited__c"}),
+        (
+            "/audittrail/object_audit_trail",
+            {"objects": "audited__c", "all_dates": "true"},
+        ),
+        (f"{RECORDS}/{{record}}/audittrail", {}),
+    ],
+)
+async def test_pages_repeat_no_entry_while_others_write(
+    admin: Api, path: str, params: dict[str, str]
+) -> None:
+    record = await made(admin)
+    for text in ("first", "second", "third"):
+        await admin.put(RECORDS, json=[{"id": record, "text__c": text}])
+    answer = await admin.get(path.format(record=record), params={**params, "limit": 1})
+    total = answer.body["responseDetails"]["total"]
+    shown = [answer.data[0]["id"]]
+    for _ in range(2):
+        await admin.put(RECORDS, json=[{"id": record, "text__c": f"after {shown[-1]}"}])
+        answer = await admin.get(answer.body["responseDetails"]["next_page"])
+        assert answer.status == "SUCCESS", answer.text
+        assert answer.body["responseDetails"]["total"] == total
+        shown.append(answer.data[0]["id"])
+    assert len(set(shown)) == 3
+    before = await admin.get(answer.body["responseDetails"]["previous_page"])
+    assert before.data[0]["id"] == shown[1]
+
+
 async def test_a_page_as_csv(admin: Api) -> None:
     record = await made(admin)
     await admin.put(RECORDS, json=[{"id": record, "text__c": '=1+"2",\n'}])

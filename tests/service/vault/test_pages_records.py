@@ -262,7 +262,20 @@ async def test_a_deletion_is_confirmed_and_the_audit_trail_tells_of_the_record(
             "The Thing was deleted." in page.text
             and page.path == "/ui/objects/thing__c"
         )
-        assert (await visitor.open(f"/ui/objects/thing__c/{record_id}")).status == 400
+        gone = await visitor.open(f"/ui/objects/thing__c/{record_id}")
+        assert gone.status == 400
+        # Who may read the audit trail reads what became of the record.
+        trail = await visitor.open(f"/ui/objects/thing__c/{record_id}/audit")
+        assert trail.status == 200
+        assert f"Audit Trail of {record_id}" in trail.text
+        assert "Delete" in trail.text
+        assert "Note before after" in trail.text
+        assert f'href="/ui/objects/thing__c/{record_id}"' not in trail.html
+        unknown = await visitor.open("/ui/objects/thing__c/V0Z000000000000/audit")
+        assert unknown.status == 400
+    async with browser(api.url, "user") as visitor:
+        refused = await visitor.open(f"/ui/objects/thing__c/{record_id}/audit")
+        assert refused.status == 403
 
 
 @pytest.mark.parametrize("text", HOSTILE)

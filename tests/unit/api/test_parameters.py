@@ -181,8 +181,9 @@ def test_no_range_begins_before_the_calendar() -> None:
     assert start == datetime(1, 1, 1, tzinfo=UTC)
 
 
-def test_an_audit_trail_of_all_dates_is_open_at_both_ends() -> None:
-    assert audit._range(None, None, all_dates=True) == (None, None)
+def test_an_audit_trail_of_all_dates_begins_before_every_vault() -> None:
+    start, end = audit._range(None, None, all_dates=True)
+    assert (start, end) == (datetime(1970, 1, 1, tzinfo=UTC), None)
 
 
 @pytest.mark.parametrize(

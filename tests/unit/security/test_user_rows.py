@@ -73,6 +73,7 @@ def test_membership_says_active_profile_and_license(
         ({"vault_membership": "8:true"}, ErrorType.INVALID_DATA),
         ({"vault_membership": "7:true:p:l:x"}, ErrorType.INVALID_DATA),
         ({"active__v": "perhaps"}, ErrorType.INVALID_DATA),
+        ({"security_policy_id__v": 2}, ErrorType.INVALID_DATA),
         ({"shoe_size__v": 44}, ErrorType.ATTRIBUTE_NOT_SUPPORTED),
     ],
 )
