@@ -113,22 +113,13 @@ def plan(
             condition = child_conditions.get(child)
             items[child] = _sub_select(child, selected, condition)
     paths = ((child, path) for child in columns for path in columns[child].paths())
+    known = tuple(dict.fromkeys(paths))
     return QueryPlan(
-        rule.name,
-        object_name,
-        items,
-        conditions,
-        selections,
-        related,
-        tuple(dict.fromkeys(paths)),
+        rule.name, object_name, items, conditions, selections, related, known
     )
 
 
-def _sub_select(
-    child: str,
-    columns: _Columns,
-    condition: str | None,
-) -> str:
+def _sub_select(child: str, columns: _Columns, condition: str | None) -> str:
     names = ", ".join(columns.texts.values())
     where = f" WHERE {condition}" if condition else ""
     return f"(SELECT {names} FROM {child}{where})"  # noqa: S608  VQL of names
