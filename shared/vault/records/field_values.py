@@ -162,7 +162,9 @@ class _Text:
             )
         # PostgreSQL stores no text with this character.
         if "\x00" in text:
-            raise InvalidValue(f"Field [{self.name}] takes neither NUL nor half of a surrogate pair")
+            raise InvalidValue(
+                f"Field [{self.name}] takes neither NUL nor half of a surrogate pair"
+            )
         return text
 
     def takes(self, column: Sequence[object]) -> bool:
