@@ -130,9 +130,17 @@ _INTEGRATION_OBJECTS = {
 INTEGRATION_USER = SecurityProfile(
     _INTEGRATION_USER, (PermissionSet(_INTEGRATION_GRANTS, _INTEGRATION_OBJECTS),)
 )
+# Agreements of countries, and settings of connections, are administrators' to write.
+_BUSINESS_USER_OBJECTS = {
+    BUSINESS_OBJECTS: WRITE,
+    "country__v": READ,
+    "connection_country__v": READ,
+    "connection_settings__v": READ,
+    "crm_org__v": READ,
+}
 BUSINESS_USER = SecurityProfile(
     _BUSINESS_USER,
-    (PermissionSet(frozenset({Grant.LOOK_UP_ACCOUNTS}), {BUSINESS_OBJECTS: WRITE}),),
+    (PermissionSet(frozenset({Grant.LOOK_UP_ACCOUNTS}), _BUSINESS_USER_OBJECTS),),
 )
 
 SUPPLIED: Mapping[str, SecurityProfile] = {

@@ -15,7 +15,7 @@ from shared.vault.components.permission_types import (
     Grant,
     Operation,
 )
-from shared.vault.components.registry import is_written_by_connections
+from shared.vault.components.registry import is_tie, is_written_by_connections
 from shared.vault.components.workflow_types import WORKFLOW_TARGETS
 from shared.vault.errors import VaultFault
 
@@ -269,15 +269,18 @@ def writes_for_connection(caller: Caller) -> bool:
     return connects(caller)
 
 
-def may_set(
-    caller: Caller,
-    object_name: str,
-    field: Field,
-) -> bool:
+def sets_links(caller: Caller) -> bool:
+    """Return whether the caller may say which record of another Vault a record comes from."""
+    return writes_for_connection(caller) or granted(caller, Grant.RECORD_MIGRATION)
+
+
+def may_set(caller: Caller, object_name: str, field: Field) -> bool:
     """Return whether the caller may set a field of records that they may write.
 
-    A field of business data that is not editable may be set by connections only.
+    A field of business data that is not editable may be set by connections only, a Link by these and by administrators.
     """
+    if is_tie(object_name, field):
+        return sets_links(caller)
     if field.editable and not field.system:
         return True
     by_connections = is_written_by_connections(object_name, field)

@@ -333,6 +333,12 @@ def is_business(object_name: str) -> bool:
     return not object_name.endswith("__sys") and object_name not in _PLATFORM
 
 
+def is_tie(object_name: str, field: Field) -> bool:
+    """Return whether a field is the Link of business data, by which connections find records and answer them."""
+    of_records = is_business(object_name) and object_name != "documents"
+    return of_records and field.name == platform.LINK.name
+
+
 def is_written_by_connections(object_name: str, field: Field) -> bool:
     """Return whether connections may set a field that users may not edit; False for fields that the Vault sets."""
     by_vault = field.system or field.system_managed_name

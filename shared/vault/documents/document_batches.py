@@ -18,7 +18,7 @@ from shared.vault.documents.document_keys import (
     named,
     named_documents,
 )
-from shared.vault.documents.document_migration import (
+from shared.vault.documents.document_numbers import (
     NUMBER_EXISTS,
     require_migration,
     taken_numbers,

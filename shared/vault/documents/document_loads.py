@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.documents.document_batches import Source
-from shared.vault.documents.document_migration import require_migration
+from shared.vault.documents.document_numbers import require_migration
 from shared.vault.errors import VaultFault
 from shared.vault.model.field_types import DOCUMENTS as OF_DOCUMENTS
 from shared.vault.records.record_roles import RoleChange

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Grant, Operation, authorize
+from shared.vault.access.permissions import Operation
 from shared.vault.audit import audit_entries as entries
 from shared.vault.components.document_model import VERSIONS
 from shared.vault.documents import document_store as store
@@ -14,13 +14,11 @@ from shared.vault.documents.document_locks import require_unlocked
 from shared.vault.documents.document_store import Place, SourceFile, store_file
 from shared.vault.documents.versions import (
     CHOSEN,
-    DOCUMENT_NUMBER,
     LEVELS,
     LIFECYCLE,
     NOT_COPIED,
     NUMBERS,
     STATE,
-    Beginning,
     Number,
     chosen_type,
     latest_version,
@@ -41,41 +39,8 @@ if TYPE_CHECKING:
 
 REQUIRED = ("file", "name__v", LEVELS[0], LIFECYCLE, *NUMBERS, STATE)
 """The columns that a version needs in migration mode."""
-NUMBER_EXISTS = f"A document has this [{DOCUMENT_NUMBER}] already"
 COLUMNS = frozenset((*REQUIRED, *LEVELS)) - {"file"}
 """The columns that choose a version in migration mode, and that rows of plain drafts do not have."""
-
-
-def require_migration(caller: Caller, *, migration: bool) -> None:
-    """Check that the caller may use migration mode, if the call asks for it.
-
-    :raises VaultFault: INSUFFICIENT_ACCESS without the permission.
-    """
-    if migration:
-        authorize(caller, Grant.DOCUMENT_MIGRATION)
-
-
-async def taken_numbers(
-    connection: Connection, beginnings: Mapping[int, Beginning]
-) -> set[int]:
-    """Return the keys of new documents whose document number another document has, or an earlier one of them.
-
-    Of two calls that create documents with the same number, the later one waits.
-    """
-    numbers = {
-        at: beginning.document_number
-        for at, beginning in beginnings.items()
-        if beginning.document_number is not None
-    }
-    if not numbers:
-        return set()
-    used = await store.lock_values(connection, DOCUMENT_NUMBER, list(numbers.values()))
-    taken: set[int] = set()
-    for at, number in numbers.items():
-        if number in used:
-            taken.add(at)
-        used.add(number)
-    return taken
 
 
 class VersionMigration:

@@ -14,7 +14,7 @@ from shared.vault.components.document_model import DOCUMENT_ID, EXTERNAL_ID, VER
 from shared.vault.documents import document_store as store
 from shared.vault.documents import relationship_store as relationships
 from shared.vault.documents.document_locks import check_in, require_unlocked
-from shared.vault.documents.document_migration import (
+from shared.vault.documents.document_numbers import (
     NUMBER_EXISTS,
     require_migration,
     taken_numbers,

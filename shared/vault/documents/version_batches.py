@@ -11,11 +11,8 @@ from shared.protocol.whole_numbers import whole_number
 from shared.vault.access.permissions import Operation
 from shared.vault.documents.document_batches import FILE, Source, require_size, texts
 from shared.vault.documents.document_keys import ID, named_documents
-from shared.vault.documents.document_migration import (
-    COLUMNS,
-    REQUIRED,
-    require_migration,
-)
+from shared.vault.documents.document_migration import COLUMNS, REQUIRED
+from shared.vault.documents.document_numbers import require_migration
 from shared.vault.documents.document_store import Place
 from shared.vault.documents.versions import MAX_NUMBER, NUMBERS, Number
 from shared.vault.errors import ApiError, VaultFault

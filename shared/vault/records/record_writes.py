@@ -11,6 +11,7 @@ from shared.vault.access.permissions import (
     Operation,
     may_set,
     require,
+    sets_links,
     writes_for_connection,
 )
 from shared.vault.configuration.component_locks import add_written_table
@@ -76,7 +77,7 @@ class RecordWrites:
         self._triggers = triggers
         self._vault_id = vault_id
         self._ids = IdAllocator()
-        self._readers: dict[tuple[str, WriteMode, bool], RowReader] = {}
+        self._readers: dict[tuple[str, WriteMode, bool, bool], RowReader] = {}
         self._readers_of: Registry | None = None
 
     def target(
@@ -115,10 +116,12 @@ class RecordWrites:
         if self._readers_of is not registry:
             self._readers, self._readers_of = {}, registry
         connects = caller is not None and writes_for_connection(caller)
-        reader_key = (target.name, mode, connects)
+        links = caller is None or sets_links(caller)
+        reader_key = (target.name, mode, connects, links)
         if reader_key not in self._readers:
-            reader = RowReader(target, registry, mode, for_connection=connects)
-            self._readers[reader_key] = reader
+            self._readers[reader_key] = RowReader(
+                target, registry, mode, for_connection=connects, links=links
+            )
         return self._readers[reader_key]
 
     def batch(
@@ -244,8 +247,7 @@ class RecordWrites:
         ids: Sequence[str],
     ) -> list[RowResult]:
         """Delete records in a transaction that has begun; a record that is blocked from deletion gets an error."""
-        named = [{"id": record_id} for record_id in ids]
-        key = target.fields["id"]
+        key, named = target.fields["id"], [{"id": record_id} for record_id in ids]
         return await self.delete_rows(connection, caller, target, named, key, NORMAL)
 
     async def delete_rows(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
 from shared.vault.components.platform import NAME, SOURCE_MODIFIED
-from shared.vault.components.registry import is_written_by_connections
+from shared.vault.components.registry import is_tie, is_written_by_connections
 from shared.vault.errors import MAX_ERRORS
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 from shared.vault.records.field_values import coercion, migrated_field
@@ -38,7 +38,7 @@ TYPE_NAME_KEY = "object_type__v.api_name__v"
 class RowReader:
     """Reads rows for one object; made once for each object, mode, kind of caller and version of the components.
 
-    With ``for_connection`` the rows may also set the fields that only connections write.
+    With ``for_connection`` the rows may also set the fields that only connections write, and without ``links`` no Link.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class RowReader:
         mode: WriteMode = NORMAL,
         *,
         for_connection: bool = False,
+        links: bool = True,
     ) -> None:
         self.object = target
         self._mode = mode
         self._for_connection = for_connection
+        self._links = links
         self._registry = registry
         self._setters: dict[str, Setter] = {}
 
@@ -171,6 +173,8 @@ class RowReader:
         return ColumnSetter(coerce, target.name)
 
     def _may_edit(self, target: Field) -> bool:
+        if is_tie(self.object.name, target):
+            return self._links
         if target.editable:
             return True
         by_connections = is_written_by_connections(self.object.name, target)

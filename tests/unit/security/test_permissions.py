@@ -74,6 +74,10 @@ GRANTS = {
 # object → profile → the first letters of the operations
 RECORDS = {
     "account__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
+    "country__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "r"},
+    "connection_country__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "r"},
+    "connection_settings__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "r"},
+    "crm_org__v": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "r"},
     "custom__c": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
     "person__sys": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: "rce"},
     "exception_message__sys": {ADMIN: "rced", INTEGRATION: "rce", BUSINESS: ""},
