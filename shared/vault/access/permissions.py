@@ -279,8 +279,8 @@ def may_set(caller: Caller, object_name: str, field: Field) -> bool:
 
     A field of business data that is not editable may be set by connections only, a Link by these and by administrators.
     """
-    if is_tie(object_name, field):
-        return sets_links(caller)
+    if is_tie(object_name, field) and not sets_links(caller):
+        return False
     if field.editable and not field.system:
         return True
     by_connections = is_written_by_connections(object_name, field)

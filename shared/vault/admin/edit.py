@@ -74,7 +74,7 @@ async def create(
 ) -> Response:
     """Create the record, or show the form again with the errors."""
     target = object_of(context, object_name, Operation.CREATE)
-    fields = editable(target, creating=True)
+    fields = editable(context, target, creating=True)
     values = entered(fields, context.form.fields, context.registry)
     row, unknown = await with_ids(context, fields, values)
     guide = await guide_of(context, target)
@@ -188,7 +188,7 @@ async def update(
         # The form was sent twice: the first time has changed the record.
         return context.go(earlier, SENT_BEFORE)
     record = await record_of(context, object_name, record_id)
-    fields = editable(target)
+    fields = editable(context, target)
     values = entered(fields, context.form.fields, context.registry)
     named, unknown = await with_ids(context, fields, values)
     shown = context.form.fields.get("shown", "")

@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, assert_never
 
-from shared.vault.access.permissions import Operation, may
+from shared.vault.access.permissions import Operation, may, may_set
 from shared.vault.admin.listing import listed, selected
 from shared.vault.admin.showing import USER, colleagues
 from shared.vault.model.component_model import Field, FieldType, VaultObject
@@ -89,9 +89,16 @@ class Input:
         return self.name in SYSTEM_INFORMATION
 
 
-def editable(target: VaultObject, *, creating: bool = False) -> list[Field]:
-    """Return the fields that a user may fill in, in the object's order."""
-    fields = [field for field in target.fields.values() if _is_editable(field)]
+def editable(
+    context: PageContext, target: VaultObject, *, creating: bool = False
+) -> list[Field]:
+    """Return the fields that the user may fill in, in the object's order."""
+    caller, name = context.caller, target.name
+    fields = [
+        field
+        for field in target.fields.values()
+        if _is_editable(field) and may_set(caller, name, field)
+    ]
     # The type decides which fields a record has: it comes first, and is chosen once.
     if creating and target.allow_types:
         fields.insert(0, target.fields[TYPE])

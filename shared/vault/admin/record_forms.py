@@ -35,7 +35,7 @@ async def create_form(
     unmet: UnmetCriteria | None = None,
 ) -> Response:
     """Show the form of a new record with these values; ``unmet`` has the entry criteria that they do not meet."""
-    fields = editable(target, creating=True)
+    fields = editable(context, target, creating=True)
     # Records are created active: the form shows it, and a user can change it.
     shown = await inputs(context, target, fields, {"status__v": "active__v", **values})
     back = f"/ui/objects/{quote(target.name)}"
@@ -53,10 +53,10 @@ async def edit_form(
     unmet: UnmetCriteria | None = None,
 ) -> Response:
     """Show the form of a record; ``row`` has the values of a refused form, ``unmet`` the criteria not met by them."""
-    shown = await inputs(context, target, editable(target), {**record, **row})
+    shown = await inputs(context, target, editable(context, target), {**record, **row})
     back = record_path(target.name, record["id"])
     heading = f"Edit {record.get('name__v') or record['id']}"
-    read, shown_digests = record[MODIFIED], digests(editable(target), record)
+    read, shown_digests = record[MODIFIED], digests(editable(context, target), record)
     common = {"back": back, "read": read, "shown": shown_digests, "heading": heading}
     guide = await guide_of(context, target, record)
     return await _form(context, target, shown, errors, common, guide, unmet)

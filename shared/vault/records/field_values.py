@@ -128,8 +128,8 @@ def converted(coerce: Coercion, column: Sequence[object]) -> Sequence[object]:
 
 def _or_null(convert: Coercion) -> Coercion:
     def coerce(value: object) -> object:
-        # Only in texts has white space at the ends a meaning.
-        sent = value.strip() if isinstance(value, str) else value
+        # Only in texts has white space at the ends a meaning; the handle of a file is no text of a caller.
+        sent = value.strip() if type(value) is str else value
         if sent is None or sent == "":
             return None
         return convert(sent)

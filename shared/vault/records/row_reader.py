@@ -173,8 +173,8 @@ class RowReader:
         return ColumnSetter(coerce, target.name)
 
     def _may_edit(self, target: Field) -> bool:
-        if is_tie(self.object.name, target):
-            return self._links
+        if is_tie(self.object.name, target) and not self._links:
+            return False
         if target.editable:
             return True
         by_connections = is_written_by_connections(self.object.name, target)

@@ -167,9 +167,12 @@ async def test_a_merge_that_came_too_early_is_carried_out_again(
 
 async def test_people_do_not_invent_merges(admin: Api, user: Api) -> None:
     duplicate, main = await transferred(admin), await transferred(admin)
-    assert await record_merge(user, duplicate.link, main.link) == [
-        "OPERATION_NOT_ALLOWED"
-    ]
+    row = {"link__sys": duplicate.link, "main_link__v": main.link}
+    refused = await user.post(f"{MERGES}?idParam=link__sys", json=[row])
+    assert (refused.status, refused.error) == ("FAILURE", "INVALID_DATA")
+    del row["link__sys"]
+    refused = await user.post(MERGES, json=[row])
+    assert outcomes(refused) == ["OPERATION_NOT_ALLOWED"]
     assert await contact_of(admin, duplicate.link) == [duplicate.contact]
 
 

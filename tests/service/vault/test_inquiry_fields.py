@@ -237,14 +237,15 @@ async def test_statuses_and_answers_are_the_connections_to_write(
 ) -> None:
     writer = writers[who]
     link = key()
-    (known,) = (await writer.post(INQUIRIES, json=[{**WHOLE, "link__sys": link}])).ids
+    (known,) = (await writer.post(INQUIRIES, json=[WHOLE])).ids
+    await crm.admin.put(INQUIRIES, json=[{"id": known, "link__sys": link}])
     by_link = f"{INQUIRIES}?idParam=link__sys"
     refused = [
         await writer.post(INQUIRIES, json=[{**WHOLE, field: value}]),
         await writer.post(INQUIRIES, json=[{"source_record_id": known, field: value}]),
         await writer.put(INQUIRIES, json=[{"id": known, field: value}]),
         await writer.put(INQUIRIES, json=[{"id": known, field: ""}]),
-        await writer.post(by_link, json=[{"link__sys": link, field: value}]),
+        await writer.put(by_link, json=[{"link__sys": link, field: value}]),
         await writer.put(INQUIRIES, data=f"id,{field}\n{known},{value}", headers=CSV),
     ]
     assert [outcomes(answer) for answer in refused] == [["INVALID_DATA"]] * 6

@@ -63,7 +63,7 @@ async def seekers(admin: Api, user: Api) -> dict[str, str]:
         }
         for number, name in enumerate(NAMES)
     ]
-    ids = (await user.post("/vobjects/seeker__c", json=rows)).ids
+    ids = (await admin.post("/vobjects/seeker__c", json=rows)).ids
     homes = [
         {"name__v": "home", "city__c": city, "seeker__c": identifier}
         for identifier, city in zip(ids, CITIES.values(), strict=True)

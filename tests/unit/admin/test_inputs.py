@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from shared.vault.access.caller import (
+    BUSINESS_USER,
+    SYSTEM_ADMIN,
+    Caller,
+    SecurityProfile,
+)
 from shared.vault.admin.inputs import (
     InputKind,
     changed,
@@ -14,6 +21,7 @@ from shared.vault.admin.inputs import (
     kind_of,
     text_of,
 )
+from shared.vault.components.platform import LINK
 from shared.vault.components.registry import Registry
 from shared.vault.model.component_model import Field, FieldType, VaultObject
 
@@ -22,6 +30,10 @@ REGISTRY = Registry.build(())
 
 def field(type: FieldType, name: str = "a__c", **more: Any) -> Field:
     return Field(name, "Label", type, **more)
+
+
+def context(profile: SecurityProfile) -> Any:
+    return SimpleNamespace(caller=Caller(2, "somebody@vault.example", profile))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +86,17 @@ def test_what_a_user_cannot_set_has_no_input(left_out: Field) -> None:
     target = VaultObject(
         "o__c", "O", "Os", "00O", fields={each.name: each for each in (left_out, own)}
     )
-    assert editable(target) == [own]
+    assert editable(context(SYSTEM_ADMIN), target) == [own]
+
+
+@pytest.mark.parametrize(
+    ("profile", "fills_in"), [(SYSTEM_ADMIN, 1), (BUSINESS_USER, 0)]
+)
+def test_a_link_is_filled_in_by_administrators(
+    profile: SecurityProfile, fills_in: int
+) -> None:
+    target = VaultObject("o__c", "O", "Os", "00O", fields={LINK.name: LINK})
+    assert editable(context(profile), target) == [LINK] * fills_in
 
 
 def test_lines_of_a_text_area_end_as_they_did() -> None:

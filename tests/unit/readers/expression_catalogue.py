@@ -25,7 +25,7 @@ EXPRESSIONS: Mapping[str, Collection[str]] = {
     "shared.protocol.csv_cells:FORMULA": {"match"},
     "shared.protocol.csv_cells:_MARKED": {"match"},
     "shared.protocol.json_values:_LONG_RUN": {"finditer"},
-    "shared.protocol.json_values:_STRING_OR_LONG_EXPONENT": {"finditer"},
+    "shared.protocol.json_values:_STRING_OR_LONG_EXPONENT": {"sub"},
     "shared.protocol.json_values:_STRING": {"match"},
     "shared.protocol.redaction:_SHOWN_VALUE": {"sub"},
     "shared.runtime.logging:_QUOTED": {"sub"},
