@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, assert_never
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation, require
-from shared.vault.errors import VaultFault
+from shared.vault.access.permissions import Operation, may, require
+from shared.vault.errors import ApiError, VaultFault
 from shared.vault.files.attachment_table import forget
 from shared.vault.model.component_model import Field, FieldType, RelationshipDeletion
 from shared.vault.model.field_types import quoted, table
@@ -87,8 +87,34 @@ class Reach:
     requested record: that record itself, or one above it.
     """
 
-    blocked: Mapping[str, str]
+    blocked: dict[str, str]
     roots: Mapping[str, Mapping[str, str]]
+
+    def refuse(self, caller: Caller, requested: str) -> dict[str, ApiError]:
+        """Return the errors of requested records that cannot be deleted, by id; ``requested`` is their object.
+
+        Block those with which records of other objects would be deleted that the caller may not delete.
+        """
+        refused: dict[str, ApiError] = {}
+        for root, blocker in self.blocked.items():
+            # Which objects have hidden records is not said either.
+            shown = may(caller, blocker.partition(".")[0], Operation.READ)
+            by = f"[{blocker}]" if shown else "a record that you may not read"
+            message = f"The record is referred to by {by}"
+            refused[root] = ApiError(ErrorType.OPERATION_NOT_ALLOWED, message)
+        for name, root_of in self.roots.items():
+            if name == requested or may(caller, name, Operation.DELETE):
+                continue
+            shown = may(caller, name, Operation.READ)
+            which = f"of [{name}] " if shown else ""
+            message = (
+                f"A record {which}that you may not delete would be deleted with it"
+            )
+            error = ApiError(ErrorType.INSUFFICIENT_ACCESS, message)
+            for root in root_of.values():
+                refused.setdefault(root, error)
+                self.blocked.setdefault(root, name)
+        return refused
 
     def to_delete(self) -> dict[str, list[str]]:
         """Return the ids of the records to delete, by object, without those below a blocked record."""

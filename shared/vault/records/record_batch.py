@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from asyncpg import UniqueViolationError
 
-from shared.protocol.error_types import ErrorType
-from shared.vault.access.permissions import Operation, may
 from shared.vault.audit.audit_entries import (
     write_creations,
     write_edits,
@@ -359,15 +357,11 @@ class Batch:
                 ids[row.index] = record["id"]
                 self._check_deletion(row, record)
         reach = await reach_of(connection, self.registry, name, _valid_ids(rows, ids))
+        refusals = reach.refuse(self.caller, name)
         for row in rows:
-            record_id = ids.get(row.index, "")
-            blocker = reach.blocked.get(record_id)
-            if blocker is not None:
-                # Which objects have hidden records is not said either.
-                shown = may(self.caller, blocker.partition(".")[0], Operation.READ)
-                by = f"[{blocker}]" if shown else "a record that you may not read"
-                message = f"The record is referred to by {by}"
-                row.fail(ErrorType.OPERATION_NOT_ALLOWED, message)
+            refusal = refusals.get(ids.get(row.index, ""))
+            if refusal is not None:
+                row.errors.append(refusal)
         accepted = _valid_ids(rows, ids)
         await write_deletions(connection, self.registry, self.caller, name, accepted)
         await unlink(connection, self.registry, self.caller, reach.to_delete())
