@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COMMIT = "file_staging_commit"
 UPLOADS = "uploads"
 MAX_SESSIONS = 50
+# One user leaves room for others, unless they administer the area.
+MAX_OWN_SESSIONS = 25
 MAX_PARTS = 2000
 MAX_PART = 50 * 2**20
 LIFETIME = timedelta(hours=72)
@@ -41,11 +43,13 @@ ACTIVE = f"""
 {SESSION} WHERE s.expiration_date > now() AND ($1::bigint IS NULL OR s.owner = $1)
 GROUP BY s.id ORDER BY s.created_date, s.id LIMIT {MAX_SESSIONS}
 """
-# A new session, unless too many are open.
+# A new session, unless too many are open, or too many of the owner.
 CREATE = f"""
 INSERT INTO platform.upload_session (id, owner, path, size, overwrite, expiration_date)
 SELECT $1, $2, $3, $4, $5, now() + $6::interval
-WHERE (SELECT count(*) FROM platform.upload_session WHERE expiration_date > now()) < {MAX_SESSIONS} RETURNING id
+FROM (SELECT count(*) AS every, count(*) FILTER (WHERE owner = $2) AS own
+    FROM platform.upload_session WHERE expiration_date > now()) AS open
+WHERE open.every < {MAX_SESSIONS} AND open.own < $7 RETURNING id
 """
 # A part, new or in place of the one of its number, unless the session has been committed.
 PUT_PART = """
@@ -139,6 +143,8 @@ class UploadService:
                 ErrorType.ITEM_NAME_EXISTS, "There is an item of this name already"
             )
         session_id = secrets.token_hex(16)
+        administers = granted(caller, Grant.MANAGE_STAGING)
+        most = MAX_SESSIONS if administers else MAX_OWN_SESSIONS
         async with self._database.connection() as connection:
             created = await connection.fetchval(
                 CREATE,
@@ -148,12 +154,13 @@ class UploadService:
                 size,
                 overwrite,
                 LIFETIME,
+                most,
             )
         if created is None:
-            raise VaultFault(
-                ErrorType.OPERATION_NOT_ALLOWED,
-                f"At most {MAX_SESSIONS} uploads are open at a time",
+            message = (
+                f"At most {MAX_SESSIONS} uploads are open at a time, {most} of one user"
             )
+            raise VaultFault(ErrorType.OPERATION_NOT_ALLOWED, message)
         return await self.session(caller, session_id)
 
     async def session(

@@ -14,6 +14,7 @@ from local.polling import answers_within
 from shared.vault.assembly.vault import Vault
 from shared.vault.staging import staging_service as service
 from shared.vault.staging import uploads
+from tests.service.vault.profiles import with_profile
 from tests.service.vault.served import Answer, Api
 
 ITEMS = "/services/file_staging/items"
@@ -479,3 +480,25 @@ async def test_expired_uploads_and_their_parts_are_removed(
     assert await vault.uploads.purge() >= 1
     assert not await vault.files.list(f"uploads/{session}")
     assert (await integration.get(f"{UPLOAD}/{session}")).error == "INVALID_DATA"
+
+
+async def test_one_user_leaves_room_for_the_uploads_of_others(
+    admin: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_OWN_SESSIONS", 2)
+    somebody = await with_profile(admin, {"use_staging"}, {})
+    opened: list[tuple[Api, str]] = []
+    for number in range(2):
+        sent = {"path": f"own-{number}.bin", "size": "10"}
+        answer = await somebody.post(UPLOAD, data=sent)
+        opened.append((somebody, answer.data["id"]))
+    refused = await somebody.post(UPLOAD, data={"path": "own-3.bin", "size": "10"})
+    assert refused.error == "OPERATION_NOT_ALLOWED"
+    assert "2 of one user" in refused.message
+    for number in range(3):
+        sent = {"path": f"/admins-{number}.bin", "size": "10"}
+        answer = await admin.post(UPLOAD, data=sent)
+        assert answer.status == "SUCCESS", answer.text
+        opened.append((admin, answer.data["id"]))
+    for client, session in opened:
+        assert (await client.delete(f"{UPLOAD}/{session}")).status == "SUCCESS"
