@@ -21,6 +21,7 @@ from tests.system.visitors import PATIENCE, Visitor, visitor
 
 LIFECYCLE = "/ui/lifecycles/medical_inquiry_lifecycle__v"
 DRAW_ANEW = "htmx.ajax('GET', location.pathname, {source: '#page'})"
+TOPS = "names => names.map(name => Math.round(document.getElementById(name).getBoundingClientRect().top))"
 WATCH_DRAWING = (
     "addEventListener('htmx:afterSettle', () => document.body.classList.add('drawn'))"
 )
@@ -44,6 +45,20 @@ async def test_a_double_click_makes_one_inquiry(
         await rep.page.get_by_role("button", name=button).dblclick()
         await rep.sees(state)
         await finds(rep, question, "1 to 1 of 1")
+
+
+async def test_the_keyboard_goes_on_at_the_errors_of_a_refused_form(
+    running: System, browser: Browser
+) -> None:
+    async with visitor(browser, running, "crm_vault") as rep:
+        await rep.open(f"{INQUIRIES}/new")
+        await rep.press(SEND)
+        alert = rep.page.get_by_role("alert")
+        await expect(alert).to_be_focused(timeout=PATIENCE)
+        rep.expect_one_refusal()
+        names = ["account__v", "product__v", "country__v"]
+        tops = await rep.page.evaluate(TOPS, names)
+        assert len(set(tops)) == 1
 
 
 async def test_back_and_a_reload_make_nothing_twice(
