@@ -262,7 +262,7 @@ async def test_an_older_state_never_comes_after_a_newer_one(
 
 async def test_settings_are_sent_at_once(routing: Connected) -> None:
     record = await settings(routing, "gb__v", "jp__v")
-    await routing.rep.run_action(
+    await routing.crm.run_action(
         SETTINGS, record, f"Objectaction.{SETTINGS}.send_to_medical__v"
     )
 

@@ -95,7 +95,9 @@ async def test_a_repeated_run_rewrites_nothing_and_says_so(
     )
     since = "2020-01-01T00:00:00.000Z"
     await read_again(syncing, since)
-    job = await syncing.medical.request_run(PRODUCT_CONTENT)
+    # A time that is set back requests the run that reads from there.
+    (requested,) = await syncing.medical.runs(PRODUCT_CONTENT, 1)
+    job = int(str(requested["job_id"]))
     counts = await ended(syncing.medical, job, "SUCCESS", PRODUCT_CONTENT)
     assert counts["unchanged"] == counts["written"] >= 1
     again = await copy_of(

@@ -148,7 +148,7 @@ async def test_a_number_keeps_all_its_digits(admin: Api) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [rb'[{"name__v":"\ud800"}]', b'[{"name__v":"\xed\xa0\x80"}]', b'[{"name__v":NaN}]'],
+    [b'[{"name__v":"\xed\xa0\x80"}]', b'[{"name__v":NaN}]'],
 )
 async def test_text_that_is_not_unicode(user: Api, body: bytes) -> None:
     answer = await user.post(
