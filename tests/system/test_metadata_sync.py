@@ -94,11 +94,9 @@ async def test_a_repeated_run_rewrites_nothing_and_says_so(
         syncing, "crm_content_group__v", group, "id, modified_date__v"
     )
     since = "2020-01-01T00:00:00.000Z"
-    await read_again(syncing, since)
-    # A time that is set back requests the run that reads from there.
-    (requested,) = await syncing.medical.runs(PRODUCT_CONTENT, 1)
-    job = int(str(requested["job_id"]))
-    counts = await ended(syncing.medical, job, "SUCCESS", PRODUCT_CONTENT)
+    # What others have changed is written by the first of these runs.
+    await run_from(syncing, since)
+    job, counts = await run_from(syncing, since)
     assert counts["unchanged"] == counts["written"] >= 1
     again = await copy_of(
         syncing, "crm_content_group__v", group, "id, modified_date__v"
@@ -108,6 +106,14 @@ async def test_a_repeated_run_rewrites_nothing_and_says_so(
     found = await syncing.medical.run(PRODUCT_CONTENT, job)
     assert found["changed_since"] == since
     assert str(found["read_since"]) < since
+
+
+async def run_from(connected: Connected, since: str) -> tuple[int, Mapping[str, int]]:
+    """Set the time back, which requests a run; return its job and its counts."""
+    await read_again(connected, since)
+    (requested,) = await connected.medical.runs(PRODUCT_CONTENT, 1)
+    job = int(str(requested["job_id"]))
+    return job, await ended(connected.medical, job, "SUCCESS", PRODUCT_CONTENT)
 
 
 async def read_again(connected: Connected, since: str) -> None:
