@@ -76,7 +76,6 @@ from shared.vault.api.body import LargeBodies
 from shared.vault.api.envelope_schemas import ENVELOPE_SCHEMAS
 from shared.vault.api.fault_layer import FaultLayer
 from shared.vault.api.openapi.document import complete
-from shared.vault.api.own_address import OwnAddresses
 from shared.vault.api.plain_routes import PlainRoutes
 from shared.vault.api.request_context import (
     ApiHeaders,
@@ -315,8 +314,6 @@ def create_api(vault: Vault, lifespan: Lifespan | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.vault = vault
-    # Whoever serves it may know more names of it.
-    app.state.own_addresses = OwnAddresses()
     for chapter in CHAPTERS:
         app.include_router(chapter.router)
     _add_documentation(app)

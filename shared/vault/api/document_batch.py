@@ -15,8 +15,9 @@ from shared.vault.api.admission import (
     EditsDocuments,
 )
 from shared.vault.api.body import read_rows
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
-from shared.vault.api.request_context import PREFIX, migration_of, vault_of, wants_csv
+from shared.vault.api.request_context import PREFIX, vault_of, wants_csv
 from shared.vault.api.response_envelope import Status, results_csv
 from shared.vault.components.document_model import EXTERNAL_ID
 from shared.vault.documents.document_batches import DocumentResult

@@ -15,15 +15,10 @@ from shared.vault.api.admission import CreatesDocuments, EditsDocuments
 from shared.vault.api.body import missing, read_fields
 from shared.vault.api.document_addresses import rendition_urls, url_of, version_json
 from shared.vault.api.file_body import open_document_form
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import DOCUMENT_FORM, RECORD_DOCUMENTATION
 from shared.vault.api.paging import PageSize
-from shared.vault.api.request_context import (
-    PREFIX,
-    SignedIn,
-    migration_of,
-    vault_of,
-    version_of,
-)
+from shared.vault.api.request_context import PREFIX, SignedIn, vault_of, version_of
 from shared.vault.attachments.attachment_service import FileOwner
 from shared.vault.documents.document_reading import DocumentList
 from shared.vault.documents.document_states import offered

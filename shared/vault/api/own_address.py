@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}")
 LOCAL = "localhost"
-# Where the middleware below stores whether a trusted proxy sent the request.
-BY_PROXY = "by_trusted_proxy"
+# Where the middleware below stores the addresses of the Vault, and whether a trusted proxy sent the request.
+ADDRESSES, BY_PROXY = "own_addresses", "by_trusted_proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,26 @@ class OwnAddresses:
         return address.is_private or name == served_at or name in self.names
 
 
-class TrustedProxies:
-    """ASGI middleware that notes in a request whether a trusted proxy sent it, for ``origin``; it stands outermost."""
+class OwnAddress:
+    """ASGI middleware that stores the addresses of a Vault in each request, for ``origin``; it stands outermost."""
 
     def __init__(
-        self, app: ASGIApp, networks: Sequence[IPv4Network | IPv6Network]
+        self,
+        app: ASGIApp,
+        addresses: OwnAddresses,
+        proxies: Sequence[IPv4Network | IPv6Network],
     ) -> None:
         self._app = app
-        self._networks = networks
+        self._addresses = addresses
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, with the note."""
+        """Pass the call on, with the addresses."""
         if scope["type"] == "http":
-            scope[BY_PROXY] = _is_in(scope.get("client"), self._networks)
+            scope[ADDRESSES] = self._addresses
+            # Without proxies, no address has to be parsed.
+            if self._proxies:
+                scope[BY_PROXY] = _is_in(scope.get("client"), self._proxies)
         await self._app(scope, receive, send)
 
 
@@ -76,7 +83,7 @@ def origin(request: HTTPConnection, host: str | None = None) -> str:
     ``host`` is the client's parameter (``vaultDNS``). A host that may not be this Vault's is not repeated: then it is
     the public address, or that of the socket.
     """
-    addresses: OwnAddresses = request.app.state.own_addresses
+    addresses: OwnAddresses = request.scope.get(ADDRESSES, OwnAddresses())
     scheme = _first(request.headers.get("x-forwarded-proto"))
     if scheme not in ("http", "https"):
         scheme = request.url.scheme

@@ -23,6 +23,7 @@ from shared.vault.access.caller import Caller
 from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import CreatesRecords, DeletesRecords, EditsRecords
 from shared.vault.api.body import Rows, read_record, read_rows
+from shared.vault.api.header_flags import is_true, migration_of
 from shared.vault.api.listed_records import NAME, listed_page, order_of
 from shared.vault.api.object_json import object_reference
 from shared.vault.api.openapi.request_bodies import (
@@ -34,8 +35,6 @@ from shared.vault.api.request_context import (
     PREFIX,
     SignedIn,
     base_path,
-    is_true,
-    migration_of,
     vault_of,
     version_of,
     wants_csv,

@@ -346,13 +346,3 @@ def _client_headers(client_id: str, reference_id: str) -> list[Header]:
     if connection and connection != client_id:
         headers.append((b"x-vaultapi-connection", connection.encode()))
     return headers
-
-
-def is_true(request: Request, header: str) -> bool:
-    """Return whether the value of a header is ``true``."""
-    return request.headers.get(header, "").strip().lower() == "true"
-
-
-def migration_of(request: Request) -> bool:
-    """Return whether a call asks for migration mode."""
-    return is_true(request, "x-vaultapi-migrationmode")

@@ -11,8 +11,9 @@ from shared.vault.api import response_envelope as envelope
 from shared.vault.api.admission import DeletesDocuments, EditsDocuments
 from shared.vault.api.body import read_rows
 from shared.vault.api.document_batch import IdParam
+from shared.vault.api.header_flags import migration_of
 from shared.vault.api.openapi.request_bodies import ROWS_DOCUMENTATION
-from shared.vault.api.request_context import PREFIX, migration_of, vault_of
+from shared.vault.api.request_context import PREFIX, vault_of
 from shared.vault.api.response_envelope import Status
 from shared.vault.components.document_model import EXTERNAL_ID
 from shared.vault.documents.version_batches import RENDITION, VersionResult

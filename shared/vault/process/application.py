@@ -21,7 +21,7 @@ from shared.runtime.waiting import end
 from shared.runtime.workers import SharedSockets
 from shared.vault.admin.admin_app import add_pages
 from shared.vault.api.api_app import create_api
-from shared.vault.api.own_address import OwnAddresses, TrustedProxies
+from shared.vault.api.own_address import OwnAddress, OwnAddresses
 from shared.vault.assembly.vault import Vault
 from shared.vault.assembly.vault_settings import VaultSettings
 from shared.vault.rehearsal.served_calls import ServedCall
@@ -90,10 +90,8 @@ def _trust(app: FastAPI, settings: VaultSettings) -> None:
     public = str(settings.public_url or "")
     addresses = OwnAddresses.of(settings.host_name, public, settings.url or "")
     proxies = settings.connection_bounds.trusted_proxies
-    app.state.own_addresses = addresses
-    if proxies:
-        # Outermost, as it must see the proxy.
-        app.add_middleware(TrustedProxies, networks=proxies)
+    # Outermost, as it must see the proxy.
+    app.add_middleware(OwnAddress, addresses=addresses, proxies=proxies)
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:

@@ -28,13 +28,8 @@ from shared.vault.vql.functions import (
     label_sql,
     named_file,
 )
-from shared.vault.vql.resolve import (
-    DOCUMENT_ID,
-    Scope,
-    Statement,
-    in_number_order,
-    numbered,
-)
+from shared.vault.vql.numbered_ids import in_number_order, key_order, numbered
+from shared.vault.vql.resolve import DOCUMENT_ID, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     Expression,
     Find,
@@ -122,7 +117,11 @@ def _field_column(scope: Scope, item: Item) -> tuple[str, Column]:
     return sql, Column(key, field, item.function, has_alias, is_own)
 
 
-def selected_sql(scope: Scope, path: Path, name: str | None) -> tuple[str, Field]:
+def selected_sql(
+    scope: Scope,
+    path: Path,
+    name: str | None,
+) -> tuple[str, Field]:
     """Return the SQL of a selected field or function of one, and the field.
 
     :raises VqlNameError: there is no such field or function, or the function does not take the field.
@@ -194,7 +193,11 @@ class Term:
         return Term(self.expression, not self.descending, opposite).sql
 
 
-def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) -> str:
+def order_sql(
+    scope: Scope,
+    order: Sequence[Order | Rank],
+    find: Find | None,
+) -> str:
     """Return the ORDER BY terms of a SELECT as SQL.
 
     :raises VqlNameError: a field cannot be sorted by.
@@ -203,7 +206,9 @@ def order_sql(scope: Scope, order: Sequence[Order | Rank], find: Find | None) ->
 
 
 def order_terms(
-    scope: Scope, order: Sequence[Order | Rank], find: Find | None
+    scope: Scope,
+    order: Sequence[Order | Rank],
+    find: Find | None,
 ) -> list[Term]:
     """Return the ORDER BY terms of a SELECT.
 
@@ -234,7 +239,11 @@ def id_order(scope: Scope, where: Expression | None) -> str:
     return f"{scope.key} || ''" if bounded else key_order(scope)
 
 
-def _order_term(scope: Scope, term: Order | Rank, find: Find | None) -> Term:
+def _order_term(
+    scope: Scope,
+    term: Order | Rank,
+    find: Find | None,
+) -> Term:
     if isinstance(term, Rank):
         if find is None:
             raise scope.statement.fault("ORDER BY RANK goes with FIND only", term.at)
@@ -288,7 +297,10 @@ def latest_sql(scope: Scope, where: str) -> str:
 
 
 def sub_select(
-    scope: Scope, select: Select, rows: int, number: int
+    scope: Scope,
+    select: Select,
+    rows: int,
+    number: int,
 ) -> tuple[str, SubSelectColumn]:
     """Return a sub-select through a relationship as one correlated SQL expression, which has the result as JSON text.
 
@@ -351,7 +363,10 @@ _SHORT = 50  # of a number, a date, an id or a picklist value
 _LONG_CHILD = 2000
 
 
-def bounded_rows(columns: Iterable[Column | SubSelectColumn], wanted: int) -> int:
+def bounded_rows(
+    columns: Iterable[Column | SubSelectColumn],
+    wanted: int,
+) -> int:
     """Return how many of the wanted rows fit on a page, by the maximum lengths of their fields."""
     longest = sum(_longest(column) for column in columns)
     room = MAX_PAGE_CHARACTERS // max(longest, 1)
@@ -375,11 +390,3 @@ def _of_field(column: Column) -> int:
     if is_long and not is_whole:
         return SHORT_TEXT
     return field.max_length or _SHORT
-
-
-def key_order(scope: Scope) -> str:
-    """Return the SQL by which the rows of a statement are in the order of their keys."""
-    field = scope.object.fields.get("id")
-    if field is None or not numbered(scope, field, scope.object):
-        return scope.key
-    return in_number_order(scope.key)

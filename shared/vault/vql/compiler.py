@@ -16,12 +16,12 @@ from shared.vault.vql.columns import (
     bounded_rows,
     field_columns,
     id_order,
-    key_order,
     latest_sql,
     order_terms,
     sub_select,
 )
 from shared.vault.vql.conditions import condition_sql, matching_sql
+from shared.vault.vql.numbered_ids import key_order
 from shared.vault.vql.resolve import Readable, Scope, Statement
 from shared.vault.vql.syntax_tree import (
     And,

@@ -27,7 +27,8 @@ from shared.vault.vql.functions import (
     require_documents,
     unavailable,
 )
-from shared.vault.vql.resolve import Scope, in_number_order, numbered
+from shared.vault.vql.numbered_ids import in_number_order, numbered
+from shared.vault.vql.resolve import Scope
 from shared.vault.vql.syntax_tree import (
     Literal,
     Operand,

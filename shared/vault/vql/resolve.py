@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from shared.protocol.error_types import ErrorType
-from shared.vault.model.component_model import Field, FieldType, VaultObject
+from shared.vault.model.component_model import Field, VaultObject
 from shared.vault.model.field_types import Reference, outbound, quoted, table
 from shared.vault.vql.deferred import Deferred, TokenValue
 from shared.vault.vql.readable_objects import readable_objects
@@ -27,8 +27,6 @@ MAX_SEMI_JOINS = 20  # in one statement
 MAX_SHOWN_NAME = 128  # characters of a name that an error repeats
 
 DOCUMENT_ID = "ID"  # how documents, and only they, may have their id written as well
-# The records whose ids clients write as numbers, as other calls show them.
-_NUMBERED = frozenset({"user__sys", "users", "group__sys", "groups"})
 RECENT_ROWS = 20
 CHANGED = ("modified_by__v", "modified_date__v")
 
@@ -87,7 +85,10 @@ class Statement:
         return alias
 
     def fault(
-        self, message: str, at: int, error: NameErrorType = ErrorType.INVALID_DATA
+        self,
+        message: str,
+        at: int,
+        error: NameErrorType = ErrorType.INVALID_DATA,
     ) -> VqlNameError:
         """Return the error about the token ``at``."""
         where = self.place(at)
@@ -125,7 +126,10 @@ class Statement:
         self._allowed.add(name)
 
     def relation(
-        self, source: VaultObject, alias: str, option: SourceOption | None = None
+        self,
+        source: VaultObject,
+        alias: str,
+        option: SourceOption | None = None,
     ) -> str:
         """Return the FROM item of an object or target, with its alias."""
         if option is SourceOption.FAVORITES or option is SourceOption.RECENT:
@@ -211,7 +215,10 @@ class Statement:
         return Related(self.object(reference.target, at), near, '"id"')
 
     def child(
-        self, parent: VaultObject, relationship: str, at: int
+        self,
+        parent: VaultObject,
+        relationship: str,
+        at: int,
     ) -> tuple[VaultObject, Field]:
         """Return the child object of a to-many relationship and its referring field.
 
@@ -224,7 +231,10 @@ class Statement:
         return self.object(name, at), reference
 
     def unknown_relationship(
-        self, owner: VaultObject, relationship: str, at: int
+        self,
+        owner: VaultObject,
+        relationship: str,
+        at: int,
     ) -> VqlNameError:
         """Return the error for a relationship that an object does not have."""
         shown = _shown(relationship)
@@ -265,7 +275,10 @@ class Scope:
     )
 
     def __init__(
-        self, statement: Statement, source: VaultObject, select: Select | None = None
+        self,
+        statement: Statement,
+        source: VaultObject,
+        select: Select | None = None,
     ) -> None:
         self.statement = statement
         self.object = source
@@ -334,7 +347,10 @@ class Scope:
         return field
 
     def _reference(
-        self, owner: VaultObject, relationship: str, at: int
+        self,
+        owner: VaultObject,
+        relationship: str,
+        at: int,
     ) -> tuple[Reference, VaultObject]:
         found = outbound(owner, relationship)
         if found is None:
@@ -380,17 +396,3 @@ def _shown(name: str) -> str:
     if len(name) <= MAX_SHOWN_NAME:
         return name
     return name[:MAX_SHOWN_NAME] + "…"
-
-
-def numbered(scope: Scope, field: Field, owner: VaultObject) -> bool:
-    """Return whether the values of a field are ids that are numbers: its own, or those of the records referred to."""
-    if field.type not in (FieldType.ID, FieldType.OBJECT):
-        return False
-    name = owner.name if field.type is FieldType.ID else field.object
-    target = scope.statement.targets.get(name or "")
-    return name in _NUMBERED or (target is not None and target.numbered)
-
-
-def in_number_order(sql: str) -> str:
-    """Return the SQL of ids in the order of their numbers, 9 before 10."""
-    return f"{sql} COLLATE platform.numbers"

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import Message
-
-from shared.vault.api.own_address import OwnAddresses
 
 
 def request(
@@ -31,11 +28,8 @@ def request(
     async def receive() -> Message:
         return next(waiting)
 
-    app = FastAPI()
-    app.state.own_addresses = OwnAddresses()
     scope = {
         "type": "http",
-        "app": app,
         "method": "POST",
         "scheme": "http",
         "path": path,

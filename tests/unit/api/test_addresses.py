@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from shared.vault.api.own_address import OwnAddresses, TrustedProxies, origin
+from shared.vault.api.own_address import OwnAddress, OwnAddresses, origin
 from shared.vault.api.request_context import (
     VERSIONS,
     VersionConvertor,
@@ -64,8 +64,7 @@ async def reached(
 
     asked = request(headers=headers)
     asked.scope["client"] = (client, 4711)
-    asked.app.state.own_addresses = addresses
-    layer = TrustedProxies(app, [ip_network("10.0.0.1")])
+    layer = OwnAddress(app, addresses, [ip_network("10.0.0.1")])
 
     async def send(_message: Message) -> None:
         return None
