@@ -68,6 +68,10 @@ async def statements_of(vault: Vault, call: Any) -> tuple[list[str], Any]:
     """The statements that the Vault's connections carry out during a call, and its answer."""
     pool: Any = vault.database._pool
     statements: list[str] = []
+    # All are open before: one that is opened during the call would not be listened to.
+    opened = [await pool.acquire() for _ in range(pool.get_max_size())]
+    for connection in opened:
+        await pool.release(connection)
     with ExitStack() as stack:
         for holder in pool._holders:
             if holder._con is not None:
